@@ -1,0 +1,167 @@
+"""What can go wrong with a token, without a word of HTTP.
+
+A *refusal* of a consumption is a value (:class:`~cone.tokens.core.types.Denied`), a
+*mistake* of the caller is one of the exceptions below, a *bug* is any other exception.
+
+========================  ====  ==================================================
+slug                      code  raised as, or the reason of a refusal
+========================  ====  ==================================================
+``token_not_exists``      1     :class:`TokenNotFound`
+``usage_count_exceeded``  2     ``Denial.USAGE_COUNT_EXCEEDED``
+``token_locked``          3     ``Denial.TOKEN_LOCKED``
+``out_of_time_range``     4     ``Denial.OUT_OF_TIME_RANGE``
+``invalid_parameter``     5     :class:`InvalidParameter`
+``value_taken``           5     :class:`ValueTaken`
+``token_disabled``        7     ``Denial.TOKEN_DISABLED``
+``token_changed``         -     :class:`TokenChanged`
+``idempotency_conflict``  -     :class:`IdempotencyConflict`
+``value_too_long_for_qr`` -     :class:`ValueTooLongForQr`
+``unavailable``           -     :class:`Unavailable`
+========================  ====  ==================================================
+
+Slugs and codes are stable, the outside relies on them (contract 3).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+
+class Denial(enum.Enum):
+    """Why a consumption was refused. The value is the stable slug."""
+
+    TOKEN_DISABLED = "token_disabled"
+    USAGE_COUNT_EXCEEDED = "usage_count_exceeded"
+    TOKEN_LOCKED = "token_locked"
+    OUT_OF_TIME_RANGE = "out_of_time_range"
+
+    @property
+    def code(self) -> int:
+        """The number that stands in the usage log and in answers."""
+        return _DENIAL_CODES[self]
+
+    @classmethod
+    def from_code(cls, code: int | None) -> Denial | None:
+        """Return the denial that a usage row tells; None where the use was granted."""
+        return _DENIALS.get(code) if code is not None else None
+
+    def message(self, uid: object) -> str:
+        """Return the text for people (contract 3, "Texts that stay")."""
+        return _DENIAL_TEXTS[self].format(uid=uid)
+
+
+_DENIAL_CODES = {
+    Denial.USAGE_COUNT_EXCEEDED: 2,
+    Denial.TOKEN_LOCKED: 3,
+    Denial.OUT_OF_TIME_RANGE: 4,
+    Denial.TOKEN_DISABLED: 7,
+}
+_DENIALS = {code: denial for denial, code in _DENIAL_CODES.items()}
+_DENIAL_TEXTS = {
+    Denial.TOKEN_DISABLED: "Token {uid} is disabled",
+    Denial.USAGE_COUNT_EXCEEDED: "Token {uid} usage count exceeded",
+    Denial.TOKEN_LOCKED: "Token {uid} is locked",
+    Denial.OUT_OF_TIME_RANGE: "Token {uid} out of time range",
+}
+
+
+class TokenError(Exception):
+    """A mistake of the caller, or a database that does not answer."""
+
+    slug: ClassVar[str]
+    code: ClassVar[int | None] = None
+
+
+class TokenNotFound(TokenError):
+    """There is no such token."""
+
+    slug = "token_not_exists"
+    code = 1
+
+    def __init__(self, uid: object | None = None) -> None:
+        """Name the token by ``uid``; without it the value was unknown."""
+        self.uid = uid
+        super().__init__(
+            "No token with this value" if uid is None else f"Token {_shortened(uid)} not exists",
+        )
+
+
+class InvalidParameter(TokenError):
+    """A parameter is malformed, out of its limits, given twice or missing.
+
+    :param parameter: name as the caller gave it.
+    :param reason: stable key of the text, for translations.
+    :param text: the text for people; names the parameter.
+    :param facts: what the text tells besides, e.g. ``minimum``.
+    """
+
+    slug = "invalid_parameter"
+    code = 5
+
+    def __init__(self, parameter: str, reason: str, text: str, **facts: object) -> None:
+        """Take the facts of the mistake."""
+        self.parameter = parameter
+        self.reason = reason
+        self.facts = facts
+        super().__init__(text)
+
+
+class ValueTaken(TokenError):
+    """Another token has this value."""
+
+    slug = "value_taken"
+    code = 5
+
+    def __init__(self) -> None:
+        """Say no more than that: the other token is not the caller's business."""
+        super().__init__("Given value already used by another token")
+
+
+class TokenChanged(TokenError):
+    """The token was changed or consumed since the caller looked at it."""
+
+    slug = "token_changed"
+
+    def __init__(self, uid: object) -> None:
+        """Name the token by ``uid``."""
+        super().__init__(f"Token {uid} was used or changed meanwhile")
+
+
+class IdempotencyConflict(TokenError):
+    """The idempotency key belongs to a request with other parameters."""
+
+    slug = "idempotency_conflict"
+
+    def __init__(self) -> None:
+        """Say what to do about it."""
+        super().__init__(
+            "Idempotency-Key was used for another token or other parameters; take a new key",
+        )
+
+
+class ValueTooLongForQr(TokenError):
+    """The value does not fit into any QR code."""
+
+    slug = "value_too_long_for_qr"
+
+    def __init__(self, limit: int) -> None:
+        """Tell the ``limit`` in bytes of UTF-8."""
+        self.limit = limit
+        super().__init__(f"value: too long for a QR code, which holds at most {limit} bytes")
+
+
+class Unavailable(TokenError):
+    """The database is busy or away. Nothing was changed; try again."""
+
+    slug = "unavailable"
+
+    def __init__(self) -> None:
+        """Tell nothing of the database."""
+        super().__init__("The token database is busy or not available, try again")
+
+
+def _shortened(text: object, limit: int = 64) -> str:
+    """Return ``text`` fit for a message: what a caller sent may be of any length."""
+    full = str(text)
+    return full if len(full) <= limit else f"{full[:limit]}…"

@@ -1,0 +1,95 @@
+"""The lifecycle rule: when a token may be consumed, and why not.
+
+Each rule stands here once, in Python and in SQL on adjacent lines. Nothing else in the project
+compares a time of a token with a clock. The first rule that fails is the reason given
+(contract 4: enabled, uses left, lock time, window).
+
+Both edges of the window belong to it: a token is consumable at ``valid_from`` and at
+``valid_to``, and refused one microsecond before and after. (RFC 7519 ``exp`` differs.)
+It is consumable again at ``locked_until``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import and_
+from sqlalchemy import or_
+
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.records import TokenRecord
+from cone.tokens.core.types import Status
+from cone.tokens.core.types import Token
+
+#: The current time as SQL: a bound value, or the clock of the database.
+SqlTime = ColumnElement[Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition of a consumption in both its forms, and what its failure means."""
+
+    status: Status
+    denial: Denial
+    holds: Callable[[Token, datetime.datetime], bool]
+    clause: Callable[[SqlTime], ColumnElement[bool]]
+
+
+RULES = (
+    Rule(
+        Status.DISABLED,
+        Denial.TOKEN_DISABLED,
+        lambda token, _now: token.enabled,
+        lambda _now: TokenRecord.enabled.is_(True),
+    ),
+    Rule(
+        Status.EXHAUSTED,
+        Denial.USAGE_COUNT_EXCEEDED,
+        lambda token, _now: token.usage_count != 0,
+        lambda _now: TokenRecord.usage_count != 0,
+    ),
+    Rule(
+        Status.LOCKED,
+        Denial.TOKEN_LOCKED,
+        lambda token, now: token.locked_until is None or token.locked_until <= now,
+        lambda now: or_(TokenRecord.locked_until.is_(None), TokenRecord.locked_until <= now),
+    ),
+    Rule(
+        Status.NOT_YET_VALID,
+        Denial.OUT_OF_TIME_RANGE,
+        lambda token, now: token.valid_from is None or token.valid_from <= now,
+        lambda now: or_(TokenRecord.valid_from.is_(None), TokenRecord.valid_from <= now),
+    ),
+    Rule(
+        Status.EXPIRED,
+        Denial.OUT_OF_TIME_RANGE,
+        lambda token, now: token.valid_to is None or token.valid_to >= now,
+        lambda now: or_(TokenRecord.valid_to.is_(None), TokenRecord.valid_to >= now),
+    ),
+)
+
+
+def failing_rule(token: Token, now: datetime.datetime) -> Rule | None:
+    """Return the first rule that forbids to consume ``token`` at ``now``."""
+    return next((rule for rule in RULES if not rule.holds(token, now)), None)
+
+
+def denial(token: Token, now: datetime.datetime) -> Denial | None:
+    """Return why ``token`` may not be consumed at ``now``; None where it may."""
+    rule = failing_rule(token, now)
+    return rule.denial if rule else None
+
+
+def status(token: Token, now: datetime.datetime) -> Status:
+    """Return what ``token`` can do at ``now``."""
+    rule = failing_rule(token, now)
+    return rule.status if rule else Status.CONSUMABLE
+
+
+def consumable(now: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens that may be consumed at ``now``."""
+    return and_(*(rule.clause(now) for rule in RULES))

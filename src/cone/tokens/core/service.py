@@ -1,0 +1,292 @@
+"""The use cases: one method, one transaction each."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine
+
+from cone.tokens.core.clock import Clock
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import IdempotencyConflict
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import RANDOM_LENGTH
+from cone.tokens.core.params import check_window
+from cone.tokens.core.params import invalid_receipt
+from cone.tokens.core.store import Database
+from cone.tokens.core.store import HostTransaction
+from cone.tokens.core.store import KeyTaken
+from cone.tokens.core.store import Selector
+from cone.tokens.core.store import Store
+from cone.tokens.core.store import TokensDatabase
+from cone.tokens.core.types import Actor
+from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.types import NewToken
+from cone.tokens.core.types import Outcome
+from cone.tokens.core.types import Token
+from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.types import TokenPage
+from cone.tokens.core.types import UsagePage
+
+T = TypeVar("T")
+
+
+class TokenService:
+    """Issues, looks up, consumes, changes and deletes tokens.
+
+    Every method raises :class:`~cone.tokens.core.errors.Unavailable` where the database is busy
+    or away; nothing is changed then.
+
+    Concurrency: safe to share among threads. Whatever returns is on disk.
+    """
+
+    def __init__(self, database: TokensDatabase) -> None:
+        """Take what says what a transaction is; see :func:`on_engine` and :func:`within`."""
+        self._database = database
+
+    def find(self, uid: uuid.UUID) -> Token | None:
+        """Return the token with this ``uid``."""
+        with self._database.reading() as store:
+            return store.find("uid", uid)
+
+    def get(self, uid: uuid.UUID) -> Token:
+        """Return the token with this ``uid``.
+
+        :raises TokenNotFound: there is none.
+        """
+        token = self.find(uid)
+        if token is None:
+            raise TokenNotFound(uid)
+        return token
+
+    def find_by_value(self, value: str) -> Token | None:
+        """Return the token with this ``value``; case and spaces count."""
+        with self._database.reading() as store:
+            return store.find("value", value)
+
+    def page(
+        self,
+        size: int,
+        *,
+        older_than: uuid.UUID | None = None,
+        newer_than: uuid.UUID | None = None,
+    ) -> TokenPage:
+        """Return up to ``size`` tokens, newest first, beside a token where one is named."""
+        with self._database.reading() as store:
+            return store.page(size, older_than=older_than, newer_than=newer_than)
+
+    def usages(self, uid: uuid.UUID, limit: int, before: uuid.UUID | None = None) -> UsagePage:
+        """Return up to ``limit`` usages of a token, newest first.
+
+        :param before: receipt of one of them: go on there.
+        :raises TokenNotFound: there is no such token.
+        :raises InvalidParameter: ``before`` is no receipt of this token.
+        """
+        with self._database.reading() as store:
+            if store.find("uid", uid) is None:
+                raise TokenNotFound(uid)
+            try:
+                return store.usages(uid, limit, before)
+            except LookupError:
+                raise invalid_receipt() from None
+
+    def check_database(self) -> None:
+        """Ask the database for a sign of life.
+
+        :raises Unavailable: there is none.
+        """
+        with self._database.reading() as store:
+            store.ping()
+
+    def consume(
+        self,
+        uid: uuid.UUID,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> Outcome:
+        """Take one use of the token with this ``uid``.
+
+        A refusal is an answer, not an error. Every try of a known token is logged.
+
+        :param key: a repeat with the same key gets the first outcome again and changes nothing.
+        :raises TokenNotFound: there is none.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        return self._consume("uid", uid, by, key)
+
+    def consume_value(
+        self,
+        value: str,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> Outcome:
+        """Take one use of the token with this ``value``; else as :meth:`consume`."""
+        return self._consume("value", value, by, key)
+
+    def add(
+        self,
+        token: NewToken,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> uuid.UUID:
+        """Add a token and return its uid.
+
+        :param key: as for :meth:`consume`.
+        :raises InvalidParameter: the window ends before it begins.
+        :raises ValueTaken: another token has the value.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        return self._add([token], by, key)[0]
+
+    def add_many(
+        self,
+        token: NewToken,
+        count: int,
+        prefix: str | None,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> list[uuid.UUID]:
+        """Add ``count`` tokens like ``token`` and return their uids; all of them or none.
+
+        :param prefix: values are it and 26 random base32 characters (130 bits); None: the uids.
+        :raises ValueTaken: another token has one of the values.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        values = (None if prefix is None else prefix + _random_text() for _ in range(count))
+        tokens = [dataclasses.replace(token, value=value) for value in values]
+        return self._add(tokens, by, key)
+
+    def update(
+        self,
+        uid: uuid.UUID,
+        changes: TokenChanges,
+        *,
+        by: Actor,
+        expected_usage_count: int | None = None,
+    ) -> None:
+        """Change what ``changes`` gives.
+
+        :param expected_usage_count: what the caller saw; another one refuses the change.
+        :raises TokenNotFound: there is no such token.
+        :raises TokenChanged: the uses left are not the expected ones.
+        :raises InvalidParameter: the window ends before it begins.
+        :raises ValueTaken: another token has the value.
+        """
+        with self._database.writing() as store:
+            token = store.find("uid", uid, for_update=True)
+            if token is None:
+                raise TokenNotFound(uid)
+            if expected_usage_count not in (None, token.usage_count):
+                raise TokenChanged(uid)
+            changed = changes.given()
+            check_window(
+                changed.get("valid_from", token.valid_from),
+                changed.get("valid_to", token.valid_to),
+            )
+            if changes.value is None:
+                changed["value"] = str(uid)
+            if changed:
+                store.update(token, changed, actor=by)
+
+    def delete(self, uid: uuid.UUID, *, by: Actor) -> None:
+        """Delete the token; its usage log stays.
+
+        :raises TokenNotFound: there is no such token.
+        """
+        self.delete_many([uid], by=by)
+
+    def delete_many(self, uids: list[uuid.UUID], *, by: Actor) -> None:
+        """Delete tokens, all of them or none; their usage logs stay.
+
+        :raises TokenNotFound: one of them does not exist.
+        """
+        with self._database.writing() as store:
+            store.delete(uids, actor=by)
+
+    def _consume(
+        self,
+        selector: Selector,
+        sought: object,
+        by: Actor,
+        key: IdempotencyKey | None,
+    ) -> Outcome:
+        def consume() -> Outcome:
+            with self._database.deciding() as store:
+                return store.consume(selector, sought, actor=by, key=key)
+
+        def repeat(store: Store, answer: dict[str, Any]) -> Outcome | None:
+            return store.find_outcome(uuid.UUID(answer["receipt"]))
+
+        return self._once(key, consume, repeat)
+
+    def _add(
+        self,
+        tokens: list[NewToken],
+        by: Actor,
+        key: IdempotencyKey | None,
+    ) -> list[uuid.UUID]:
+        for token in tokens[:1]:
+            check_window(token.valid_from, token.valid_to)
+        uids = [uuid.uuid4() for _ in tokens]
+
+        def add() -> list[uuid.UUID]:
+            with self._database.writing() as store:
+                store.bind_key(key, {"token_uids": [str(uid) for uid in uids]})
+                store.add(list(zip(uids, tokens, strict=True)), actor=by)
+            return uids
+
+        def repeat(_store: Store, answer: dict[str, Any]) -> list[uuid.UUID]:
+            return [uuid.UUID(uid) for uid in answer["token_uids"]]
+
+        return self._once(key, add, repeat)
+
+    def _once(
+        self,
+        key: IdempotencyKey | None,
+        work: Callable[[], T],
+        repeat: Callable[[Store, dict[str, Any]], T | None],
+    ) -> T:
+        """Return the outcome of ``work``, or of the first request with the same key.
+
+        The work comes first: where the key is bound, its transaction is rolled back. A token
+        that is gone may have been there for the first request.
+        """
+        try:
+            return work()
+        except (KeyTaken, TokenNotFound):
+            if key is None:
+                raise
+            with self._database.reading() as store:
+                recorded = store.find_answer(key)
+                if recorded and not recorded.is_same_request:
+                    raise IdempotencyConflict from None
+                outcome = repeat(store, recorded.answer) if recorded else None
+            if outcome is None:
+                raise
+            return outcome
+
+
+def on_engine(engine: Engine, clock: Clock = utc_now) -> TokenService:
+    """Return a service that commits each use case by itself."""
+    return TokenService(Database(engine, clock))
+
+
+def within(connection: Connection, clock: Clock = utc_now) -> TokenService:
+    """Return a service whose changes belong to the transaction of ``connection``."""
+    return TokenService(HostTransaction(connection, clock))
+
+
+def _random_text() -> str:
+    return base64.b32encode(secrets.token_bytes(RANDOM_LENGTH)).decode()[:RANDOM_LENGTH]

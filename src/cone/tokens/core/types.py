@@ -1,0 +1,173 @@
+"""The values that go in and out of the core. All of them are frozen.
+
+Times are aware and in UTC, durations are whole seconds and carry ``_s``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+from typing import NewType
+
+from cone.tokens.core.errors import Denial
+
+#: Text of at most 2,048 bytes of UTF-8 that a token is looked up by.
+Value = str
+
+#: The user id that the usage log and the events tell; None where nobody is known.
+Actor = str | None
+
+#: Name of an operation that an idempotency key belongs to.
+Operation = NewType("Operation", str)
+
+#: Uses left that never end.
+UNLIMITED: Final = -1
+
+#: Greatest value of ``usage_count`` and ``lock_time`` (contract 2).
+MAX_INTEGER: Final = 2_147_483_647
+
+
+class Unset(enum.Enum):
+    """Tells "not given" from "given as empty"."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class Status(enum.Enum):
+    """What a token can do right now. Worked out by the lifecycle rule, never stored."""
+
+    CONSUMABLE = "consumable"
+    DISABLED = "disabled"
+    EXHAUSTED = "exhausted"
+    LOCKED = "locked"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token as it was at ``read_at``.
+
+    ``read_at`` is the time of the clock that decides about consumptions (the database's on
+    PostgreSQL), so that a status worked out from both agrees with it.
+    """
+
+    uid: uuid.UUID
+    value: Value
+    valid_from: datetime.datetime | None
+    valid_to: datetime.datetime | None
+    usage_count: int
+    lock_time_s: int
+    enabled: bool
+    last_used: datetime.datetime | None
+    locked_until: datetime.datetime | None
+    creator: Actor
+    created: datetime.datetime
+    modified: datetime.datetime
+    version: int
+    read_at: datetime.datetime
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Return whether the uses of the token never end."""
+        return self.usage_count == UNLIMITED
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """What a token is issued with. ``value`` None: the uid becomes the value."""
+
+    value: Value | None = None
+    valid_from: datetime.datetime | None = None
+    valid_to: datetime.datetime | None = None
+    usage_count: int = 0
+    lock_time_s: int = 0
+    enabled: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenChanges:
+    """What an update changes; UNSET leaves a field as it is, ``value`` None sets the uid."""
+
+    value: Value | None | Unset = UNSET
+    valid_from: datetime.datetime | None | Unset = UNSET
+    valid_to: datetime.datetime | None | Unset = UNSET
+    usage_count: int | Unset = UNSET
+    lock_time_s: int | Unset = UNSET
+    enabled: bool | Unset = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that are to change, by name."""
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return {name: value for name, value in fields if value is not UNSET}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """A consumption that is on disk. ``receipt`` is the uid of its row in the usage log."""
+
+    token_uid: uuid.UUID
+    usage_count: int
+    receipt: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """A refused consumption; it is in the usage log too."""
+
+    token_uid: uuid.UUID
+    denial: Denial
+    receipt: uuid.UUID
+
+
+Outcome = Granted | Denied
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """One try to consume a token. ``usage_count`` is what was left after it."""
+
+    receipt: uuid.UUID
+    time: datetime.datetime
+    denial: Denial | None
+    user: Actor
+    usage_count: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePage:
+    """Usages of a token, newest first; ``next`` is the receipt to go on before, None at the end."""
+
+    usages: tuple[Usage, ...]
+    next: uuid.UUID | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPage:
+    """Tokens, newest first, and whether there are newer and older ones beside the page."""
+
+    tokens: tuple[Token, ...]
+    has_newer: bool
+    has_older: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """Binds the answer of a request to a key, so that a repeat of it changes nothing.
+
+    :ivar operation: the key is the caller's and the operation's; the same key elsewhere is another.
+    :ivar parameters: what the request asks for; a repeat has to ask for the same.
+    """
+
+    key: str
+    caller: str
+    operation: Operation
+    parameters: Mapping[str, Any]
