@@ -204,15 +204,6 @@ class Database:
                 self._clock,
             )
 
-    def make_tables(self) -> None:
-        """Make the tables where they are missing. Several processes may do so at once.
-
-        :raises OutdatedDatabase: the tables are there, in the shape of an older version.
-        :raises Unavailable: the database does not answer.
-        """
-        with self.writing() as store:
-            store.make_tables()
-
 
 class HostTransaction:
     """Takes part in a transaction that its host commits or rolls back.
@@ -226,6 +217,15 @@ class HostTransaction:
         self._clock = clock
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """Return a store to read with, what the host has not committed yet included.
+
+        :raises Unavailable: the database does not answer.
+        """
+        with _translated_errors():
+            yield Store(self._connection, self._clock)
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Store]:
         """Return a store in a savepoint.
 
@@ -236,7 +236,6 @@ class HostTransaction:
             with self._connection.begin_nested():
                 yield Store(self._connection, self._clock)
 
-    reading = writing
     deciding = writing
 
     def _hold_sqlite_lock(self) -> None:

@@ -1,0 +1,135 @@
+"""What an exception means in HTTP: the one place that decides it, for JSON and for pages.
+
+======  ================================================================================
+status  for
+======  ================================================================================
+400     :class:`InvalidParameter`, a path that is not UTF-8
+401     not signed in
+403     a permission is missing, or the request comes from elsewhere
+404     :class:`TokenNotFound`, no such path
+405     wrong method, with ``Allow``
+409     :class:`ValueTaken`, :class:`TokenChanged`
+413     a body above 1 MiB
+422     :class:`IdempotencyConflict`, :class:`ValueTooLongForQr`
+500     any other exception: a bug, with a reference that is also in the log
+503     :class:`Unavailable`, with ``Retry-After``
+======  ================================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from typing import Final
+
+from pyramid.exceptions import URLDecodeError
+from pyramid.httpexceptions import HTTPForbidden
+from pyramid.httpexceptions import HTTPMethodNotAllowed
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+
+from cone.tokens import wiring
+from cone.tokens.core.errors import IdempotencyConflict
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.errors import TokenError
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.errors import ValueTooLongForQr
+from cone.tokens.security import Refused
+from cone.tokens.security import missing_permission
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a busy database is worth another try.
+RETRY_AFTER: Final = "1"
+
+_STATUSES: Final[Mapping[type[TokenError], int]] = MappingProxyType(
+    {
+        InvalidParameter: 400,
+        TokenNotFound: 404,
+        ValueTaken: 409,
+        TokenChanged: 409,
+        IdempotencyConflict: 422,
+        ValueTooLongForQr: 422,
+        Unavailable: 503,
+    },
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """What is told to a client.
+
+    :ivar slug: stable word for programs.
+    :ivar message: text for people.
+    :ivar code: stable number, where the slug has one.
+    :ivar error: the mistake behind it, where it is one.
+    :ivar reference: of a bug, to find it in the log.
+    """
+
+    status: int
+    slug: str
+    message: str
+    code: int | None = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    error: TokenError | None = None
+    reference: str | None = None
+
+
+def failure_of(error: Exception, request: Request) -> Failure:
+    """Return what ``error`` means to the client of ``request``. A bug is logged here."""
+    if isinstance(error, TokenError):
+        return _mistake(error)
+    if isinstance(error, HTTPForbidden):
+        return _forbidden(error, request)
+    if isinstance(error, HTTPNotFound):
+        return Failure(404, "not_found", "There is nothing at this path")
+    if isinstance(error, HTTPMethodNotAllowed):
+        allow = error.headers["Allow"]
+        message = f"Method {request.method} is not allowed here, take {allow}"
+        return Failure(405, "method_not_allowed", message, headers={"Allow": allow})
+    if isinstance(error, HTTPRequestEntityTooLarge):
+        return Failure(413, "too_large", "The body is larger than 1 MiB")
+    if isinstance(error, URLDecodeError):
+        message = "path: is not encoded in UTF-8"
+        return _mistake(InvalidParameter("path", "not_utf8", message))
+    return _bug(error)
+
+
+def _mistake(error: TokenError) -> Failure:
+    status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+    headers = {"Retry-After": RETRY_AFTER} if isinstance(error, Unavailable) else {}
+    return Failure(status, error.slug, str(error), error.code, headers, error)
+
+
+def _forbidden(error: HTTPForbidden, request: Request) -> Failure:
+    if request.authenticated_userid is None:
+        headers = {"WWW-Authenticate": 'Cookie realm="cone.tokens"'}
+        return Failure(401, "unauthenticated", "Sign in first", headers=headers)
+    if isinstance(error, Refused):
+        return Failure(403, "forbidden", str(error))
+    # A user directory that is away looks like a user without roles.
+    try:
+        wiring.token_service().check_database()
+    except Unavailable as unavailable:
+        return _mistake(unavailable)
+    return Failure(403, "forbidden", f"Permission {missing_permission(error)} is missing")
+
+
+def _bug(error: Exception) -> Failure:
+    reference = secrets.token_hex(8)
+    if isinstance(error, wiring.MissingSessionFilterError):
+        logger.error("%s (reference %s)", error, reference)
+    else:
+        logger.error("unexpected error, reference %s", reference, exc_info=error)
+    message = f"Something went wrong here; reference {reference}"
+    return Failure(500, "internal_error", message, reference=reference)

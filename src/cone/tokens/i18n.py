@@ -1,0 +1,5 @@
+"""The translation domain."""
+
+from pyramid.i18n import TranslationStringFactory
+
+_ = TranslationStringFactory("cone.tokens")

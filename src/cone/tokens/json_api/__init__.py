@@ -1,0 +1,124 @@
+"""The JSON API (contract 3): how a view is declared, and what is checked before it runs.
+
+A view is a short function below :func:`json_view`. Its :class:`Endpoint` says once what the
+checks, the parser and the OpenAPI document have to know. Checks come in the order of the
+contract: size, method, who asks and from where, permission, then the view's parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import TypeVar
+
+from pyramid.httpexceptions import HTTPMethodNotAllowed
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+from pyramid.view import view_config
+
+from cone.tokens import wiring
+from cone.tokens.core.params import Parameter
+from cone.tokens.security import refuse_other_sites
+from cone.tokens.security import refuse_previews
+
+if TYPE_CHECKING:
+    from pyramid.interfaces import IViewDeriverInfo
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+#: Bytes that the body of a request may have.
+MAX_BODY: Final = 1_048_576
+
+View = Callable[[Any, Any], "Response"]
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What there is to know about a view of the JSON API.
+
+    :ivar context: class of the node below which the view is found.
+    :ivar parameters: those it knows; others are ignored.
+    :ivar answer: JSON schemas of the members of its answer beside ``success``.
+    """
+
+    name: str
+    context: type
+    method: str
+    permission: str
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+    answer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    is_idempotent: bool = False
+    is_consumption: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods that it answers now."""
+        if self.is_consumption and wiring.plugin().config.consume_by_get:
+            return ("GET", self.method)
+        return (self.method,)
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether a request changes something."""
+        return self.method != "GET"
+
+
+#: All endpoints, in the order in which they are declared.
+ENDPOINTS: Final[list[Endpoint]] = []
+
+
+def json_view(endpoint: Endpoint) -> Callable[[V], V]:
+    """Return the decorator of a view ``(context, request) -> dict`` of the JSON API."""
+    ENDPOINTS.append(endpoint)
+    return view_config(
+        name=endpoint.name,
+        context=endpoint.context,
+        permission=endpoint.permission,
+        renderer="json",
+        json_endpoint=endpoint,
+    )
+
+
+def is_endpoint(name: str, context: type | None = None) -> bool:
+    """Return whether ``name`` is a view of the JSON API, on ``context`` where that is given."""
+    return any(
+        endpoint.name == name and (context is None or issubclass(context, endpoint.context))
+        for endpoint in ENDPOINTS
+    )
+
+
+def check_request(view: View, info: IViewDeriverInfo) -> View:
+    """Check a request before permission and view; a view deriver over ``secured_view``.
+
+    View predicates are no way to do that: a request that fails one ends in the host's page.
+    """
+    endpoint: Endpoint | None = info.options.get("json_endpoint")
+    if endpoint is None:
+        return view
+
+    def checked(context: object, request: Request) -> Response:
+        wiring.require_session_filter(request)
+        if (request.content_length or 0) > MAX_BODY:
+            raise HTTPRequestEntityTooLarge
+        if request.subpath:
+            raise HTTPNotFound
+        if request.method not in endpoint.methods:
+            raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(endpoint.methods)})
+        if endpoint.changes_something:
+            refuse_other_sites(request)
+        if endpoint.is_consumption and request.authenticated_userid is not None:
+            refuse_previews(request)
+        response = view(context, request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return checked
+
+
+check_request.options = ("json_endpoint",)  # type: ignore[attr-defined]

@@ -1,0 +1,65 @@
+"""Failures as JSON, and the paths that are answered in JSON when they lead nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+from pyramid.view import render_view_to_response
+
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.json_api import is_endpoint
+from cone.tokens.json_api.render import failure_json
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+    from cone.tokens.failures import Failure
+
+
+def is_api_failure(error: Exception, request: Request) -> bool:
+    """Return whether a client of the API is to be told of ``error``.
+
+    The path ends in the name of one of its views, or it goes on behind something that is neither
+    a uid nor a page.
+    """
+    path = request.environ.get("PATH_INFO", "")
+    view_name = getattr(request, "view_name", "")
+    if is_endpoint(path.rstrip("/").rpartition("/")[2]) or is_endpoint(view_name):
+        return True
+    return isinstance(error, HTTPNotFound) and _is_below_no_uid(request)
+
+
+def failure_response(failure: Failure, _request: Request) -> Response:
+    """Return ``failure`` as an answer of the API."""
+    body = failure_json(failure.slug, failure.message, failure.code)
+    if isinstance(failure.error, TokenNotFound) and failure.error.uid is None:
+        body["consumed"] = False
+    response = Response(json_body=body, status=failure.status, headerlist=None)
+    response.headers.update({"Cache-Control": "no-store", **failure.headers})
+    return response
+
+
+def response_below_no_uid(request: Request) -> Response | None:
+    """Return the answer of a view of a token where the path spells no uid, else None.
+
+    To be asked where nothing was found. Traversal ends at the container then, since it finds no token of that name. The view and its
+    checks run all the same, so that the answer is the same as for an unknown token.
+    """
+    if not _is_below_no_uid(request):
+        return None
+    name = request.subpath[0]
+    if len(request.subpath) > 1 or not is_endpoint(name, TokenNode):
+        return None
+    request.context = TokenNode(name=request.view_name, parent=request.context)
+    request.view_name, request.subpath = name, ()
+    return render_view_to_response(request.context, request, name)
+
+
+def _is_below_no_uid(request: Request) -> bool:
+    context = getattr(request, "context", None)
+    return isinstance(context, TokenContainer) and bool(request.subpath)
+

@@ -1,0 +1,202 @@
+"""The OpenAPI 3.1 document. Parameters come from the declarations that the parser reads by."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Final
+
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.params import Parameter
+from cone.tokens.core.types import Status
+from cone.tokens.json_api import ENDPOINTS
+from cone.tokens.json_api import Endpoint
+from cone.tokens.json_api.requests import FORM
+from cone.tokens.json_api.requests import JSON
+from cone.tokens.json_api.requests import MULTIPART
+
+Schema = dict[str, Any]
+
+UID: Final[Schema] = {"type": "string", "format": "uuid"}
+UID_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "uuid"}
+UIDS: Final[Schema] = {"type": "array", "items": UID}
+TOKEN_OR_NULL: Final[Schema] = {"anyOf": [{"$ref": "#/components/schemas/Token"}, {"type": "null"}]}
+USAGES: Final[Schema] = {"type": "array", "items": {"$ref": "#/components/schemas/Usage"}}
+
+#: Members of a granted consumption; a refused one has those of a failure and ``consumed`` false.
+CONSUMED: Final[dict[str, Schema]] = {
+    "consumed": {"const": True},
+    "usage_count": {"type": "integer", "description": "Uses left; -1 is unlimited."},
+    "receipt": UID,
+}
+
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_TIME_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
+_TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
+
+_TOKEN_MEMBERS: Final[dict[str, Schema]] = {
+    "uid": UID,
+    "value": {"type": "string"},
+    "valid_from": _TIME_OR_NULL,
+    "valid_to": _TIME_OR_NULL,
+    "usage_count": {"type": "integer", "minimum": -1},
+    "lock_time": {"type": "integer", "minimum": 0},
+    "enabled": {"type": "boolean"},
+    "last_used": _TIME_OR_NULL,
+    "locked_until": _TIME_OR_NULL,
+    "creator": _TEXT_OR_NULL,
+    "created": _TIME,
+    "modified": _TIME,
+    "status": {"enum": [status.value for status in Status]},
+}
+_USAGE_MEMBERS: Final[dict[str, Schema]] = {
+    "receipt": UID,
+    "time": _TIME,
+    "error": {"enum": [None, *(denial.value for denial in Denial)]},
+    "user": _TEXT_OR_NULL,
+    "usage_count": {"type": ["integer", "null"]},
+}
+_FAILURE_MEMBERS: Final[dict[str, Schema]] = {
+    "success": {"const": False},
+    "message": {"type": "string"},
+    "error": {"type": "string"},
+    "error_code": {"type": ["integer", "null"]},
+}
+
+_UID_IN_PATH: Final[Schema] = {"name": "uid", "in": "path", "required": True, "schema": UID}
+_IDEMPOTENCY_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repeat with the same key gets the first answer again and changes nothing.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+}
+
+#: Failures that any request may end in.
+_FAILURES: Final[dict[str, str]] = {
+    "400": "A parameter is wrong; the message names it.",
+    "401": "Not signed in.",
+    "403": "A permission is missing, or the request comes from another site.",
+    "404": "There is no such token.",
+    "405": "Wrong method.",
+    "409": "The value belongs to another token.",
+    "413": "The body is larger than 1 MiB.",
+    "422": "The idempotency key was used for another request; no QR code holds the value.",
+    "429": "Too many requests.",
+    "500": "A bug; the reference is in the log.",
+    "503": "The database is busy or away.",
+}
+
+
+def document(base_url: str) -> Schema:
+    """Return the document for a container of tokens at ``base_url``."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "cone.tokens",
+            "version": "3",
+            "description": "Tokens that are issued, looked up, consumed, changed and deleted.",
+        },
+        "servers": [{"url": base_url}],
+        "security": [{"cookie": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"cookie": {"type": "apiKey", "in": "cookie", "name": "auth_tkt"}},
+            "schemas": {
+                "Token": _object(_TOKEN_MEMBERS),
+                "Usage": _object(_USAGE_MEMBERS),
+                "Failure": _object(_FAILURE_MEMBERS),
+                "Denied": _object({**_FAILURE_MEMBERS, "consumed": {"const": False}}),
+            },
+        },
+    }
+
+
+def _paths() -> Schema:
+    paths: Schema = {}
+    for endpoint in ENDPOINTS:
+        is_below_token = endpoint.context.__name__ == "TokenNode"
+        path = f"/{{uid}}/{endpoint.name}" if is_below_token else f"/{endpoint.name}"
+        for method in endpoint.methods:
+            operation = _operation(endpoint, method, is_below_token=is_below_token)
+            paths.setdefault(path, {})[method.lower()] = operation
+    return paths
+
+
+def _operation(endpoint: Endpoint, method: str, *, is_below_token: bool) -> Schema:
+    parameters = [_UID_IN_PATH] if is_below_token else []
+    if endpoint.is_idempotent:
+        parameters.append(_IDEMPOTENCY_KEY)
+    operation: Schema = {
+        "operationId": _operation_id(endpoint, method, is_below_token=is_below_token),
+        "summary": endpoint.summary,
+        "description": f"Needs the permission `{endpoint.permission}`.",
+        "responses": {"200": _success(endpoint), **_failures()},
+    }
+    if method == "GET":
+        parameters += [_in_query(parameter) for parameter in endpoint.parameters]
+    elif endpoint.parameters:
+        operation["requestBody"] = _body(endpoint)
+    return {**operation, "parameters": parameters}
+
+
+def _operation_id(endpoint: Endpoint, method: str, *, is_below_token: bool) -> str:
+    name = endpoint.name.removesuffix(".json")
+    if endpoint.is_consumption and method == "GET":
+        return f"{name}_by_get"
+    is_by_value = endpoint.is_idempotent and not is_below_token and name == "consume_token"
+    return f"{name}_by_value" if is_by_value else name
+
+
+def _in_query(parameter: Parameter) -> Schema:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _body(endpoint: Endpoint) -> Schema:
+    schema = {
+        "type": "object",
+        "properties": {
+            parameter.name: {**parameter.schema, "description": parameter.description}
+            for parameter in endpoint.parameters
+        },
+    }
+    required = [parameter.name for parameter in endpoint.parameters if parameter.required]
+    if required:
+        schema["required"] = required
+    media = {"schema": schema}
+    return {
+        "required": bool(required),
+        "content": {media_type: media for media_type in (JSON, FORM, MULTIPART)},
+    }
+
+
+def _success(endpoint: Endpoint) -> Schema:
+    if endpoint.name == "qr_code":
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        content = {"image/png": binary, "image/svg+xml": binary}
+        return {"description": "The picture.", "content": content}
+    if endpoint.name == "openapi.json":
+        return _answer("The document.", {"type": "object"})
+    members = _object({"success": {"const": True}, **endpoint.answer})
+    if "consumed" not in endpoint.answer:
+        return _answer("Done.", members)
+    denied = {"$ref": "#/components/schemas/Denied"}
+    return _answer("Consumed, or refused with its reason.", {"anyOf": [members, denied]})
+
+
+def _failures() -> Schema:
+    schema = {"$ref": "#/components/schemas/Failure"}
+    return {status: _answer(text, schema) for status, text in _FAILURES.items()}
+
+
+def _answer(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _object(members: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": members, "required": list(members)}

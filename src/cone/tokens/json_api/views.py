@@ -1,0 +1,267 @@
+"""The views of the JSON API, one short function each (contract 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from pyramid.response import Response
+
+from cone.tokens import qr
+from cone.tokens import wiring
+from cone.tokens.core import params
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.types import Token
+from cone.tokens.json_api import Endpoint
+from cone.tokens.json_api import json_view
+from cone.tokens.json_api import openapi
+from cone.tokens.json_api.render import Json
+from cone.tokens.json_api.render import outcome_json
+from cone.tokens.json_api.render import token_json
+from cone.tokens.json_api.render import usages_json
+from cone.tokens.json_api.requests import given
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.security import ADD
+from cone.tokens.security import CONSUME
+from cone.tokens.security import DELETE
+from cone.tokens.security import EDIT
+from cone.tokens.security import VIEW
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+#: Names of the operations that idempotency keys belong to.
+CONSUME_TOKEN = "consume_token"  # noqa: S105 - no password
+ADD_TOKEN = "add_token"  # noqa: S105 - no password
+ADD_TOKENS = "add_tokens"
+
+
+@json_view(
+    Endpoint(
+        name="query_token",
+        context=TokenContainer,
+        method="GET",
+        permission=VIEW,
+        summary="Look a token up by its value.",
+        parameters=(params.VALUE_SOUGHT,),
+        answer={"token": openapi.TOKEN_OR_NULL},
+    ),
+)
+def query_token(_context: TokenContainer, request: Request) -> Json:
+    """Return the token with a value, or null."""
+    value = params.parse_value_sought(given(request, [params.VALUE_SOUGHT]))
+    token = wiring.token_service().find_by_value(value)
+    zone = wiring.plugin().config.zone
+    return {"success": True, "token": token and token_json(token, zone)}
+
+
+@json_view(
+    Endpoint(
+        name="add_token",
+        context=TokenContainer,
+        method="POST",
+        permission=ADD,
+        summary="Add a token.",
+        parameters=params.TOKEN_PARAMETERS,
+        answer={"token_uid": openapi.UID},
+        is_idempotent=True,
+    ),
+)
+def add_token(_context: TokenContainer, request: Request) -> Json:
+    """Add a token."""
+    fields = given(request, params.TOKEN_PARAMETERS)
+    token = wiring.parser().new_token(fields)
+    key = wiring.idempotency_key(request, ADD_TOKEN, fields)
+    uid = wiring.token_service().add(token, by=wiring.actor(request), key=key)
+    return {"success": True, "token_uid": str(uid)}
+
+
+@json_view(
+    Endpoint(
+        name="add_tokens",
+        context=TokenContainer,
+        method="POST",
+        permission=ADD,
+        summary="Add up to 10,000 tokens; all of them or none.",
+        parameters=(*params.TOKEN_PARAMETERS, params.COUNT, params.PREFIX),
+        answer={"token_uids": openapi.UIDS},
+        is_idempotent=True,
+    ),
+)
+def add_tokens(_context: TokenContainer, request: Request) -> Json:
+    """Add many tokens."""
+    fields = given(request, (*params.TOKEN_PARAMETERS, params.COUNT, params.PREFIX))
+    token, count, prefix = wiring.parser().new_tokens(fields)
+    key = wiring.idempotency_key(request, ADD_TOKENS, fields)
+    service = wiring.token_service()
+    uids = service.add_many(token, count, prefix, by=wiring.actor(request), key=key)
+    return {"success": True, "token_uids": [str(uid) for uid in uids]}
+
+
+@json_view(
+    Endpoint(
+        name=CONSUME_TOKEN,
+        context=TokenNode,
+        method="POST",
+        permission=CONSUME,
+        summary="Take one use of a token.",
+        answer=openapi.CONSUMED,
+        is_idempotent=True,
+        is_consumption=True,
+    ),
+)
+def consume_token(context: TokenNode, request: Request) -> Json:
+    """Take one use of a token."""
+    given(request, ())
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name})
+    service = wiring.token_service()
+    return outcome_json(service.consume(_uid(context), by=wiring.actor(request), key=key))
+
+
+@json_view(
+    Endpoint(
+        name=CONSUME_TOKEN,
+        context=TokenContainer,
+        method="POST",
+        permission=CONSUME,
+        summary="Take one use of the token with a value: one request for a scanner.",
+        parameters=(params.VALUE_SOUGHT,),
+        answer={**openapi.CONSUMED, "token_uid": openapi.UID},
+        is_idempotent=True,
+    ),
+)
+def consume_value(_context: TokenContainer, request: Request) -> Json:
+    """Take one use of the token with a value."""
+    fields = given(request, [params.VALUE_SOUGHT])
+    value = params.parse_value_sought(fields)
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, fields)
+    outcome = wiring.token_service().consume_value(value, by=wiring.actor(request), key=key)
+    return {**outcome_json(outcome), "token_uid": str(outcome.token_uid)}
+
+
+@json_view(
+    Endpoint(
+        name="update_token",
+        context=TokenNode,
+        method="POST",
+        permission=EDIT,
+        summary="Change a token; what is omitted stays.",
+        parameters=params.TOKEN_PARAMETERS,
+    ),
+)
+def update_token(context: TokenNode, request: Request) -> Json:
+    """Change a token."""
+    changes = wiring.parser().changes(given(request, params.TOKEN_PARAMETERS))
+    wiring.token_service().update(_uid(context), changes, by=wiring.actor(request))
+    return {"success": True}
+
+
+@json_view(
+    Endpoint(
+        name="delete_token",
+        context=TokenNode,
+        method="POST",
+        permission=DELETE,
+        summary="Delete a token; its usage log stays.",
+    ),
+)
+def delete_token(context: TokenNode, request: Request) -> Json:
+    """Delete a token."""
+    given(request, ())
+    wiring.token_service().delete(_uid(context), by=wiring.actor(request))
+    return {"success": True}
+
+
+@json_view(
+    Endpoint(
+        name="delete_tokens",
+        context=TokenContainer,
+        method="POST",
+        permission=DELETE,
+        summary="Delete up to 10,000 tokens; all of them or none.",
+        parameters=(params.TOKEN_UIDS,),
+        answer={"deleted": {"type": "integer"}, "message": {"type": "string"}},
+    ),
+)
+def delete_tokens(_context: TokenContainer, request: Request) -> Json:
+    """Delete many tokens."""
+    uids = params.parse_token_uids(given(request, [params.TOKEN_UIDS]))
+    wiring.token_service().delete_many(uids, by=wiring.actor(request))
+    return {"success": True, "deleted": len(uids), "message": f"Deleted {len(uids)} tokens"}
+
+
+@json_view(
+    Endpoint(
+        name="usages",
+        context=TokenNode,
+        method="GET",
+        permission=VIEW,
+        summary="Return the tries to consume a token, newest first, refused ones too.",
+        parameters=(params.LIMIT, params.BEFORE),
+        answer={"usages": openapi.USAGES, "next": openapi.UID_OR_NULL},
+    ),
+)
+def usages(context: TokenNode, request: Request) -> Json:
+    """Return a page of the usage log of a token."""
+    limit, before = params.parse_usages(given(request, [params.LIMIT, params.BEFORE]))
+    page = wiring.token_service().usages(_uid(context), limit, before)
+    return usages_json(page, wiring.plugin().config.zone)
+
+
+@json_view(
+    Endpoint(
+        name="qr_code",
+        context=TokenNode,
+        method="GET",
+        permission=VIEW,
+        summary="Return the value of a token as a QR picture.",
+        parameters=(params.FORMAT,),
+    ),
+)
+def qr_code(context: TokenNode, request: Request) -> Response:
+    """Return the QR picture of a token."""
+    media = params.parse_picture_format(given(request, [params.FORMAT]))
+    token = wiring.token_service().get(_uid(context))
+    response = _picture_response(request, token, media or "png")
+    if media is None:
+        response.content_disposition = f'attachment; filename="{token.uid}.png"'
+    return response
+
+
+@json_view(
+    Endpoint(
+        name="openapi.json",
+        context=TokenContainer,
+        method="GET",
+        permission=VIEW,
+        summary="Return this document.",
+    ),
+)
+def openapi_json(context: TokenContainer, request: Request) -> Mapping[str, Any]:
+    """Return the OpenAPI document of the API."""
+    return openapi.document(request.resource_url(context).rstrip("/"))
+
+
+def _uid(context: TokenNode) -> uuid.UUID:
+    """Return the uid in the path.
+
+    :raises TokenNotFound: the path spells none.
+    """
+    if context.uid is None:
+        raise TokenNotFound(context.name)
+    return context.uid
+
+
+def _picture_response(request: Request, token: Token, media: str) -> Response:
+    # The value may change: a browser keeps the picture and asks whether it still holds.
+    response = Response(content_type=qr.MEDIA_TYPES[media], cache_control="private, no-cache")
+    response.etag = hashlib.sha256(f"{media} {token.value}".encode()).hexdigest()
+    if response.etag in request.if_none_match:
+        response.status = 304
+    else:
+        response.body = qr.picture(token.value, media)
+    return response

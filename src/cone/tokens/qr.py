@@ -1,0 +1,53 @@
+"""Values as QR pictures."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import qrcode
+from qrcode.constants import ERROR_CORRECT_L
+from qrcode.constants import ERROR_CORRECT_M
+from qrcode.exceptions import DataOverflowError
+from qrcode.image.base import BaseImage
+from qrcode.image.pil import PilImage
+from qrcode.image.svg import SvgPathFillImage
+
+from cone.tokens.core.errors import ValueTooLongForQr
+
+#: Characters that the largest code holds: digits with error correction L. (ISO/IEC 18004,
+#: table 7.) What is longer is not even tried.
+MOST_CHARACTERS: Final = 7_089
+
+#: Bytes that the largest code holds with error correction L.
+MOST_BYTES: Final = 2_953
+
+MEDIA_TYPES: Final = {"png": "image/png", "svg": "image/svg+xml"}
+
+_IMAGES: Final[dict[str, type[BaseImage]]] = {"png": PilImage, "svg": SvgPathFillImage}
+
+
+def picture(value: str, media: str) -> bytes:
+    """Return the QR picture of ``value``, dark on white with a quiet zone of 4 modules.
+
+    Error correction is M, and L where the value needs it.
+
+    :param media: ``png`` or ``svg``.
+    :raises ValueTooLongForQr: no QR code holds the value.
+    """
+    stream = io.BytesIO()
+    _code(value.encode()).make_image(image_factory=_IMAGES[media]).save(stream)
+    return stream.getvalue()
+
+
+def _code(content: bytes) -> qrcode.QRCode:
+    if len(content) <= MOST_CHARACTERS:
+        for correction in (ERROR_CORRECT_M, ERROR_CORRECT_L):
+            code = qrcode.QRCode(error_correction=correction)
+            code.add_data(content, optimize=0)
+            try:
+                code.make()
+            except DataOverflowError:
+                continue
+            return code
+    raise ValueTooLongForQr(MOST_BYTES)

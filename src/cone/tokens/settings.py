@@ -1,0 +1,280 @@
+"""The settings that are edited in the browser: a JSON file and its node (contract 1)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from cone.app import get_root
+from cone.app.model import SettingsNode
+from cone.app.model import node_info
+
+from cone.tokens import wiring
+from cone.tokens.core.types import MAX_INTEGER
+from cone.tokens.core.types import UNLIMITED
+from cone.tokens.i18n import _
+
+if TYPE_CHECKING:
+    from cone.app.interfaces import IApplicationNode
+
+logger = logging.getLogger(__name__)
+
+#: Names of the time ranges, in the order of a day.
+TIME_RANGES: Final = ("morning", "afternoon", "today")
+
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "morning": {"start": "08:00", "end": "12:00"},
+        "afternoon": {"start": "12:00", "end": "18:00"},
+        "today": {"start": "08:00", "end": "18:00"},
+        "default_locktime": 0,
+        "default_usage_count": 0,
+    },
+)
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_INTEGERS = {
+    "default_locktime": (0, MAX_INTEGER),
+    "default_usage_count": (UNLIMITED, MAX_INTEGER),
+}
+_LARGEST_FILE: Final = 1_048_576
+
+
+class SettingsFileError(Exception):
+    """The settings file cannot be taken as it is, or not be written.
+
+    :ivar key: the setting that is wrong; None where the file as a whole is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reason: str,
+        *,
+        line: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Tell file, line and reason."""
+        self.key = key
+        self.reason = reason
+        place = f"{path}, line {line}" if line else f"{path}"
+        super().__init__(f"{place}: {reason}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Signature:
+    """What changes whenever the file does."""
+
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Signature:
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class SettingsFile:
+    """A JSON file of settings that several processes read and write.
+
+    Concurrency: safe to share among threads; a reader sees the old content or the new one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the ``path``; nothing is read yet."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._signature: _Signature | None = None
+        self._values: Mapping[str, Any] = DEFAULTS
+
+    def start(self) -> None:
+        """Make the file with the defaults where it is missing, and read it.
+
+        :raises SettingsFileError: it cannot be made or read, or its content is wrong.
+        """
+        if not self.path.exists():
+            self.write(DEFAULTS)
+        self._values = self.load()
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The settings as they are now.
+
+        A file that became unreadable or wrong changes nothing: what was read last stays, and
+        one line in the log tells why.
+        """
+        with self._lock:
+            signature = self._current_signature()
+            if signature != self._signature:
+                self._signature = signature
+                try:
+                    self._values = self.load()
+                except SettingsFileError as error:
+                    logger.error("token settings stay as they were: %s", error)  # noqa: TRY400
+            return self._values
+
+    def load(self) -> Mapping[str, Any]:
+        """Return the content of the file, defaults filled in.
+
+        :raises SettingsFileError: it cannot be read, or its content is wrong.
+        """
+        return MappingProxyType({**DEFAULTS, **self._read()})
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Change settings in the file; keys that are not ours stay.
+
+        The content is replaced at once, and is on disk when this returns.
+
+        :raises SettingsFileError: a value is wrong, the file is broken (it is not overwritten),
+            or it cannot be written.
+        """
+        check(self.path, values)
+        try:
+            with _locked(self.path.parent):
+                content = self._read() if self.path.exists() else {}
+                _replace(self.path, json.dumps({**content, **values}, indent=2) + "\n")
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}"
+            raise SettingsFileError(self.path, reason) from None
+
+    def _read(self) -> dict[str, Any]:
+        text = self._read_text()
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SettingsFileError(self.path, error.msg, line=error.lineno) from None
+        except (ValueError, RecursionError):
+            raise SettingsFileError(self.path, "is no JSON file", line=1) from None
+        if not isinstance(content, dict):
+            raise SettingsFileError(self.path, "holds no JSON object", line=1)
+        check(self.path, content, text)
+        return content
+
+    def _read_text(self) -> str:
+        try:
+            if self.path.stat().st_size > _LARGEST_FILE:
+                raise SettingsFileError(self.path, "is too large for a settings file")
+            content = self.path.read_bytes()
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+            raise SettingsFileError(self.path, reason) from None
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise SettingsFileError(self.path, "is not encoded in UTF-8", line=line) from None
+
+    def _current_signature(self) -> _Signature | None:
+        try:
+            return _Signature.of(self.path.stat())
+        except OSError:
+            return None
+
+
+def check(path: Path, values: Mapping[str, Any], text: str = "") -> None:
+    """Refuse settings that mean nothing.
+
+    :param text: the content of the file, to find the line of a wrong setting.
+    :raises SettingsFileError: a setting is wrong.
+    """
+    for key, value in values.items():
+        reason = _problem(key, value)
+        if reason:
+            line = _line_of(key, text)
+            raise SettingsFileError(path, f"{key}: {reason}", line=line, key=key)
+
+
+def _problem(key: str, value: object) -> str | None:
+    if key in TIME_RANGES:
+        ends = value if isinstance(value, dict) else {}
+        times = [ends.get("start"), ends.get("end")]
+        if not all(isinstance(time, str) and _TIME.fullmatch(time) for time in times):
+            return 'must be {"start": "HH:MM", "end": "HH:MM"}'
+    if key in _INTEGERS:
+        minimum, maximum = _INTEGERS[key]
+        if type(value) is not int or not minimum <= value <= maximum:
+            return f"must be an integer between {minimum} and {maximum}"
+    return None
+
+
+def _line_of(key: str, text: str) -> int | None:
+    position = text.find(json.dumps(key))
+    return text.count("\n", 0, position) + 1 if position >= 0 else None
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes from writing a settings file in ``folder``."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    # Beside the file, since a file is replaced at once within one file system only.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o640
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@node_info(
+    name="token_settings",
+    title=_("token_settings_node", default="Token settings"),
+    description=_(
+        "token_settings_node_description",
+        default="Time ranges and defaults of tokens",
+    ),
+    icon="bi-qr-code",
+)
+class TokenSettings(SettingsNode):
+    """The node of the settings; its form needs the permission ``manage``."""
+
+    category = _("tokens", default="Tokens")
+
+    @property
+    def file(self) -> SettingsFile:
+        """The file behind the node."""
+        return wiring.plugin().settings_file
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """The settings as they are now, by key; for reading."""
+        return self.file.values
+
+
+def get_settings_node(model: IApplicationNode | None = None) -> TokenSettings:
+    """Return the settings node of the site that ``model`` belongs to.
+
+    :raises KeyError: there is none at ``cone.tokens.settings_node_path``.
+    """
+    node = get_root() if model is None else model.root
+    for name in wiring.plugin().config.settings_path:
+        node = node[name]
+    return node
