@@ -78,8 +78,8 @@ class TokenAPI:
         valid_from: datetime.datetime | None = None,
         valid_to: datetime.datetime | None = None,
         usage_count: int | None = None,
-        lock_time: int | None = None,
         *,
+        lock_time: int | None = None,
         enabled: bool | None = None,
     ) -> uuid.UUID:
         """Add a token and return its uid. None takes the default of a field.
@@ -101,12 +101,12 @@ class TokenAPI:
     def update(  # noqa: PLR0913 - one for each field
         self,
         token: TokenLike,
-        value: str | None | Unset = UNSET,
-        valid_from: datetime.datetime | None | Unset = UNSET,
-        valid_to: datetime.datetime | None | Unset = UNSET,
+        value: str | Unset | None = UNSET,
+        valid_from: datetime.datetime | Unset | None = UNSET,
+        valid_to: datetime.datetime | Unset | None = UNSET,
         usage_count: int | Unset = UNSET,
-        lock_time: int | Unset = UNSET,
         *,
+        lock_time: int | Unset = UNSET,
         enabled: bool | Unset = UNSET,
     ) -> None:
         """Change a token. What is not given stays; None sets the uid as value, opens a window.

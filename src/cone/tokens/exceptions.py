@@ -5,7 +5,7 @@ from __future__ import annotations
 from cone.tokens.core.errors import Denial
 
 
-class TokenException(Exception):  # noqa: N818 - the name is public
+class TokenException(Exception):
     """Something is wrong with a token."""
 
     error_code = 1

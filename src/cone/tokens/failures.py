@@ -21,9 +21,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
+from collections.abc import Callable
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 from pyramid.exceptions import URLDecodeError
@@ -87,25 +89,13 @@ class Failure:
 
 def failure_of(error: Exception, request: Request) -> Failure:
     """Return what ``error`` means to the client of ``request``. A bug is logged here."""
-    if isinstance(error, TokenError):
-        return _mistake(error)
-    if isinstance(error, HTTPForbidden):
-        return _forbidden(error, request)
-    if isinstance(error, HTTPNotFound):
-        return Failure(404, "not_found", "There is nothing at this path")
-    if isinstance(error, HTTPMethodNotAllowed):
-        allow = error.headers["Allow"]
-        message = f"Method {request.method} is not allowed here, take {allow}"
-        return Failure(405, "method_not_allowed", message, headers={"Allow": allow})
-    if isinstance(error, HTTPRequestEntityTooLarge):
-        return Failure(413, "too_large", "The body is larger than 1 MiB")
-    if isinstance(error, URLDecodeError):
-        message = "path: is not encoded in UTF-8"
-        return _mistake(InvalidParameter("path", "not_utf8", message))
+    for kind, describe in _DESCRIPTIONS:
+        if isinstance(error, kind):
+            return describe(error, request)
     return _bug(error)
 
 
-def _mistake(error: TokenError) -> Failure:
+def _mistake(error: TokenError, _request: Request) -> Failure:
     status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
     headers = {"Retry-After": RETRY_AFTER} if isinstance(error, Unavailable) else {}
     return Failure(status, error.slug, str(error), error.code, headers, error)
@@ -121,8 +111,37 @@ def _forbidden(error: HTTPForbidden, request: Request) -> Failure:
     try:
         wiring.token_service().check_database()
     except Unavailable as unavailable:
-        return _mistake(unavailable)
+        return _mistake(unavailable, request)
     return Failure(403, "forbidden", f"Permission {missing_permission(error)} is missing")
+
+
+def _not_found(_error: HTTPNotFound, _request: Request) -> Failure:
+    return Failure(404, "not_found", "There is nothing at this path")
+
+
+def _wrong_method(error: HTTPMethodNotAllowed, request: Request) -> Failure:
+    allow = error.headers["Allow"]
+    message = f"Method {request.method} is not allowed here, take {allow}"
+    return Failure(405, "method_not_allowed", message, headers={"Allow": allow})
+
+
+def _too_large(_error: HTTPRequestEntityTooLarge, _request: Request) -> Failure:
+    return Failure(413, "too_large", "The body is larger than 1 MiB")
+
+
+def _undecodable_path(_error: URLDecodeError, request: Request) -> Failure:
+    message = "path: is not encoded in UTF-8"
+    return _mistake(InvalidParameter("path", "not_utf8", message), request)
+
+
+_DESCRIPTIONS: Final[tuple[tuple[type[Exception], Callable[[Any, Request], Failure]], ...]] = (
+    (TokenError, _mistake),
+    (HTTPForbidden, _forbidden),
+    (HTTPNotFound, _not_found),
+    (HTTPMethodNotAllowed, _wrong_method),
+    (HTTPRequestEntityTooLarge, _too_large),
+    (URLDecodeError, _undecodable_path),
+)
 
 
 def _bug(error: Exception) -> Failure:

@@ -22,11 +22,13 @@ from zope.interface import implementer
 from cone.tokens import wiring
 from cone.tokens.api import token_values
 from cone.tokens.core.params import find_uid
-from cone.tokens.core.records import TokenRecord as TokenRecord
-from cone.tokens.core.records import TokenUsageRecord as TokenUsageRecord
+from cone.tokens.core.records import TokenRecord
+from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.types import Token
 from cone.tokens.i18n import _
 from cone.tokens.security import acl_of
+
+__all__ = ["TokenContainer", "TokenNode", "TokenRecord", "TokenUsageRecord"]
 
 #: Tokens that are read at once where all of them are walked.
 CHUNK: Final = 500
@@ -38,17 +40,29 @@ CHUNK: Final = 500
     description=_("token_node_description", default="A token"),
     icon="bi-qr-code",
 )
-@plumbing(LeafNode, NodeInit, Node)
+@plumbing(LeafNode, Node)
 class TokenNode:
-    """One token. It is asked for when somebody needs it, and at most once until a change."""
+    """One token. It is asked for when somebody needs it, and at most once until a change.
 
-    def __init__(self, uid: uuid.UUID | None = None) -> None:
-        """Stand for the token with this ``uid``; it need not exist. None: for no token at all."""
+    :ivar uid: of the token, which need not exist; None where the name spells none.
+    """
+
+    #: What stands in the path.
+    name: str
+
+    def __init__(
+        self,
+        name: str | None = None,
+        parent: TokenContainer | None = None,
+        uid: uuid.UUID | None = None,
+    ) -> None:
+        self.__name__ = name
+        self.__parent__ = parent
         self.uid = uid
         self._found: list[Token | None] = []
 
     @property
-    def __acl__(self) -> Any:  # noqa: ANN401
+    def __acl__(self) -> Any:
         """Who may do what."""
         return acl_of(self)
 
@@ -99,7 +113,7 @@ class TokenContainer:
     """
 
     @property
-    def __acl__(self) -> Any:  # noqa: ANN401
+    def __acl__(self) -> Any:
         """Who may do what."""
         return acl_of(self)
 

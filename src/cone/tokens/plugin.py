@@ -59,7 +59,7 @@ Handler = Callable[["Request"], "Response"]
 @main_hook
 def initialize_tokens(
     config: Configurator,
-    global_config: dict[str, str],  # noqa: ARG001 - cone.app's signature
+    _global_config: dict[str, str],
     settings: dict[str, str],
 ) -> None:
     """Register nodes, views, checks and resources.
@@ -165,7 +165,7 @@ def _make_tables(service: TokenService) -> None:
         raise StartupError("sql.db.url", "the database does not answer") from None
 
 
-def _find_settings_node() -> Any:  # noqa: ANN401
+def _find_settings_node() -> Any:
     try:
         return get_settings_node()
     except KeyError as error:

@@ -47,7 +47,8 @@ def _code(content: bytes) -> qrcode.QRCode:
             code.add_data(content, optimize=0)
             try:
                 code.make()
-            except DataOverflowError:
+            except (DataOverflowError, ValueError):
+                # qrcode 8.2 raises either, as the length falls.
                 continue
             return code
     raise ValueTooLongForQr(MOST_BYTES)

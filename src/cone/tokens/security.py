@@ -7,11 +7,11 @@ from typing import Any
 from typing import Final
 
 import cone.app.security
+from pyramid.authorization import ALL_PERMISSIONS
+from pyramid.authorization import Allow
+from pyramid.authorization import Deny
+from pyramid.authorization import Everyone
 from pyramid.httpexceptions import HTTPForbidden
-from pyramid.security import ALL_PERMISSIONS
-from pyramid.security import Allow
-from pyramid.security import Deny
-from pyramid.security import Everyone
 
 from cone.tokens.i18n import _
 
@@ -52,7 +52,7 @@ _PREVIEW_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PREVIEWS: Final = ("prefetch", "prerender", "preview")
 
 
-def acl_of(node: Any) -> list[tuple[str, str, Any]]:  # noqa: ANN401
+def acl_of(node: Any) -> list[tuple[str, str, Any]]:
     """Return the access rules of one of our nodes.
 
     Nodes ask for it in a property ``__acl__``, so that subclasses have it too: cone.app's

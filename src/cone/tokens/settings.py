@@ -124,7 +124,7 @@ class SettingsFile:
                 try:
                     self._values = self.load()
                 except SettingsFileError as error:
-                    logger.error("token settings stay as they were: %s", error)  # noqa: TRY400
+                    logger.warning("token settings stay as they were: %s", error)
             return self._values
 
     def load(self) -> Mapping[str, Any]:

@@ -265,9 +265,9 @@ class Parser:
             value=_parse_value(VALUE, given.get(VALUE.name, "")),
             valid_from=valid_from,
             valid_to=valid_to,
-            usage_count=_integer_or(USAGE_COUNT, given, self.usage_count),
-            lock_time_s=_integer_or(LOCK_TIME, given, self.lock_time_s),
-            enabled=_parse_flag(ENABLED, given.get(ENABLED.name, "") or "true"),
+            usage_count=_unless_empty(USAGE_COUNT, given, _parse_integer, self.usage_count),
+            lock_time_s=_unless_empty(LOCK_TIME, given, _parse_integer, self.lock_time_s),
+            enabled=_unless_empty(ENABLED, given, _parse_flag, default=True),
         )
 
     def new_tokens(self, given: Mapping[str, Any]) -> tuple[NewToken, int, str | None]:
@@ -312,14 +312,9 @@ class Parser:
         :raises InvalidParameter: no ISO 8601 time, one that the zone's clocks never show, or out
             of the years 2 to 9998.
         """
-        text = raw if isinstance(raw, str) else ""
-        try:
-            if not _INSTANT.fullmatch(text):
-                raise ValueError(text)
-            written = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            message = f"{name}: invalid datetime format"
-            raise InvalidParameter(name, "invalid_datetime", message) from None
+        written = _written_time(raw)
+        if written is None:
+            raise InvalidParameter(name, "invalid_datetime", f"{name}: invalid datetime format")
         try:
             instant = self.to_utc(name, written)
         except OverflowError:
@@ -402,7 +397,7 @@ def parse_usages(given: Mapping[str, Any]) -> tuple[int, uuid.UUID | None]:
 
     :raises InvalidParameter: a parameter is wrong.
     """
-    limit = _integer_or(LIMIT, given, DEFAULT_USAGES)
+    limit = _unless_empty(LIMIT, given, _parse_integer, DEFAULT_USAGES)
     raw = given.get(BEFORE.name, "")
     if raw == "":
         return limit, None
@@ -432,6 +427,15 @@ def parse_picture_format(given: Mapping[str, Any]) -> str | None:
     return str(raw)
 
 
+def _written_time(raw: object) -> datetime.datetime | None:
+    if not isinstance(raw, str) or not _INSTANT.fullmatch(raw):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(raw)
+    except ValueError:
+        return None
+
+
 def _missing(parameter: Parameter) -> InvalidParameter:
     return InvalidParameter(
         parameter.name,
@@ -448,9 +452,14 @@ def _if_given(
     return parse(parameter, given[parameter.name]) if parameter.name in given else UNSET
 
 
-def _integer_or(parameter: Parameter, given: Mapping[str, Any], default: int) -> int:
+def _unless_empty(
+    parameter: Parameter,
+    given: Mapping[str, Any],
+    parse: Callable[[Parameter, Any], T],
+    default: T,
+) -> T:
     raw = given.get(parameter.name, "")
-    return default if raw == "" else _parse_integer(parameter, raw)
+    return default if raw == "" else parse(parameter, raw)
 
 
 def _parse_integer(parameter: Parameter, raw: object) -> int:
@@ -458,9 +467,9 @@ def _parse_integer(parameter: Parameter, raw: object) -> int:
     if not isinstance(raw, str) or not _INTEGER.fullmatch(raw):
         raise InvalidParameter(name, "invalid_integer", f"{name}: value is no integer")
     minimum, maximum = parameter.schema["minimum"], parameter.schema["maximum"]
-    # Python refuses to read thousands of digits; more than these are out of any limit.
-    digits = raw.lstrip("+-").lstrip("0")
-    number = int(raw) if len(digits) <= len(str(MAX_INTEGER)) and len(raw) < 1_000 else None
+    # Python refuses to read thousands of digits.
+    sign, digits = raw[:1].strip("+0123456789"), raw.lstrip("+-").lstrip("0") or "0"
+    number = int(sign + digits) if len(digits) <= len(str(MAX_INTEGER)) else None
     if number is None or not minimum <= number <= maximum:
         message = f"{name}: must be between {minimum} and {maximum}"
         raise InvalidParameter(name, "out_of_range", message, minimum=minimum, maximum=maximum)

@@ -103,7 +103,7 @@ class KeyTaken(Unavailable):
     """The idempotency key is bound already: look up its answer."""
 
 
-class OutdatedDatabase(Exception):  # noqa: N818 - it is no error of a request
+class OutdatedDatabase(Exception):
     """The database has the tables of an older version; it was not touched."""
 
 
@@ -123,13 +123,13 @@ class seconds_after(GenericFunction[datetime.datetime]):  # noqa: N801 - reads a
 
 
 @compiles(seconds_after, "postgresql")
-def _seconds_after_postgresql(element: seconds_after, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _seconds_after_postgresql(element: seconds_after, compiler: SQLCompiler, **kw: Any) -> str:
     time, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"({time} + make_interval(secs => {seconds}))"
 
 
 @compiles(seconds_after, "sqlite")
-def _seconds_after_sqlite(element: seconds_after, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _seconds_after_sqlite(element: seconds_after, compiler: SQLCompiler, **kw: Any) -> str:
     # Whole seconds are exact in SQLite, fractions are not: the fraction is carried over as text.
     time, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
     moved = f"strftime('%Y-%m-%d %H:%M:%S', substr({time}, 1, 19), {seconds} || ' seconds')"
@@ -509,8 +509,7 @@ class Store:
             rows,
         )
         self._log_events(
-            _event("add", row["uid"], None, _event_values(row), actor=actor, version=1)
-            for row in rows
+            _event("add", row["uid"], (None, _event_values(row)), actor, version=1) for row in rows
         )
 
     def update(self, token: Token, changed: dict[str, Any], *, actor: Actor) -> None:
@@ -534,8 +533,7 @@ class Store:
         old = _event_values(dataclasses.asdict(token))
         new = old | _event_values(changed)
         action = _action(changed)
-        event_row = _event(action, token.uid, old, new, actor=actor, version=version)
-        self._log_events([event_row])
+        self._log_events([_event(action, token.uid, (old, new), actor, version=version)])
 
     def delete(self, uids: Iterable[uuid.UUID], *, actor: Actor) -> None:
         """Delete the tokens with these uids; all of them or none. Their usage log stays.
@@ -561,9 +559,8 @@ class Store:
             _event(
                 "delete",
                 row.uid,
-                _event_values(row._asdict()),
-                None,
-                actor=actor,
+                (_event_values(row._asdict()), None),
+                actor,
                 version=row.version + 1,
             )
             for row in rows
@@ -573,7 +570,7 @@ class Store:
         statement = insert(TokenEventRecord).values(timestamp=self._now)
         self._connection.execute(statement, list(events))
 
-    def _execute(self, statement: Executable, **parameters: Any) -> Any:  # noqa: ANN401
+    def _execute(self, statement: Executable, **parameters: Any) -> Any:
         return self._connection.execute(statement, parameters)
 
     def _token(self, row: Row[Any] | None) -> Token | None:
@@ -649,7 +646,7 @@ def _spend(by: Selector, now: ColumnElement[Any]) -> Update:
 
 
 @functools.cache
-def _grant(by: Selector) -> Any:  # noqa: ANN401
+def _grant(by: Selector) -> Any:
     return _spend(by, bindparam("now", type_=UtcDateTime)).returning(*_SPENT)
 
 
@@ -712,9 +709,7 @@ def _log_with_key() -> Insert:
         answer=bindparam("bound_answer"),
         timestamp=func.clock_timestamp(),
     )
-    values: dict[str, Any] = {
-        column.name: bindparam(f"logged_{column.name}") for column in columns
-    }
+    values: dict[str, Any] = {column.name: bindparam(f"logged_{column.name}") for column in columns}
     return insert(TokenUsageRecord).values(values).add_cte(bound.cte("bound"))
 
 
@@ -780,12 +775,12 @@ def _event_values(fields: dict[str, Any]) -> dict[str, Any]:
 def _event(
     action: str,
     token_uid: uuid.UUID,
-    old: dict[str, Any] | None,
-    new: dict[str, Any] | None,
-    *,
+    values: tuple[dict[str, Any] | None, dict[str, Any] | None],
     actor: Actor,
+    *,
     version: int,
 ) -> dict[str, Any]:
+    old, new = values
     return {
         "uid": uuid.uuid4(),
         "token_uid": token_uid,

@@ -97,9 +97,9 @@ class NewToken:
 class TokenChanges:
     """What an update changes; UNSET leaves a field as it is, ``value`` None sets the uid."""
 
-    value: Value | None | Unset = UNSET
-    valid_from: datetime.datetime | None | Unset = UNSET
-    valid_to: datetime.datetime | None | Unset = UNSET
+    value: Value | Unset | None = UNSET
+    valid_from: datetime.datetime | Unset | None = UNSET
+    valid_to: datetime.datetime | Unset | None = UNSET
     usage_count: int | Unset = UNSET
     lock_time_s: int | Unset = UNSET
     enabled: bool | Unset = UNSET

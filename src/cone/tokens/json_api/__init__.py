@@ -76,13 +76,14 @@ ENDPOINTS: Final[list[Endpoint]] = []
 def json_view(endpoint: Endpoint) -> Callable[[V], V]:
     """Return the decorator of a view ``(context, request) -> dict`` of the JSON API."""
     ENDPOINTS.append(endpoint)
-    return view_config(
+    decorator: Callable[[V], V] = view_config(
         name=endpoint.name,
         context=endpoint.context,
         permission=endpoint.permission,
         renderer="json",
         json_endpoint=endpoint,
     )
+    return decorator
 
 
 def is_endpoint(name: str, context: type | None = None) -> bool:

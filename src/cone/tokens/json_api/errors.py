@@ -46,8 +46,9 @@ def failure_response(failure: Failure, _request: Request) -> Response:
 def response_below_no_uid(request: Request) -> Response | None:
     """Return the answer of a view of a token where the path spells no uid, else None.
 
-    To be asked where nothing was found. Traversal ends at the container then, since it finds no token of that name. The view and its
-    checks run all the same, so that the answer is the same as for an unknown token.
+    To be asked where nothing was found. Traversal ends at the container then, since it finds no
+    token of that name. The view and its checks run all the same, so that the answer is that for
+    an unknown token.
     """
     if not _is_below_no_uid(request):
         return None
@@ -62,4 +63,3 @@ def response_below_no_uid(request: Request) -> Response | None:
 def _is_below_no_uid(request: Request) -> bool:
     context = getattr(request, "context", None)
     return isinstance(context, TokenContainer) and bool(request.subpath)
-

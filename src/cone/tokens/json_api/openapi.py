@@ -171,7 +171,7 @@ def _body(endpoint: Endpoint) -> Schema:
     media = {"schema": schema}
     return {
         "required": bool(required),
-        "content": {media_type: media for media_type in (JSON, FORM, MULTIPART)},
+        "content": dict.fromkeys((JSON, FORM, MULTIPART), media),
     }
 
 

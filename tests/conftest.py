@@ -1,0 +1,82 @@
+"""Databases for all tests: SQLite files and a PostgreSQL server, real ones."""
+
+import datetime
+import os
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy import create_engine
+from sqlalchemy import event
+
+from tests.postgres import PostgresServer
+from tests.postgres import PostgresUnavailable
+
+
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
+
+    def __call__(self) -> datetime.datetime:
+        return self.time
+
+    def move(self, **duration: float) -> None:
+        self.time += datetime.timedelta(**duration)
+
+
+class QueryRecorder:
+    """The statements that an engine executes, without those that begin and end transactions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.statements: list[str] = []
+        event.listen(engine, "before_cursor_execute", self._record)
+
+    def _record(self, _connection, _cursor, statement, *_more) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            self.statements.append(statement)
+
+    def clear(self) -> None:
+        self.statements.clear()
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server for the whole run; without one the tests that need it are skipped, not in CI."""
+    try:
+        server = PostgresServer().__enter__()
+    except PostgresUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no PostgreSQL server: {error}")
+        pytest.skip(f"no PostgreSQL server: {error}")
+    try:
+        yield server
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request, tmp_path_factory) -> str:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'tokens.db'}?timeout=30"
+    return request.getfixturevalue("postgres_server").create_database()
+
+
+@pytest.fixture(scope="session")
+def engine(database_url) -> Iterator[Engine]:
+    engine = create_engine(database_url, pool_size=20)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    yield engine
+    engine.dispose()

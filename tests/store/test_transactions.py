@@ -1,0 +1,240 @@
+"""Whose transaction it is: our own short ones, or one of the host."""
+
+import threading
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy import event
+from sqlalchemy import inspect
+from sqlalchemy import text
+
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import Base
+from cone.tokens.core.service import on_engine
+from cone.tokens.core.service import within
+from cone.tokens.core.store import OutdatedDatabase
+from cone.tokens.core.types import Granted
+from tests.factories import new_token
+
+OLD_TABLES = """
+CREATE TABLE tokens(uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR, last_used TIMESTAMP,
+    valid_from TIMESTAMP, valid_to TIMESTAMP, usage_count INTEGER, lock_time INTEGER,
+    creator VARCHAR, created TIMESTAMP, modified TIMESTAMP)
+"""
+
+
+@pytest.fixture
+def empty_database(request, tmp_path, database_url):
+    """An engine on a database without tables."""
+    if database_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'empty.db'}?timeout=0.1"
+    else:
+        url = request.getfixturevalue("postgres_server").create_database()
+    engine = create_engine(url, pool_size=20)
+    yield engine
+    engine.dispose()
+
+
+# tables
+
+
+def test_make_tables_when_the_database_is_empty_then_all_are_there(empty_database):
+    on_engine(empty_database).make_tables()
+    assert set(inspect(empty_database).get_table_names()) == set(Base.metadata.tables)
+
+
+def test_make_tables_when_made_by_many_at_once_then_all_succeed(database_url, empty_database):
+    engine = empty_database
+    if engine.dialect.name == "sqlite":
+        engine = create_engine(f"{str(engine.url).partition('?')[0]}?timeout=30")
+    failures = []
+    barrier = threading.Barrier(8)
+
+    def make() -> None:
+        barrier.wait()
+        try:
+            on_engine(engine).make_tables()
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            failures.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    engine.dispose()
+    assert failures == []
+
+
+def test_make_tables_when_they_are_of_an_older_version_then_nothing_is_touched(empty_database):
+    with empty_database.begin() as connection:
+        connection.execute(text(OLD_TABLES))
+    with pytest.raises(OutdatedDatabase):
+        on_engine(empty_database).make_tables()
+    assert inspect(empty_database).get_table_names() == ["tokens"]
+
+
+# a transaction of the host
+
+
+@pytest.fixture
+def host(service, made_tables):
+    """A connection of the host, in a transaction."""
+    with made_tables.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        if transaction.is_active:
+            transaction.rollback()
+
+
+def test_within_when_the_host_commits_then_the_change_is_there(service, host):
+    uid = within(host).add(new_token(), by="me")
+    assert isinstance(within(host).consume(uid, by="me"), Granted)
+    host.commit()
+    assert service.get(uid).usage_count == 0
+
+
+def test_within_when_the_host_rolls_back_then_the_change_and_its_log_are_gone(service, host):
+    uid = service.add(new_token(), by="me")
+    within(host).consume(uid, by="me")
+    assert within(host).get(uid).usage_count == 0
+    host.rollback()
+    assert service.get(uid).usage_count == 1
+    assert service.usages(uid, 5).usages == ()
+
+
+def test_within_when_a_use_case_fails_then_what_the_host_did_before_stays(service, host):
+    uid = within(host).add(new_token(value="x"), by="me")
+    with pytest.raises(ValueTaken):
+        within(host).add(new_token(value="x"), by="me")
+    host.commit()
+    assert [token.uid for token in service.page(5).tokens] == [uid]
+
+
+def test_within_when_the_host_has_pending_writes_then_they_do_not_block(service, host):
+    uid = service.add(new_token(), by="me")
+    host.execute(text("UPDATE tokens SET creator = 'host'"))
+    within(host).consume(uid, by="me")
+    host.commit()
+    assert (service.get(uid).creator, service.get(uid).usage_count) == ("host", 0)
+
+
+def test_within_when_there_is_no_token_then_it_is_not_found(service, host):
+    uid = service.add(new_token(), by="me")
+    within(host).delete(uid, by="me")
+    with pytest.raises(TokenNotFound):
+        within(host).consume(uid, by="me")
+    assert within(host).find(uid) is None
+
+
+# SQLite
+
+
+def test_engine_when_services_are_made_twice_then_its_transactions_begin_once(made_tables):
+    for _ in range(2):
+        service = on_engine(made_tables)
+    service.consume(service.add(new_token(), by=None), by=None)
+
+
+def sqlite_only(engine) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("about SQLite")
+
+
+def test_reading_when_somebody_writes_then_it_does_not_wait(service, made_tables):
+    uid = service.add(new_token(), by=None)
+    with made_tables.begin() as connection:
+        connection.execute(text("UPDATE tokens SET creator = 'other'"))
+        assert service.get(uid).creator is None
+
+
+def test_consume_when_committed_then_sqlite_has_synced_it(service, made_tables):
+    sqlite_only(made_tables)
+    levels = []
+
+    @event.listens_for(made_tables, "commit")
+    def record(connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+
+    try:
+        service.consume(service.add(new_token(), by=None), by=None)
+    finally:
+        event.remove(made_tables, "commit", record)
+    full = 2
+    assert levels
+    assert min(levels) >= full
+
+
+# a database that does not do its work
+
+
+def test_write_when_the_database_is_locked_for_too_long_then_unavailable(empty_database):
+    sqlite_only(empty_database)
+    service = on_engine(empty_database)
+    service.make_tables()
+    uid = service.add(new_token(), by=None)
+    with empty_database.connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            service.consume(uid, by=None)
+        other.rollback()
+    assert service.get(uid).usage_count == 1
+    assert isinstance(service.consume(uid, by=None), Granted)
+
+
+def test_write_when_the_database_is_read_only_then_unavailable(empty_database):
+    sqlite_only(empty_database)
+    service = on_engine(empty_database)
+    service.make_tables()
+    uid = service.add(new_token(), by=None)
+    path = empty_database.url.database
+    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    read_only = on_engine(engine)
+    with pytest.raises(Unavailable):
+        read_only.consume(uid, by=None)
+    assert read_only.get(uid).usage_count == 1
+    engine.dispose()
+
+
+def test_use_when_the_database_cannot_be_opened_then_unavailable(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/no/such/folder/tokens.db")
+    service = on_engine(engine)
+    with pytest.raises(Unavailable):
+        service.check_database()
+    with pytest.raises(Unavailable):
+        service.add(new_token(), by=None)
+
+
+def test_use_when_all_connections_are_taken_then_unavailable(empty_database):
+    engine = create_engine(empty_database.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    with engine.connect(), pytest.raises(Unavailable):
+        on_engine(engine).check_database()
+    engine.dispose()
+
+
+def test_use_when_the_server_was_away_then_it_works_again_by_itself(request, engine):
+    if engine.dialect.name == "sqlite":
+        pytest.skip("about servers")
+    server = request.getfixturevalue("postgres_server")
+    own = create_engine(engine.url)
+    service = on_engine(own)
+    service.make_tables()
+    uid = service.add(new_token(), by=None)
+    server.stop()
+    with pytest.raises(Unavailable):
+        service.consume(uid, by=None)
+    server.start()
+    assert isinstance(service.consume(uid, by=None), Granted)
+    own.dispose()
+    engine.dispose()
+
+
+def test_bug_when_a_statement_is_wrong_then_it_is_no_trouble_of_the_database(service, made_tables):
+    """A statement that no database would take must not be retried for ever."""
+    if made_tables.dialect.name == "sqlite":
+        pytest.skip("SQLite blames itself for wrong statements")
+    with pytest.raises(Exception, match="nonsense") as caught, service._database.reading() as store:
+        store._connection.execute(text("SELECT nonsense"))
+    assert not isinstance(caught.value, Unavailable)

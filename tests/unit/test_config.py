@@ -1,0 +1,80 @@
+import datetime
+import zoneinfo
+from pathlib import Path
+
+import pytest
+
+from cone.tokens.config import StartupError
+from cone.tokens.config import read_config
+from cone.tokens.model import TokenContainer
+
+SETTINGS = {
+    "cone.plugins": "cone.sql\ncone.tokens",
+    "sql.db.url": "sqlite://",
+    "pyramid.includes": "pyramid_tm",
+    "cone.tokens.config_file": "tokens.json",
+}
+
+
+def read(**overrides: str | None):
+    """Read the settings with some replaced; None removes one, ``__`` stands for a dot."""
+    given = {name.replace("__", "."): value for name, value in overrides.items()}
+    settings = {**SETTINGS, **given}
+    return read_config({name: value for name, value in settings.items() if value is not None})
+
+
+def test_read_config_when_only_what_is_required_is_given_then_the_rest_has_defaults():
+    config = read()
+    assert config.config_file == Path("tokens.json")
+    assert config.settings_path == ("settings", "token_settings")
+    assert config.entry_factory is TokenContainer
+    assert config.consume_by_get is True
+
+
+def test_read_config_when_all_is_given_then_all_is_taken():
+    config = read(
+        cone__tokens__settings_node_path="/a/b/",
+        cone__tokens__entryfactory="builtins.dict",
+        cone__tokens__timezone="Asia/Kathmandu",
+        cone__tokens__consume_by_get="off",
+    )
+    assert config.settings_path == ("a", "b")
+    assert config.entry_factory is dict
+    assert config.zone == zoneinfo.ZoneInfo("Asia/Kathmandu")
+    assert config.consume_by_get is False
+
+
+def test_zone_when_the_host_has_none_then_it_is_utc(monkeypatch):
+    def fail() -> None:
+        raise zoneinfo.ZoneInfoNotFoundError
+
+    monkeypatch.setattr("tzlocal.get_localzone", fail)
+    assert read().zone is datetime.UTC
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cone.plugins", "cone.tokens"),
+        ("sql.db.url", None),
+        ("sql.db.url", ""),
+        ("pyramid.includes", None),
+        ("pyramid.includes", "pyramid_tm_of_mine"),
+        ("cone.tokens.config_file", None),
+        ("cone.tokens.config_file", " "),
+        ("cone.tokens.entryfactory", "no.such.module"),
+        ("cone.tokens.entryfactory", "cone.tokens.model.NoSuchClass"),
+        ("cone.tokens.entryfactory", "cone.tokens.model.CHUNK"),
+        ("cone.tokens.entryfactory", ".."),
+        ("cone.tokens.timezone", "Mars/Olympus"),
+        ("cone.tokens.timezone", "Europe"),
+        ("cone.tokens.timezone", "../etc/passwd"),
+        ("cone.tokens.timezone", "CET\0"),
+        ("cone.tokens.consume_by_get", "maybe"),
+    ],
+)
+def test_read_config_when_a_setting_is_wrong_then_one_line_names_its_key(key, value):
+    with pytest.raises(StartupError) as caught:
+        read(**{key.replace(".", "__"): value})
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{key}: ")

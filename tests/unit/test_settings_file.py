@@ -1,0 +1,150 @@
+import json
+import threading
+
+import pytest
+
+from cone.tokens.settings import DEFAULTS
+from cone.tokens.settings import SettingsFile
+from cone.tokens.settings import SettingsFileError
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tokens.json"
+
+
+@pytest.fixture
+def file(path):
+    file = SettingsFile(path)
+    file.start()
+    return file
+
+
+def test_start_when_the_file_is_missing_then_it_is_made_with_the_defaults(path, file):
+    assert json.loads(path.read_text()) == DEFAULTS
+
+
+def test_start_when_the_file_is_there_then_it_is_read_and_left_alone(path):
+    path.write_text('{"default_locktime": 5}')
+    file = SettingsFile(path)
+    file.start()
+    assert file.values["default_locktime"] == 5
+    assert file.values["morning"] == DEFAULTS["morning"]
+    assert path.read_text() == '{"default_locktime": 5}'
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", 1),
+        (b'{"default_locktime": 5,\n}', 2),
+        (b'{\n"a": "\xff"}', 2),
+        (b"[]", 1),
+        (b"[" * 100_000, 1),
+        (b'{\n\n"default_locktime": -1}', 3),
+        (b'{"default_locktime": true}', 1),
+        (b'{"default_usage_count": -2}', 1),
+        (b'{"default_usage_count": 2147483648}', 1),
+        (b'{"default_usage_count": "5"}', 1),
+        (b'{"morning": {"start": "8:00", "end": "12:00"}}', 1),
+        (b'{"morning": {"start": "08:00"}}', 1),
+        (b'{"today": {"start": "08:00", "end": "24:00"}}', 1),
+        (b'{"today": []}', 1),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_start_when_the_file_is_wrong_then_it_is_refused_with_its_line(path, content, line):
+    path.write_bytes(content)
+    with pytest.raises(SettingsFileError, match=f"tokens.json, line {line}: "):
+        SettingsFile(path).start()
+    assert path.read_bytes() == content
+
+
+def test_start_when_the_file_is_a_folder_then_it_is_refused(path):
+    path.mkdir()
+    with pytest.raises(SettingsFileError, match="directory"):
+        SettingsFile(path).start()
+
+
+def test_start_when_the_folder_is_missing_then_it_is_refused(tmp_path):
+    with pytest.raises(SettingsFileError, match="cannot be written"):
+        SettingsFile(tmp_path / "no" / "tokens.json").start()
+
+
+def test_start_when_the_file_is_huge_then_it_is_refused(path):
+    path.write_text(" " * 2_000_000)
+    with pytest.raises(SettingsFileError, match="too large"):
+        SettingsFile(path).start()
+
+
+def test_values_when_the_file_changes_then_they_are_read_again(path, file):
+    path.write_text('{"default_usage_count": 9}')
+    assert file.values["default_usage_count"] == 9
+
+
+@pytest.mark.parametrize("damage", ["broken", "missing", "folder"])
+def test_values_when_the_file_is_damaged_then_the_last_ones_stay_and_one_line_is_logged(
+    path,
+    file,
+    caplog,
+    damage,
+):
+    path.write_text('{"default_usage_count": 9}')
+    assert file.values["default_usage_count"] == 9
+    path.unlink()
+    if damage == "broken":
+        path.write_text("{")
+    elif damage == "folder":
+        path.mkdir()
+    for _ in range(3):
+        assert file.values["default_usage_count"] == 9
+    assert len(caplog.records) == 1
+
+
+def test_write_when_settings_change_then_others_stay_even_unknown_ones(path, file):
+    path.write_text('{"default_usage_count": 9, "of_a_later_version": 1}')
+    file.write({"default_locktime": 7})
+    content = json.loads(path.read_text())
+    assert content == {"default_usage_count": 9, "of_a_later_version": 1, "default_locktime": 7}
+    assert file.values["default_locktime"] == 7
+
+
+def test_write_when_a_value_is_wrong_then_nothing_is_written(path, file):
+    before = path.read_text()
+    with pytest.raises(SettingsFileError) as caught:
+        file.write({"default_locktime": -1})
+    assert caught.value.key == "default_locktime"
+    assert path.read_text() == before
+
+
+def test_write_when_the_file_is_broken_then_it_is_not_overwritten(path, file):
+    path.write_text("{")
+    with pytest.raises(SettingsFileError):
+        file.write({"default_locktime": 7})
+    assert path.read_text() == "{"
+
+
+def test_write_when_it_fails_then_no_temporary_file_stays(path, file, monkeypatch):
+    def fail(*_arguments) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(SettingsFileError, match="No space left"):
+        file.write({"default_locktime": 7})
+    assert [entry.name for entry in path.parent.iterdir()] == ["tokens.json"]
+
+
+def test_write_when_the_file_has_a_mode_then_it_keeps_it(path, file):
+    path.chmod(0o604)
+    file.write({"default_locktime": 7})
+    assert path.stat().st_mode & 0o777 == 0o604
+
+
+def test_write_when_many_write_different_settings_then_none_is_lost(path, file):
+    names = [f"setting_{number}" for number in range(16)]
+    threads = [threading.Thread(target=file.write, args=({name: 1},)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(names) <= set(json.loads(path.read_text()))
