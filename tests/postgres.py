@@ -12,8 +12,6 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -174,16 +172,6 @@ class PostgresServer:
             group = pwd.getpwnam(UNPRIVILEGED).pw_gid
             identity |= {"user": UNPRIVILEGED, "group": group, "extra_groups": []}
         return identity
-
-
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """Run a server and give the SQLAlchemy address of its database ``postgres``.
-
-    :raises PostgresUnavailable: no server can be had here.
-    """
-    with PostgresServer() as server:
-        yield server.url()
 
 
 def create_database(base_url: str) -> str:
