@@ -11,7 +11,7 @@ NO_VENV := python3-venv is missing: apt-get install python3-venv
 stop = { echo "$(1)" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help run test sure lint types translations build format clean
+.PHONY: help run test bench sure lint types translations build format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -23,6 +23,9 @@ run: $(VENV)/.installed ## Serve config/tokens.ini on 127.0.0.1, port 8081 or PO
 test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
 	$(PY) -m pytest --cov
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
+
+bench: $(VENV)/.installed ## Measure a consumption against the bare driver
+	$(PY) bench/consume.py
 
 sure: lint types translations build ## Check everything that needs no test run
 
