@@ -6,6 +6,7 @@ started in processes of their own.
 
 import contextlib
 import dataclasses
+import functools
 import http.client
 import json
 import re
@@ -135,12 +136,20 @@ class View:
     def path(self, uid: object) -> str:
         return f"/tokens/{uid}/{self.name}" if self.on_token else f"/tokens/{self.name}"
 
-    def call(self, client: TestApp, token: Token, **more: Any) -> TestResponse:
+    def call(
+        self,
+        client: TestApp,
+        token: Token,
+        *,
+        query: str = "",
+        **more: Any,
+    ) -> TestResponse:
         names = {"uid": token.uid, "value": token.value}
         parameters = {name: names.get(text, text) for name, text in self.parameters.items()}
         if "token_uids" in parameters:
             parameters["token_uids"] = json.dumps([str(token.uid)])
-        return send(client, self.method, self.path(token.uid), parameters, **more)
+        path = f"{self.path(token.uid)}?{query}" if query else self.path(token.uid)
+        return send(client, self.method, path, parameters, **more)
 
 
 VIEWS = [
@@ -231,9 +240,15 @@ def app(wsgi_app) -> Callable[[str | None], TestApp]:
     return signed_in
 
 
+@pytest.fixture(scope="session")
+def signed_in(wsgi_app) -> Callable[[str], TestApp]:
+    """Return a function that gives the client of a role, the same each time."""
+    return functools.cache(lambda role: sign_in(TestApp(wsgi_app), make_user(role)))
+
+
 @pytest.fixture
-def editor(app) -> TestApp:
-    return app("editor")
+def editor(signed_in) -> TestApp:
+    return signed_in("editor")
 
 
 @pytest.fixture
@@ -269,8 +284,8 @@ def login_form(login: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def admin(app) -> TestApp:
-    return app("admin")
+def admin(signed_in) -> TestApp:
+    return signed_in("admin")
 
 
 @pytest.fixture
@@ -326,7 +341,7 @@ def send(
     given = dict(parameters or {})
     body: dict[str, Any] = {}
     if method != "POST" or by == "query":
-        path = f"{path}?{urlencode(given)}" if given else path
+        path = f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
     elif by == "json":
         body = {"body": json.dumps(given).encode(), "content_type": "application/json"}
     elif by == "multipart":
@@ -391,6 +406,7 @@ class Served:
     def __init__(self, ini: Path) -> None:
         self.ini = ini
         self.lines: list[str] = []
+        self._clients: list[Client] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -424,7 +440,9 @@ class Served:
         return "".join(self.lines)
 
     def connect(self) -> "Client":
-        return Client(self.port)
+        client = Client(self.port)
+        self._clients.append(client)
+        return client
 
     def sign_in(self, login: str = "admin") -> "Client":
         """Return a client that is signed in."""
@@ -443,6 +461,8 @@ class Served:
         self._is_decided.set()
 
     def _join(self) -> None:
+        while self._clients:
+            self._clients.pop().connection.close()
         self.process.wait(30)
         self._reader.join(30)
         self.process.stderr.close()

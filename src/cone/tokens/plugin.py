@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from typing import Any
 
 import cone.app
 import cone.sql
@@ -35,6 +34,7 @@ from cone.tokens.json_api import is_endpoint
 from cone.tokens.json_api.errors import failure_response
 from cone.tokens.json_api.errors import is_api_failure
 from cone.tokens.json_api.errors import response_below_no_uid
+from cone.tokens.json_api.errors import view_below_no_uid
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 from cone.tokens.security import register_operator_role
@@ -74,6 +74,9 @@ def initialize_tokens(
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.plugin.failure_tween", under=EXCVIEW)
+    config.add_tween(
+        "cone.tokens.plugin.cookie_tween", over=("pyramid_tm.tm_tween_factory", EXCVIEW)
+    )
     config.add_subscriber(check_page_request, ContextFound)
     config.scan("cone.tokens.json_api")
     config.scan("cone.tokens.browser")
@@ -107,10 +110,32 @@ def failure_tween(handler: Handler, _registry: Registry) -> Handler:
     return answer
 
 
+def cookie_tween(handler: Handler, _registry: Registry) -> Handler:
+    """Return ``handler`` with cookies left out that are no text.
+
+    WebOb fails at them, and pyramid_tm is the first to ask who is signed in.
+    """
+
+    def answer(request: Request) -> Response:
+        if _is_ours(request):
+            try:
+                len(request.cookies)
+            except UnicodeDecodeError:
+                request.environ["HTTP_COOKIE"] = ""
+        return handler(request)
+
+    return answer
+
+
 def check_page_request(event: ContextFound) -> None:
     """Check a request for one of our pages; the JSON API has checks of its own."""
     request = event.request
-    if _is_our_node(request) and not is_endpoint(request.view_name, type(request.context)):
+    if not _is_our_node(request):
+        return
+    if view_below_no_uid(request):
+        # No page: the tween has the API answer it.
+        raise HTTPNotFound
+    if not is_endpoint(request.view_name, type(request.context)):
         check_page(request)
 
 
@@ -159,15 +184,19 @@ def _make_tables(service: TokenService) -> None:
     try:
         service.make_tables()
     except OutdatedDatabase:
+        # SQLite takes the files beside the database away when the last connection is closed.
+        cone.sql.session_factory.engine.dispose()
         problem = "the database holds tables of cone.tokens 2.0 and has to be upgraded first"
         raise StartupError("sql.db.url", problem) from None
     except Unavailable:
         raise StartupError("sql.db.url", "the database does not answer") from None
 
 
-def _find_settings_node() -> Any:
+def _find_settings_node() -> None:
+    key = "cone.tokens.settings_node_path"
     try:
-        return get_settings_node()
+        node = get_settings_node()
     except KeyError as error:
-        problem = f"there is no node {error} on the way"
-        raise StartupError("cone.tokens.settings_node_path", problem) from None
+        raise StartupError(key, f"there is no node {error} on the way") from None
+    if not isinstance(node, TokenSettings):
+        raise StartupError(key, f"there is a {type(node).__name__}, not the token settings")

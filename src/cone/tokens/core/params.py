@@ -59,7 +59,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]"
     r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
-    r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2})?)?)?",
+    r"(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9](:?[0-5][0-9])?)?)?",
     re.ASCII,
 )
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -386,10 +386,9 @@ def parse_token_uids(given: Mapping[str, Any]) -> list[uuid.UUID]:
     ):
         message = f"{name}: must be a JSON list of 1 to {MAX_BATCH} uids"
         raise InvalidParameter(name, "invalid_list", message, maximum=MAX_BATCH)
-    uids = [get_uid(text) for text in texts]
-    if len(set(uids)) != len(uids):
+    if len({text.lower() for text in texts}) != len(texts):
         raise InvalidParameter(name, "same_uid_twice", f"{name}: a uid stands twice in it")
-    return uids
+    return [get_uid(text) for text in texts]
 
 
 def parse_usages(given: Mapping[str, Any]) -> tuple[int, uuid.UUID | None]:

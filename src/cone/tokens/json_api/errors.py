@@ -46,18 +46,23 @@ def failure_response(failure: Failure, _request: Request) -> Response:
 def response_below_no_uid(request: Request) -> Response | None:
     """Return the answer of a view of a token where the path spells no uid, else None.
 
-    To be asked where nothing was found. Traversal ends at the container then, since it finds no
-    token of that name. The view and its checks run all the same, so that the answer is that for
-    an unknown token.
+    Traversal ends at the container then, since it finds no token of that name. The view and its
+    checks run all the same, so that the answer is the same as for an unknown token.
     """
-    if not _is_below_no_uid(request):
-        return None
-    name = request.subpath[0]
-    if len(request.subpath) > 1 or not is_endpoint(name, TokenNode):
+    name = view_below_no_uid(request)
+    if name is None:
         return None
     request.context = TokenNode(name=request.view_name, parent=request.context)
     request.view_name, request.subpath = name, ()
     return render_view_to_response(request.context, request, name)
+
+
+def view_below_no_uid(request: Request) -> str | None:
+    """Return the view of a token that the path names behind something that spells no uid."""
+    if not _is_below_no_uid(request) or len(request.subpath) > 1:
+        return None
+    name: str = request.subpath[0]
+    return name if is_endpoint(name, TokenNode) else None
 
 
 def _is_below_no_uid(request: Request) -> bool:

@@ -12,6 +12,7 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import Parameter
 from cone.tokens.core.params import collect
 from cone.tokens.core.params import parse_json
+from cone.tokens.json_api import MAX_BODY
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -45,8 +46,10 @@ def _pairs_of_query(request: Request) -> Pairs:
 def _pairs_of_body(request: Request) -> Pairs:
     if not request.content_length:
         return []
-    # WebOb would drop the parameters of the media type, and so do we.
-    content_type = request.content_type
+    # WebOb would copy what is longer than 10 kB to a file; the size was checked.
+    request.request_body_tempfile_limit = MAX_BODY
+    # It compares types as they are written, and they may be written in any case.
+    request.content_type = content_type = request.content_type.strip().lower()
     if content_type == FORM:
         return _pairs_of_form("body", request.body)
     if content_type == JSON:
@@ -72,11 +75,13 @@ def _pairs_of_form(place: str, content: bytes) -> Pairs:
 
 
 def _pairs_of_multipart(request: Request) -> Pairs:
-    # WebOb would replace what is not UTF-8.
+    # WebOb would replace what is not UTF-8, and knows no other encoding.
     _decoded("body", request.body)
+    if request.charset != "UTF-8":
+        raise _not_utf8("body")
     try:
         return list(request.POST.items())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         message = "body: is no multipart form"
         raise InvalidParameter("body", "invalid_form", message) from None
 

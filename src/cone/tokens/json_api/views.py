@@ -39,6 +39,14 @@ CONSUME_TOKEN = "consume_token"  # noqa: S105 - no password
 ADD_TOKEN = "add_token"  # noqa: S105 - no password
 ADD_TOKENS = "add_tokens"
 
+#: What many tokens are issued with. The parser knows ``value`` too, to refuse it.
+TOKENS_PARAMETERS = (
+    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: take ``prefix``."),
+    *(parameter for parameter in params.TOKEN_PARAMETERS if parameter is not params.VALUE),
+    params.COUNT,
+    params.PREFIX,
+)
+
 
 @json_view(
     Endpoint(
@@ -87,14 +95,14 @@ def add_token(_context: TokenContainer, request: Request) -> Json:
         method="POST",
         permission=ADD,
         summary="Add up to 10,000 tokens; all of them or none.",
-        parameters=(*params.TOKEN_PARAMETERS, params.COUNT, params.PREFIX),
+        parameters=TOKENS_PARAMETERS,
         answer={"token_uids": openapi.UIDS},
         is_idempotent=True,
     ),
 )
 def add_tokens(_context: TokenContainer, request: Request) -> Json:
     """Add many tokens."""
-    fields = given(request, (*params.TOKEN_PARAMETERS, params.COUNT, params.PREFIX))
+    fields = given(request, TOKENS_PARAMETERS)
     token, count, prefix = wiring.parser().new_tokens(fields)
     key = wiring.idempotency_key(request, ADD_TOKENS, fields)
     service = wiring.token_service()
@@ -243,6 +251,7 @@ def qr_code(context: TokenNode, request: Request) -> Response:
 )
 def openapi_json(context: TokenContainer, request: Request) -> Mapping[str, Any]:
     """Return the OpenAPI document of the API."""
+    given(request, ())
     return openapi.document(request.resource_url(context).rstrip("/"))
 
 
@@ -262,6 +271,8 @@ def _picture_response(request: Request, token: Token, media: str) -> Response:
     response.etag = hashlib.sha256(f"{media} {token.value}".encode()).hexdigest()
     if response.etag in request.if_none_match:
         response.status = 304
+        # What tells of the content has no place beside none.
+        del response.headers["Content-Type"], response.headers["Content-Length"]
     else:
         response.body = qr.picture(token.value, media)
     return response

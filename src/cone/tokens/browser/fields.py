@@ -1,0 +1,123 @@
+"""Form fields: a yafowil blueprint that is labelled, escaped and tells its mistake.
+
+Yafowil's own inputs put values into the markup nearly as they are; ours go through a template.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+
+from node.utils import UNSET
+from pyramid.renderers import render
+from yafowil.base import ExtractionError
+from yafowil.base import factory
+
+from cone.tokens.browser.moments import same_input
+
+BLUEPRINT: Final = "tokens_field"
+#: Ends the name of the hidden field that tells what was shown.
+SHOWN: Final = ".shown"
+
+#: What a ticked box sends; one that is not ticked sends nothing.
+ON: Final = "true"
+OFF: Final = "false"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form.
+
+    :ivar kind: type of the ``input`` element.
+    :ivar attributes: more attributes of it.
+    """
+
+    name: str
+    label: str
+    kind: str = "text"
+    help: str | None = None
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is a box to tick."""
+        return self.kind == "checkbox"
+
+    def widget(self, text: str, shown: str | None = None) -> Any:
+        """Return the widget.
+
+        :param text: what stands in it at first.
+        :param shown: what the user was shown, to tell later what was changed; None: no matter.
+        """
+        return factory(BLUEPRINT, value=text, props={"field": self, "shown": shown})
+
+    def is_changed(self, submitted: object, shown: str) -> bool:
+        """Return whether the user changed what was shown."""
+        if self.kind == "datetime-local":
+            return not same_input(submitted, shown)
+        # A field of one line shows no line breaks.
+        return _one_line(submitted) != _one_line(shown)
+
+
+def new_form(name: str, action: str) -> Any:
+    """Return an empty form that is sent to ``action``."""
+    return factory("form", name=name, props={"action": action})
+
+
+def save_button(
+    label: str,
+    handler: Callable[[Any, Any], None],
+    following: Callable[[Any], Any],
+) -> Any:
+    """Return the button that sends a form.
+
+    :param following: returns where to go, or None to show the form again.
+    """
+    props = {
+        "action": "save",
+        "expression": True,
+        "handler": handler,
+        "next": following,
+        "label": label,
+    }
+    return factory("submit", props=props)
+
+
+def set_mistake(data: Any, name: str, text: str) -> None:
+    """Put the ``text`` of a mistake at a field of a form that was sent."""
+    data[name].errors.append(ExtractionError(text))
+
+
+def _one_line(text: object) -> object:
+    return text.replace("\r", "").replace("\n", "") if isinstance(text, str) else text
+
+
+def _extract(widget: Any, data: Any) -> Any:
+    """Return what was sent, to be shown again. What it means is the parser's business."""
+    sent = data.request.request.POST.get(widget.dottedpath)
+    if isinstance(sent, str):
+        return sent
+    return OFF if widget.attrs["field"].is_box else UNSET
+
+
+def _render(widget: Any, data: Any) -> str:
+    field: Field = widget.attrs["field"]
+    text = data.extracted if isinstance(data.extracted, str) else data.value
+    path = widget.dottedpath
+    values = {
+        "field": field,
+        "id": f"input-{path.replace('.', '-')}",
+        "input_name": path,
+        "text": text,
+        "is_on": text == ON,
+        "shown": widget.attrs["shown"],
+        "shown_name": path + SHOWN,
+        "mistakes": [error.msg for error in data.errors],
+    }
+    return render("cone.tokens.browser:templates/field.pt", values, request=data.request.request)
+
+
+factory.register(BLUEPRINT, extractors=[_extract], edit_renderers=[_render])

@@ -1,0 +1,192 @@
+"""The forms of a token. What a field may hold is decided by the parser of the core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cone.tile import tile
+
+from cone.tokens import wiring
+from cone.tokens.browser.fields import OFF
+from cone.tokens.browser.fields import SHOWN
+from cone.tokens.browser.fields import Field
+from cone.tokens.browser.fields import new_form
+from cone.tokens.browser.fields import save_button
+from cone.tokens.browser.fields import set_mistake
+from cone.tokens.browser.form_page import BAD_REQUEST
+from cone.tokens.browser.form_page import CONFLICT
+from cone.tokens.browser.form_page import FormPage
+from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import VALUE_TAKEN
+from cone.tokens.browser.texts import mistake_text
+from cone.tokens.browser.token import token_of
+from cone.tokens.browser.token_fields import default_texts
+from cone.tokens.browser.token_fields import texts_of
+from cone.tokens.browser.token_fields import token_fields
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.params import ENABLED
+from cone.tokens.core.params import TOKEN_PARAMETERS
+from cone.tokens.core.params import USAGE_COUNT
+from cone.tokens.core.params import VALUE
+from cone.tokens.core.params import collect
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.security import ADD
+from cone.tokens.security import EDIT
+
+
+class TokenForm(FormPage):
+    """Base of the forms of a token."""
+
+    fields: tuple[Field, ...]
+    moments: Moments
+
+    def new_form(self, view: str) -> None:
+        """Begin a form that is sent to ``view``."""
+        self.moments = Moments.of_request(self.request)
+        self.fields = token_fields(self.moments)
+        self.form = new_form("tokenform", url(self.request, self.model, view))
+
+    def add_button(self, label: str) -> None:
+        """End the form."""
+        self.form["save"] = save_button(label, self.save, self.following)
+
+    def save(self, _widget: Any, data: Any) -> None:
+        """Save what was sent, or tell what is wrong with it."""
+        try:
+            self.save_token()
+        except InvalidParameter as error:
+            self.fail(BAD_REQUEST)
+            set_mistake(data, error.parameter, mistake_text(error))
+        except ValueTaken:
+            self.fail(CONFLICT)
+            set_mistake(data, VALUE.name, VALUE_TAKEN)
+        except TokenChanged:
+            self.fail(CONFLICT)
+            self.show_current(data)
+
+    def save_token(self) -> None:
+        """Save what was sent and say where to go."""
+        raise NotImplementedError
+
+    def show_current(self, data: Any) -> None:
+        """Show the token as it is now, beside what the user changed."""
+        raise NotImplementedError
+
+    def given(self) -> dict[str, Any]:
+        """Return the raw values of the fields by name.
+
+        :raises InvalidParameter: one was sent twice.
+        """
+        return {ENABLED.name: OFF, **collect(self.sent(), TOKEN_PARAMETERS)}
+
+
+@tile(name="add", interface=TokenContainer, permission=ADD)
+class AddForm(TokenForm):
+    """The form of a new token, with the defaults of the settings."""
+
+    heading = _("add_token", default="Add a token")
+
+    @property
+    def cancel_url(self) -> str:
+        """Where to go without adding a token."""
+        return url(self.request, self.model)
+
+    def prepare(self) -> None:
+        """Make the form."""
+        self.new_form("add")
+        texts = default_texts(wiring.parser())
+        for field in self.fields:
+            self.form[field.name] = field.widget(texts[field.name])
+        self.add_button(_("add", default="Add"))
+
+    def save_token(self) -> None:
+        """Add the token and go to its page."""
+        token = wiring.parser().new_token(self.given())
+        uid = wiring.token_service().add(token, by=wiring.actor(self.request))
+        self.succeed(url(self.request, self.model[str(uid)], query="?added=1"))
+
+
+@tile(name="editform", interface=TokenNode, permission=EDIT)
+class EditForm(TokenForm):
+    """The form of a token. What the user leaves alone is not changed.
+
+    Hidden fields tell what was shown: between then and now somebody may have used the token.
+    """
+
+    heading = _("edit_token", default="Change a token")
+    shown: dict[str, str]
+
+    @property
+    def cancel_url(self) -> str:
+        """Where to go without a change."""
+        return url(self.request, self.model)
+
+    def prepare(self) -> None:
+        """Make the form."""
+        self.new_form("edit")
+        self.shown = self.texts() | self.texts_shown()
+        for field in self.fields:
+            text = self.shown[field.name]
+            self.form[field.name] = field.widget(text, shown=text)
+        self.add_button(_("save", default="Save"))
+
+    def texts(self) -> dict[str, str]:
+        """Return what stands in the fields of the token as it is now."""
+        return texts_of(token_of(self.model), self.moments)
+
+    def texts_shown(self) -> dict[str, str]:
+        """Return what the hidden fields tell."""
+        sent = dict(self.sent())
+        texts = {field.name: sent.get(field.name + SHOWN) for field in self.fields}
+        return {name: text for name, text in texts.items() if isinstance(text, str)}
+
+    def save_token(self) -> None:
+        """Change the token and go to its page."""
+        changed = self.changed()
+        wiring.token_service().update(
+            token_of(self.model).uid,
+            wiring.parser().changes(changed),
+            by=wiring.actor(self.request),
+            expected_usage_count=self.expected_usage_count(changed),
+        )
+        self.model.forget()
+        self.succeed(url(self.request, self.model, query="?saved=1"))
+
+    def changed(self) -> dict[str, Any]:
+        """Return the raw values of the fields that the user changed."""
+        given = self.given()
+        return {
+            field.name: given[field.name]
+            for field in self.fields
+            if field.name in given and field.is_changed(given[field.name], self.shown[field.name])
+        }
+
+    def expected_usage_count(self, changed: dict[str, Any]) -> int | None:
+        """Return the uses that the user saw; None where they are not to change."""
+        name = USAGE_COUNT.name
+        if name not in changed:
+            return None
+        seen: Any = wiring.parser().changes({name: self.shown[name]}).usage_count
+        return seen
+
+    def show_current(self, data: Any) -> None:
+        """Show the uses as they are now, and all else that the user did not change."""
+        self.notes.append(Note("warning", _CHANGED_MEANWHILE))
+        kept = self.changed().keys() - {USAGE_COUNT.name}
+        self.model.forget()
+        for name, text in self.texts().items():
+            self.form[name].attrs["shown"] = text
+            if name not in kept:
+                data[name].extracted = text
+
+
+_CHANGED_MEANWHILE = _(
+    "note_changed_meanwhile",
+    default="The token was used meanwhile, nothing was saved. Its uses below are those of now.",
+)

@@ -1,0 +1,204 @@
+"""The words for what the core tells by a key: statuses, mistakes, failures."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Final
+
+from translationstring import TranslationString
+
+from cone.tokens.browser.moments import Moment
+from cone.tokens.browser.moments import Moments
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.types import Status
+from cone.tokens.core.types import Token
+from cone.tokens.failures import Failure
+from cone.tokens.i18n import _
+
+STATUS_WORDS: Final = {
+    Status.CONSUMABLE: _("status_consumable", default="Valid"),
+    Status.DISABLED: _("status_disabled", default="Disabled"),
+    Status.EXHAUSTED: _("status_exhausted", default="Used up"),
+    Status.LOCKED: _("status_locked", default="Locked"),
+    Status.NOT_YET_VALID: _("status_not_yet_valid", default="Not yet valid"),
+    Status.EXPIRED: _("status_expired", default="Expired"),
+}
+
+_STATUS_REASONS: Final = {
+    Status.CONSUMABLE: _("reason_consumable", default="It can be consumed now."),
+    Status.DISABLED: _(
+        "reason_disabled",
+        default="It is switched off: every consumption is refused.",
+    ),
+    Status.EXHAUSTED: _("reason_exhausted", default="No uses are left."),
+    Status.LOCKED: _(
+        "reason_locked",
+        default="It was used and is locked until ${time}.",
+    ),
+    Status.NOT_YET_VALID: _("reason_not_yet_valid", default="It is valid from ${time} on."),
+    Status.EXPIRED: _("reason_expired", default="It was valid until ${time}."),
+}
+
+_MISTAKES: Final = {
+    "given_twice": _("mistake_given_twice", default="This was given more than once."),
+    "missing": _("mistake_missing", default="This is missing."),
+    "invalid_integer": _("mistake_invalid_integer", default="This must be a whole number."),
+    "out_of_range": _(
+        "mistake_out_of_range",
+        default="This must be between ${minimum} and ${maximum}.",
+    ),
+    "invalid_datetime": _(
+        "mistake_invalid_datetime",
+        default="This is no date with a time.",
+    ),
+    "year_out_of_range": _(
+        "mistake_year_out_of_range",
+        default="The year must be between 2 and 9998.",
+    ),
+    "skipped_time": _(
+        "mistake_skipped_time",
+        default="This time does not exist: the clocks go forward then.",
+    ),
+    "window_order": _(
+        "mistake_window_order",
+        default="The start must be before the end.",
+    ),
+    "too_long": _(
+        "mistake_too_long",
+        default="This is too long: at most ${maximum} bytes are possible, letters beyond "
+        "plain English and emoji take 2 to 4.",
+    ),
+    "null_character": _(
+        "mistake_null_character",
+        default="This has a character that cannot be stored.",
+    ),
+    "invalid_flag": _("mistake_invalid_flag", default="This must be on or off."),
+    "invalid_text": _("mistake_invalid_text", default="This must be a text."),
+    "invalid_unicode": _(
+        "mistake_invalid_unicode",
+        default="This has characters that are no text.",
+    ),
+    "not_utf8": _("mistake_not_utf8", default="The address or form is not encoded in UTF-8."),
+    "too_many_fields": _(
+        "mistake_too_many_fields",
+        default="The request has more than ${maximum} fields.",
+    ),
+    "invalid_form": _("mistake_invalid_form", default="The form arrived damaged."),
+}
+_UNKNOWN_MISTAKE: Final = _("mistake_unknown", default="This value is not possible.")
+
+VALUE_TAKEN: Final = _("mistake_value_taken", default="Another token has this value.")
+
+_FAILURES: Final = {
+    "unauthenticated": (
+        _("failure_unauthenticated", default="Sign in"),
+        _("failure_unauthenticated_text", default="This page is for users who are signed in."),
+    ),
+    "forbidden": (
+        _("failure_forbidden", default="Not permitted"),
+        _(
+            "failure_forbidden_text",
+            default="The request was refused. Pages of other sites may not change anything here.",
+        ),
+    ),
+    "not_found": (
+        _("failure_not_found", default="Not found"),
+        _("failure_not_found_text", default="There is nothing at this address."),
+    ),
+    "token_not_exists": (
+        _("failure_token_not_exists", default="No such token"),
+        _(
+            "failure_token_not_exists_text",
+            default="There is no token at this address. It may have been deleted.",
+        ),
+    ),
+    "method_not_allowed": (
+        _("failure_method_not_allowed", default="Not possible"),
+        _(
+            "failure_method_not_allowed_text",
+            default="This page cannot be asked for in this way.",
+        ),
+    ),
+    "too_large": (
+        _("failure_too_large", default="Too large"),
+        _("failure_too_large_text", default="The request is larger than 1 MiB."),
+    ),
+    "invalid_parameter": (
+        _("failure_invalid_parameter", default="Wrong input"),
+        _("failure_invalid_parameter_text", default="The request cannot be read."),
+    ),
+    "rate_limited": (
+        _("failure_rate_limited", default="Too many requests"),
+        _("failure_rate_limited_text", default="Wait a moment and try again."),
+    ),
+    "unavailable": (
+        _("failure_unavailable", default="Not available right now"),
+        _(
+            "failure_unavailable_text",
+            default="The database is busy or not available. Nothing was changed. "
+            "Try again in a moment.",
+        ),
+    ),
+    "internal_error": (
+        _("failure_internal_error", default="Something went wrong"),
+        _(
+            "failure_internal_error_text",
+            default="That is a fault in the program. It is in the log under this reference:",
+        ),
+    ),
+}
+_OTHER_FAILURE: Final = (
+    _("failure_other", default="That did not work"),
+    _("failure_other_text", default="The request was refused, nothing was changed."),
+)
+_MISSING_PERMISSION: Final = _(
+    "failure_missing_permission",
+    default="The permission “${permission}” is missing.",
+)
+#: The one text of a failure that is looked into: names of permissions are words.
+_PERMISSION_TEXT: Final = re.compile(r"Permission (?!None )(\w+) is missing", re.ASCII)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FailureText:
+    """What a page tells of a failure."""
+
+    heading: TranslationString
+    text: TranslationString
+    reference: str | None
+
+
+def status_reason(token: Token, status: Status, moments: Moments) -> TranslationString:
+    """Return the sentence that tells why ``token`` has its ``status``."""
+    moment = _decisive_moment(token, status, moments)
+    return _STATUS_REASONS[status] % {"time": moment.precise if moment else ""}
+
+
+def mistake_text(error: InvalidParameter) -> TranslationString:
+    """Return the sentence about a wrong parameter, to stand beside its field."""
+    return _MISTAKES.get(error.reason, _UNKNOWN_MISTAKE) % error.facts
+
+
+def failure_text(failure: Failure) -> FailureText:
+    """Return what a page tells of ``failure``.
+
+    Its message is left alone: it is for programs, in one language, and an exception out of a
+    template carries the inside of that template along.
+    """
+    heading, text = _FAILURES.get(failure.slug, _OTHER_FAILURE)
+    permission = _PERMISSION_TEXT.fullmatch(failure.message)
+    if permission:
+        text = _MISSING_PERMISSION % {"permission": permission[1]}
+    if isinstance(failure.error, InvalidParameter):
+        text = mistake_text(failure.error)
+    return FailureText(heading, text, failure.reference)
+
+
+def _decisive_moment(token: Token, status: Status, moments: Moments) -> Moment | None:
+    times = {
+        Status.LOCKED: token.locked_until,
+        Status.NOT_YET_VALID: token.valid_from,
+        Status.EXPIRED: token.valid_to,
+    }
+    return moments.show(times.get(status))

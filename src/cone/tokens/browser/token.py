@@ -1,0 +1,227 @@
+"""The page of a token, and the question whether to delete it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from cone.tile import Tile
+from cone.tile import tile
+
+from cone.tokens import qr
+from cone.tokens.browser.moments import Moment
+from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import language
+from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import STATUS_WORDS
+from cone.tokens.browser.texts import status_reason
+from cone.tokens.core import lifecycle
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.types import Status
+from cone.tokens.core.types import Token
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenNode
+from cone.tokens.security import DELETE
+from cone.tokens.security import EDIT
+from cone.tokens.security import VIEW
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+_SHORT: Final = 40
+_UNLIMITED: Final = _("unlimited", default="unlimited")
+
+_NOTES: Final = {
+    "added": _("note_added", default="The token was added."),
+    "saved": _("note_saved", default="The changes were saved."),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StatusBadge:
+    """A status as word and colour."""
+
+    word: str
+    css: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the description list: a text or a time; None of both where there is nothing."""
+
+    label: str
+    text: object | None = None
+    moment: Moment | None = None
+    is_value: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self.text is None and self.moment is None
+
+
+def token_of(node: TokenNode) -> Token:
+    """Return the token of ``node``.
+
+    :raises TokenNotFound: there is none.
+    """
+    token = node.token
+    if token is None:
+        raise TokenNotFound(node.name)
+    return token
+
+
+def status_of(token: Token) -> Status:
+    """Return the status that ``token`` had when it was read."""
+    return lifecycle.status(token, token.read_at)
+
+
+def badge(status: Status) -> StatusBadge:
+    """Return the badge of ``status``."""
+    return StatusBadge(STATUS_WORDS[status], f"tokens-badge tokens-{status.value}")
+
+
+def uses_text(token: Token) -> object:
+    """Return how many uses are left, for people."""
+    return _UNLIMITED if token.is_unlimited else token.usage_count
+
+
+def shortened(value: str) -> str:
+    """Return the beginning of ``value`` that fits into a table or a heading."""
+    return value if len(value) <= _SHORT else f"{value[:_SHORT]}…"
+
+
+def notes_of(request: Request, texts: dict[str, Any]) -> list[Note]:
+    """Return the notes that the page before left in the address."""
+    return [Note("success", text) for name, text in texts.items() if name in request.GET]
+
+
+class TokenTile(Tile):
+    """Base of the tiles about one token."""
+
+    token: Token
+    moments: Moments
+
+    def prepare(self) -> None:
+        """Take the token."""
+        self.token = token_of(self.model)
+        self.moments = Moments.of_request(self.request)
+
+    @property
+    def lang(self) -> str:
+        """Language of the texts."""
+        return language(self.request)
+
+    @property
+    def short_value(self) -> str:
+        """The value, shortened."""
+        return shortened(self.token.value)
+
+    @property
+    def token_url(self) -> str:
+        """Address of the page of the token."""
+        return url(self.request, self.model)
+
+    @property
+    def container_url(self) -> str | None:
+        """Address of the tokens, for those who may go there."""
+        container = self.model.parent
+        may_go = self.request.has_permission(VIEW, container)
+        return url(self.request, container) if may_go else None
+
+    def permitted_url(self, view: str, permission: str) -> str | None:
+        """Return the address of a view of the token, None without the permission."""
+        may_go = self.request.has_permission(permission, self.model)
+        return url(self.request, self.model, view) if may_go else None
+
+
+@tile(
+    name="content",
+    path="templates/token.pt",
+    interface=TokenNode,
+    permission=VIEW,
+)
+class TokenContent(TokenTile):
+    """Shows a token: what it can do now, its QR picture, its fields."""
+
+    status: Status
+
+    def prepare(self) -> None:
+        """Take the token and work its status out."""
+        super().prepare()
+        self.status = status_of(self.token)
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was done on the page before."""
+        return notes_of(self.request, _NOTES)
+
+    @property
+    def badge(self) -> StatusBadge:
+        """The status as word and colour."""
+        return badge(self.status)
+
+    @property
+    def reason(self) -> str:
+        """The status in a sentence."""
+        return status_reason(self.token, self.status, self.moments)
+
+    @property
+    def picture_url(self) -> str | None:
+        """Address of the QR picture; None where the value fits into none."""
+        if len(self.token.value.encode()) > qr.MOST_BYTES:
+            return None
+        return url(self.request, self.model, "qr_code", "?format=svg")
+
+    @property
+    def download_url(self) -> str:
+        """Address of the QR picture as a file."""
+        return url(self.request, self.model, "qr_code")
+
+    @property
+    def edit_url(self) -> str | None:
+        """Address of the form, for those who may change the token."""
+        return self.permitted_url("edit", EDIT)
+
+    @property
+    def delete_url(self) -> str | None:
+        """Address of the question, for those who may delete the token."""
+        return self.permitted_url("delete", DELETE)
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """The fields of the token."""
+        token, show = self.token, self.moments.show
+        yield Fact(_("value", default="Value"), token.value, is_value=True)
+        yield Fact(_("uses_left", default="Uses left"), uses_text(token))
+        yield Fact(_("valid_from", default="Valid from"), moment=show(token.valid_from))
+        yield Fact(_("valid_to", default="Valid to"), moment=show(token.valid_to))
+        yield Fact(_("lock_time", default="Lock time after a use, in seconds"), token.lock_time_s)
+        yield Fact(_("enabled", default="Enabled"), _YES_OR_NO[token.enabled])
+        yield Fact(_("last_used", default="Last used"), moment=show(token.last_used))
+        yield Fact(_("creator", default="Created by"), token.creator)
+        yield Fact(_("created", default="Created"), moment=show(token.created))
+        yield Fact(_("modified", default="Changed"), moment=show(token.modified))
+        yield Fact(_("uid", default="Identifier"), str(token.uid), is_value=True)
+
+
+_YES_OR_NO: Final = {True: _("yes", default="yes"), False: _("no", default="no")}
+
+
+@tile(
+    name="delete",
+    path="templates/delete.pt",
+    interface=TokenNode,
+    permission=DELETE,
+)
+class DeleteQuestion(TokenTile):
+    """Asks whether to delete the token. It changes nothing, the view does."""
+
+    @property
+    def action_url(self) -> str:
+        """Where the answer goes."""
+        return url(self.request, self.model, "delete")

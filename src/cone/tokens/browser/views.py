@@ -1,0 +1,81 @@
+"""The addresses of the pages.
+
+cone.app has views of these names for every node. They show tracebacks for some parameters, and
+are never reached below our nodes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.view import view_config
+
+from cone.tokens import wiring
+from cone.tokens.browser.page import render_page
+from cone.tokens.browser.page import url
+from cone.tokens.browser.token import token_of
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.security import ADD
+from cone.tokens.security import DELETE
+from cone.tokens.security import EDIT
+from cone.tokens.security import LIST
+from cone.tokens.security import MANAGE
+from cone.tokens.security import VIEW
+from cone.tokens.settings import TokenSettings
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+OVERVIEW = "tokens_overview"
+
+
+@view_config(context=TokenContainer, permission=VIEW)
+def container_page(model: TokenContainer, request: Request) -> Response:
+    """Show where to look a token up, and the list to those who may see it."""
+    return render_page(model, request, "content")
+
+
+@view_config(name=OVERVIEW, context=TokenContainer, permission=LIST)
+def overview_page(model: TokenContainer, request: Request) -> Response:
+    """Show the list of tokens."""
+    return render_page(model, request, OVERVIEW)
+
+
+@view_config(name="add", context=TokenContainer, permission=ADD)
+def add_page(model: TokenContainer, request: Request) -> Response:
+    """Show the form of a new token, or add it."""
+    return render_page(model, request, "add")
+
+
+@view_config(context=TokenNode, permission=VIEW)
+def token_page(model: TokenNode, request: Request) -> Response:
+    """Show a token."""
+    return render_page(model, request, "content")
+
+
+@view_config(name="edit", context=TokenNode, permission=EDIT)
+def edit_page(model: TokenNode, request: Request) -> Response:
+    """Show the form of a token, or change it."""
+    return render_page(model, request, "editform")
+
+
+@view_config(name="delete", context=TokenNode, permission=DELETE)
+def delete_page(model: Any, request: Request) -> Response:
+    """Ask whether to delete a token; a POST is the answer yes."""
+    if request.method != "POST":
+        return render_page(model, request, "delete")
+    wiring.token_service().delete(token_of(model).uid, by=wiring.actor(request))
+    container = model.parent
+    view = OVERVIEW if request.has_permission(LIST, container) else None
+    return HTTPSeeOther(url(request, container, view, "?deleted=1"))
+
+
+@view_config(context=TokenSettings, permission=MANAGE)
+@view_config(name="edit", context=TokenSettings, permission=MANAGE)
+def settings_page(model: TokenSettings, request: Request) -> Response:
+    """Show the form of the settings, or change them."""
+    return render_page(model, request, "editform")

@@ -1,0 +1,336 @@
+"""A database that is locked, read-only or gone, a broken settings file, a bug of ours."""
+
+import datetime
+import logging
+import shutil
+import sqlite3
+import subprocess
+import sys
+import uuid
+from contextlib import closing
+from contextlib import contextmanager
+
+import cone.sql
+import pytest
+from pyramid.threadlocal import get_current_request
+from sqlalchemy import event
+
+from cone.tokens.core.errors import IdempotencyConflict
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import TokenUsageRecord
+from cone.tokens.core.service import TokenService
+from tests.functional.conftest import INTERNALS
+from tests.functional.conftest import VIEWS
+from tests.functional.conftest import assert_failure
+from tests.functional.conftest import write_site
+
+CHANGING = [view for view in VIEWS if view.permission != "view"]
+#: Views that ask the database.
+ASKING = [view for view in VIEWS if view.name != "openapi.json"]
+
+
+# The database
+
+
+@contextmanager
+def locked(path):
+    """Keep everybody else from reading and writing a database."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@pytest.fixture
+def impatient(serve, tmp_path):
+    """A served site that waits a moment for its database."""
+    url = f"sqlite:///{tmp_path}/tokens.db?timeout=0.2"
+    return serve(write_site(tmp_path, database_url=url))
+
+
+def assert_unavailable(answer):
+    assert (answer.status, answer.json["error"]) == (503, "unavailable"), answer.body
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not [internal for internal in INTERNALS if internal in answer.body.decode()]
+
+
+def test_a_database_when_it_is_locked_then_it_is_503_until_it_is_free(impatient, tmp_path):
+    client = impatient.sign_in()
+    uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "2"}).json["token_uid"]
+    path = f"/tokens/{uid}"
+    before = client.get("/tokens/query_token", {"value": "v"}).json
+    with locked(tmp_path / "tokens.db"):
+        for answer in (
+            client.post(f"{path}/consume_token"),
+            client.post(f"{path}/consume_token", idempotency_key="k"),
+            client.get(f"{path}/consume_token"),
+            client.post("/tokens/consume_token", {"value": "v"}),
+            client.post("/tokens/add_token"),
+            client.post("/tokens/add_tokens", {"count": "2"}),
+            client.post(f"{path}/update_token", {"usage_count": "9"}),
+            client.post(f"{path}/delete_token"),
+            client.post("/tokens/delete_tokens", {"token_uids": f'["{uid}"]'}),
+            client.get("/tokens/query_token", {"value": "v"}),
+            client.get(f"{path}/usages"),
+            client.get(f"{path}/qr_code"),
+        ):
+            assert_unavailable(answer)
+        assert client.post("/tokens/add_token", {"usage_count": "x"}).status == 400
+        assert client.post("/tokens/no-uid/consume_token").status == 404
+        anonymous = impatient.connect()
+        assert anonymous.post(f"{path}/consume_token").status == 401
+    assert client.get("/tokens/query_token", {"value": "v"}).json == before
+    assert client.get(f"{path}/usages").json["usages"] == []
+    assert client.post(f"{path}/consume_token", idempotency_key="k").json["consumed"] is True
+    assert "Traceback" not in impatient.log
+
+
+@pytest.mark.parametrize("fault", ["removed", "replaced by another", "replaced by no database"])
+def test_a_database_when_its_file_is_exchanged_then_nothing_is_granted_that_is_not_kept(
+    impatient,
+    tmp_path,
+    fault,
+):
+    client = impatient.sign_in()
+    uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "5"}).json["token_uid"]
+    database, kept = tmp_path / "tokens.db", tmp_path / "kept.db"
+    shutil.copy(database, kept)
+    if fault == "replaced by another":
+        shutil.copy(kept, tmp_path / "other.db")
+        (tmp_path / "other.db").replace(database)
+    else:
+        database.unlink()
+    if fault == "replaced by no database":
+        database.write_bytes(b"no database" * 1_000)
+    for _ in range(3):
+        answer = client.post(f"/tokens/{uid}/consume_token")
+        assert_unavailable(answer)
+        assert_unavailable(client.post("/tokens/add_token"))
+    shutil.copy(kept, database)
+    impatient.kill()
+    impatient.start()
+    assert impatient.sign_in().post(f"/tokens/{uid}/consume_token").json["usage_count"] == 4
+    assert "Traceback" not in impatient.log
+
+
+def test_a_database_when_it_is_locked_at_the_start_then_one_line_tells_it(tmp_path):
+    url = f"sqlite:///{tmp_path}/tokens.db?timeout=0.2"
+    ini = write_site(tmp_path, database_url=url)
+    command = [sys.executable, "-m", "pyramid.scripts.pserve", str(ini), "http_port=0"]
+    with locked(tmp_path / "tokens.db"):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "sql.db.url: the database does not answer"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def read_only(wsgi_app):
+    """Keep SQLite from writing, as a read-only file does."""
+
+    def forbid(connection, *_more):
+        connection.execute("PRAGMA query_only = ON")
+
+    def allow(connection, *_more):
+        connection.execute("PRAGMA query_only = OFF")
+
+    engine = cone.sql.session_factory.engine
+    event.listen(engine, "checkout", forbid)
+    event.listen(engine, "checkin", allow)
+    yield
+    event.remove(engine, "checkout", forbid)
+    event.remove(engine, "checkin", allow)
+
+
+@pytest.mark.parametrize("view", CHANGING, ids=lambda view: view.id)
+def test_a_change_when_the_database_is_read_only_then_it_is_503(
+    request,
+    admin,
+    make_token,
+    content,
+    view,
+):
+    token = make_token(value="v", usage_count=5)
+    before = content()
+    request.getfixturevalue("read_only")
+    answer = view.call(admin, token)
+    assert_failure(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"]
+    assert content() == before
+
+
+@pytest.mark.parametrize("uses", [5, 0], ids=["granted", "refused"])
+def test_reading_when_the_database_is_read_only_then_it_works(request, admin, make_token, uses):
+    token = make_token(value="v", usage_count=uses)
+    request.getfixturevalue("read_only")
+    for view in VIEWS:
+        if view.permission == "view":
+            assert view.call(admin, token).status_int == 200
+
+
+def test_a_missing_permission_when_the_database_is_away_then_it_is_503(
+    signed_in,
+    make_token,
+    monkeypatch,
+):
+    path = f"/tokens/{make_token().uid}/consume_token"
+    assert_failure(signed_in(None).post(path, status="*"), 403, "forbidden")
+    monkeypatch.setattr(TokenService, "check_database", raising(Unavailable()))
+    assert_failure(signed_in(None).post(path, status="*"), 503, "unavailable")
+
+
+# A bug of ours
+
+
+def raising(error):
+    def fail(*_args, **_more):
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def bug(monkeypatch):
+    """Let every use case fail in a way that nobody thought of."""
+    error = RuntimeError("SELECT secret FROM sqlite at 0x7f")
+    for name in vars(TokenService):
+        if not name.startswith("_"):
+            monkeypatch.setattr(TokenService, name, raising(error))
+
+
+@pytest.mark.parametrize("view", ASKING, ids=lambda view: view.id)
+def test_a_bug_when_it_happens_then_the_answer_has_a_reference_that_is_in_the_log(
+    request,
+    admin,
+    make_token,
+    caplog,
+    view,
+):
+    token = make_token(value="v")
+    request.getfixturevalue("bug")
+    answer = view.call(admin, token)
+    said = assert_failure(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    reference = said["message"].split()[-1]
+    assert len(reference) >= 8
+    assert reference in record.getMessage()
+    assert "secret" in caplog.text
+
+
+def test_bugs_when_they_happen_then_their_references_differ(editor, bug, caplog):
+    answers = [editor.get("/tokens/query_token?value=v", status=500).json for _ in range(2)]
+    assert answers[0]["message"] != answers[1]["message"]
+
+
+def write_beside(*_args, **_more):
+    """Do what other code of a site may do in the same request."""
+    session = cone.sql.get_session(get_current_request())
+    row = {
+        "uid": uuid.uuid4(),
+        "token_uid": uuid.uuid4(),
+        "token_value": "host",
+        "timestamp": datetime.datetime.now(datetime.UTC),
+        "version": 1,
+    }
+    session.add(TokenUsageRecord(**row))
+    session.flush()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError(), 500),
+        (Unavailable(), 503),
+        (ValueTaken(), 409),
+        (TokenNotFound(), 404),
+        (IdempotencyConflict(), 422),
+        (InvalidParameter("x", "x", "x"), 400),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_writes_of_the_host_when_the_request_fails_then_they_are_not_committed(
+    editor,
+    content,
+    monkeypatch,
+    caplog,
+    error,
+    status,
+):
+    def write_and_fail(*_args, **_more):
+        write_beside()
+        raise error
+
+    monkeypatch.setattr(TokenService, "find_by_value", write_and_fail)
+    assert editor.get("/tokens/query_token?value=v", status=status)
+    assert content()["token_usage"] == []
+
+
+def test_writes_of_the_host_when_the_request_works_then_they_are_committed(
+    editor,
+    content,
+    monkeypatch,
+):
+    monkeypatch.setattr(TokenService, "find_by_value", write_beside)
+    assert editor.get("/tokens/query_token?value=v").json == {"success": True, "token": None}
+    assert len(content()["token_usage"]) == 1
+
+
+# The settings file
+
+
+def spoil(path, how):
+    if how == "missing":
+        path.unlink()
+    elif how == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes({"broken": b"{", "other shape": b"[]", "no UTF-8": b"\xff"}.get(how, how))
+
+
+SPOILT = ["missing", "folder", "broken", "other shape", "no UTF-8", b'{"default_usage_count": -7}']
+
+
+@pytest.fixture
+def spoilt(settings_path):
+    """Return a function that spoils the settings file for the test."""
+    yield lambda how: spoil(settings_path, how)
+    if settings_path.is_dir():
+        settings_path.rmdir()
+
+
+@pytest.mark.parametrize("how", SPOILT, ids=str)
+def test_the_settings_file_when_it_is_spoilt_then_the_last_values_hold_and_one_line_is_logged(
+    editor,
+    settings_path,
+    spoilt,
+    caplog,
+    how,
+):
+    def uses():
+        value = editor.post("/tokens/add_token").json["token_uid"]
+        return editor.get("/tokens/query_token", {"value": value}).json["token"]["usage_count"]
+
+    settings_path.write_text('{"default_usage_count": 5}')
+    assert uses() == 5
+    spoilt(how)
+    assert [uses(), uses()] == [5, 5]
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert str(settings_path) in record.getMessage()
+    if settings_path.is_dir():
+        settings_path.rmdir()
+    settings_path.write_text('{"default_usage_count": 6}')
+    assert uses() == 6
+
+
+def test_the_settings_file_when_it_changes_then_it_is_read_again(editor, settings_path):
+    for count in (3, 0, -1, 2_147_483_647):
+        settings_path.write_text(f'{{"default_usage_count": {count}}}')
+        uid = editor.post("/tokens/add_token").json["token_uid"]
+        token = editor.get("/tokens/query_token", {"value": uid}).json["token"]
+        assert token["usage_count"] == count

@@ -1,0 +1,226 @@
+"""The OpenAPI document: valid, complete, and what answers really look like (contract 3)."""
+
+import json
+
+import jsonschema
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from cone.tokens.core import params
+from tests.functional.conftest import EVERY_VIEW
+from tests.functional.conftest import UNKNOWN_UID
+from tests.functional.conftest import VIEWS
+from tests.functional.conftest import send
+
+TOKEN_PARAMETERS = {"value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled"}
+#: Method, path and parameters of every operation of the contract, and whether it takes a key.
+OPERATIONS = {
+    ("get", "/query_token"): ({"value"}, False),
+    ("post", "/add_token"): (TOKEN_PARAMETERS, True),
+    ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix"}, True),
+    ("post", "/{uid}/consume_token"): (set(), True),
+    ("get", "/{uid}/consume_token"): (set(), True),
+    ("post", "/consume_token"): ({"value"}, True),
+    ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),
+    ("post", "/{uid}/delete_token"): (set(), False),
+    ("post", "/delete_tokens"): ({"token_uids"}, False),
+    ("get", "/{uid}/usages"): ({"limit", "before"}, False),
+    ("get", "/{uid}/qr_code"): ({"format"}, False),
+    ("get", "/openapi.json"): (set(), False),
+}
+STATUSES = ["200", "400", "401", "403", "404", "405", "409", "413", "422", "429", "500", "503"]
+EVERY_OPERATION = pytest.mark.parametrize(
+    "operation",
+    OPERATIONS,
+    ids=" ".join,
+)
+
+
+@pytest.fixture
+def document(editor):
+    return editor.get("/tokens/openapi.json").json
+
+
+def resolved(document, schema):
+    """Return ``schema`` so that it finds the components that it refers to."""
+    return {**schema, "components": document["components"]}
+
+
+def check(document, operation, answer):
+    """Assert that an answer is of the schema that the document gives for its status."""
+    method, path = operation
+    told = document["paths"][path][method]["responses"][str(answer.status_int)]
+    media = told["content"][answer.content_type]
+    if answer.content_type == "application/json":
+        formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        assert {"date-time", "uuid"} <= set(formats.checkers)
+        validator = jsonschema.Draft202012Validator(
+            resolved(document, media["schema"]),
+            format_checker=formats,
+        )
+        validator.validate(answer.json)
+
+
+def operation_of(view):
+    return view.method.lower(), f"/{{uid}}/{view.name}" if view.on_token else f"/{view.name}"
+
+
+def test_the_document_when_it_is_validated_then_it_is_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_the_document_when_it_is_asked_for_then_it_lists_every_operation_and_no_other(document):
+    told = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert told == set(OPERATIONS)
+    assert "success" not in document
+
+
+@EVERY_OPERATION
+def test_an_operation_when_it_is_described_then_it_has_the_contracts_parameters(
+    document,
+    operation,
+):
+    names, has_key = OPERATIONS[operation]
+    method, path = operation
+    described = document["paths"][path][method]
+    by_place = {}
+    for parameter in described["parameters"]:
+        by_place.setdefault(parameter["in"], set()).add(parameter["name"])
+    assert by_place.get("path", set()) == ({"uid"} if "{uid}" in path else set())
+    assert by_place.get("header", set()) == ({"Idempotency-Key"} if has_key else set())
+    if method == "get":
+        assert by_place.get("query", set()) == names
+        return
+    assert "query" not in by_place
+    contents = described["requestBody"]["content"] if names else {}
+    for media in contents.values():
+        assert set(media["schema"]["properties"]) == names
+    types = {"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
+    assert set(contents) == (types if names else set())
+
+
+@EVERY_OPERATION
+def test_an_operation_when_it_is_described_then_every_status_of_the_contract_is(
+    document,
+    operation,
+):
+    method, path = operation
+    responses = document["paths"][path][method]["responses"]
+    assert set(responses) == set(STATUSES)
+    assert document["paths"][path][method]["summary"]
+
+
+def test_operation_ids_when_they_are_told_then_they_differ(document):
+    ids = [
+        described["operationId"]
+        for methods in document["paths"].values()
+        for described in methods.values()
+    ]
+    assert len(set(ids)) == len(ids) == len(OPERATIONS)
+
+
+def test_parameters_when_they_are_described_then_limits_are_those_of_the_parser(document):
+    add = document["paths"]["/add_tokens"]["post"]["requestBody"]["content"]["application/json"]
+    described = add["schema"]["properties"]
+    limits = {
+        name: (schema["minimum"], schema["maximum"])
+        for name, schema in described.items()
+        if "minimum" in schema
+    }
+    assert limits == {
+        "usage_count": (-1, 2_147_483_647),
+        "lock_time": (0, 2_147_483_647),
+        "count": (1, 10_000),
+    }
+    assert add["schema"]["required"] == ["count"]
+    for parameter in (*params.TOKEN_PARAMETERS[1:], params.COUNT, params.PREFIX):
+        told = described[parameter.name]
+        assert told.items() >= dict(parameter.schema).items()
+        assert told["description"] == parameter.description
+
+
+def test_servers_when_the_document_is_told_then_paths_below_them_work(editor, document):
+    (server,) = document["servers"]
+    assert editor.get(f"{server['url']}/openapi.json").status_int == 200
+
+
+def test_consume_by_get_when_it_is_switched_off_then_it_is_not_described(editor, patched_config):
+    patched_config(consume_by_get=False)
+    paths = editor.get("/tokens/openapi.json").json["paths"]
+    assert set(paths["/{uid}/consume_token"]) == {"post"}
+
+
+# Answers
+
+
+@EVERY_VIEW
+def test_an_answer_when_it_is_200_then_it_is_of_its_schema(admin, document, make_token, view):
+    token = make_token(value="v", usage_count=2, valid_to=None, lock_time_s=1)
+    answer = view.call(admin, token)
+    assert answer.status_int == 200
+    check(document, operation_of(view), answer)
+
+
+@EVERY_VIEW
+def test_an_answer_when_everything_was_used_then_it_is_of_its_schema(
+    admin,
+    document,
+    make_token,
+    view,
+):
+    token = make_token(value="v", usage_count=1, lock_time_s=60)
+    parameters = {"valid_from": "2026-01-01 00:00", "valid_to": "2999-01-01T00:00Z"}
+    admin.post(f"/tokens/{token.uid}/update_token", parameters)
+    for _ in range(2):
+        admin.post(f"/tokens/{token.uid}/consume_token")
+    check(document, operation_of(view), view.call(admin, token))
+
+
+@EVERY_VIEW
+def test_an_answer_when_it_tells_a_failure_then_it_is_of_its_schema(
+    admin,
+    anonymous,
+    signed_in,
+    document,
+    make_token,
+    view,
+):
+    operation = operation_of(view)
+    token = make_token(value="v")
+    answers = [
+        view.call(anonymous, token),
+        view.call(signed_in(None), token),
+        admin.request(view.path(token.uid), method="PUT", status="*"),
+        admin.request(view.path(token.uid), method=view.method, body=b"x" * 1_048_577, status="*"),
+        send(admin, view.method, view.path(UNKNOWN_UID) + "?value=%ff"),
+    ]
+    if view.on_token:
+        answers.append(send(admin, view.method, view.path("no-uid")))
+    for answer in answers:
+        check(document, operation, answer)
+
+
+def test_examples_when_a_body_is_of_the_schema_then_it_is_accepted(admin, document, make_token):
+    make_token(value="v")
+    bodies = {
+        "/add_token": {"value": None, "valid_from": None, "usage_count": -1, "enabled": True},
+        "/add_tokens": {"count": 1, "prefix": None, "lock_time": 0},
+        "/consume_token": {"value": "v"},
+    }
+    for path, body in bodies.items():
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        jsonschema.validate(body, resolved(document, content["schema"]))
+        answer = admin.post(f"/tokens{path}", json.dumps(body), content_type="application/json")
+        assert answer.json["success"] is True
+
+
+def test_the_schema_of_add_tokens_when_a_value_is_given_then_the_schema_refuses_it_too(document):
+    content = document["paths"]["/add_tokens"]["post"]["requestBody"]["content"]
+    for media in content.values():
+        validator = jsonschema.Draft202012Validator(resolved(document, media["schema"]))
+        assert not validator.is_valid({"count": 1, "value": "x"})
+
+
+def test_every_view_when_the_tests_call_them_then_none_is_forgotten():
+    assert {operation_of(view) for view in VIEWS} == set(OPERATIONS)
