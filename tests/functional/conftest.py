@@ -460,9 +460,13 @@ class Served:
                 self._is_decided.set()
         self._is_decided.set()
 
-    def _join(self) -> None:
+    def hang_up(self) -> None:
+        """Close all connections: the server takes a hundred."""
         while self._clients:
             self._clients.pop().connection.close()
+
+    def _join(self) -> None:
+        self.hang_up()
         self.process.wait(30)
         self._reader.join(30)
         self.process.stderr.close()

@@ -1,12 +1,14 @@
 """A database that is locked, read-only or gone, a broken settings file, a bug of ours."""
 
 import datetime
+import json
 import logging
 import shutil
 import sqlite3
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 
@@ -22,6 +24,8 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.service import TokenService
+from cone.tokens.settings import SettingsFileError
+from cone.tokens.settings import get_settings_node
 from tests.functional.conftest import INTERNALS
 from tests.functional.conftest import VIEWS
 from tests.functional.conftest import assert_failure
@@ -320,7 +324,8 @@ def test_the_settings_file_when_it_is_spoilt_then_the_last_values_hold_and_one_l
     assert uses() == 5
     spoilt(how)
     assert [uses(), uses()] == [5, 5]
-    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    (record,) = [record for record in caplog.records if record.name == "cone.tokens.settings"]
+    assert record.levelno >= logging.WARNING
     assert str(settings_path) in record.getMessage()
     if settings_path.is_dir():
         settings_path.rmdir()
@@ -334,3 +339,34 @@ def test_the_settings_file_when_it_changes_then_it_is_read_again(editor, setting
         uid = editor.post("/tokens/add_token").json["token_uid"]
         token = editor.get("/tokens/query_token", {"value": uid}).json["token"]
         assert token["usage_count"] == count
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"default_locktime": "x"}'], ids=repr)
+def test_the_settings_file_when_it_is_broken_then_it_is_not_overwritten(settings_path, content):
+    settings_path.write_bytes(content)
+    with pytest.raises(SettingsFileError, match=f"{settings_path}, line 1: "):
+        get_settings_node().file.write({"default_usage_count": 1})
+    assert settings_path.read_bytes() == content
+
+
+def test_the_settings_file_when_it_is_written_then_other_keys_and_its_mode_stay(settings_path):
+    settings_path.write_text('{"somebody": "else", "default_locktime": 3}')
+    settings_path.chmod(0o604)
+    get_settings_node().file.write({"default_usage_count": 1})
+    assert json.loads(settings_path.read_text()) == {
+        "somebody": "else",
+        "default_locktime": 3,
+        "default_usage_count": 1,
+    }
+    assert settings_path.stat().st_mode & 0o777 == 0o604
+    assert [path for path in settings_path.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_settings_file_when_many_write_at_once_then_nothing_is_lost(settings_path):
+    def write(number):
+        get_settings_node().file.write({f"key {number}": number})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(32)))
+    content = json.loads(settings_path.read_text())
+    assert {f"key {number}" for number in range(32)} <= set(content)

@@ -24,7 +24,8 @@ def site_served(tmp_path_factory):
 
 @pytest.fixture
 def client(site_served):
-    return site_served.sign_in()
+    yield site_served.sign_in()
+    site_served.hang_up()
 
 
 @pytest.fixture
@@ -153,11 +154,9 @@ def test_a_body_when_it_is_too_large_then_it_is_413(client, site_served, chunked
 
 RAW_PATHS = {
     "quoted bytes": (b"/tokens/%ff/consume_token", b" 400 "),
-    "raw bytes": (b"/tokens/\xff/consume_token", b" 400 "),
     "NUL": (b"/tokens/%00/consume_token", b" 404 "),
     "slashes": (b"//tokens///no-uid/consume_token", b" 404 "),
     "dots": (b"/tokens/../tokens/./no-uid/consume_token", b" 404 "),
-    "raw bytes in the query": (b"/tokens/consume_token?value=\xff", b" 400 "),
     "quoted bytes in the query": (b"/tokens/consume_token?value=%ff", b" 400 "),
 }
 

@@ -44,9 +44,10 @@ LAYERS = (
         "failures",
         "i18n",
         "qr",
+        "request_data",
     ),
     ("json_api", "browser"),
-    ("plugin", ""),
+    ("plugin", "tweens", ""),
 )
 FACES = ("json_api", "browser")
 

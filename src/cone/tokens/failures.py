@@ -75,6 +75,7 @@ class Failure:
     :ivar message: text for people.
     :ivar code: stable number, where the slug has one.
     :ivar error: the mistake behind it, where it is one.
+    :ivar permission: that is missing, where that is the matter.
     :ivar reference: of a bug, to find it in the log.
     """
 
@@ -84,6 +85,7 @@ class Failure:
     code: int | None = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     error: TokenError | None = None
+    permission: str | None = None
     reference: str | None = None
 
 
@@ -112,7 +114,9 @@ def _forbidden(error: HTTPForbidden, request: Request) -> Failure:
         wiring.token_service().check_database()
     except Unavailable as unavailable:
         return _mistake(unavailable, request)
-    return Failure(403, "forbidden", f"Permission {missing_permission(error)} is missing")
+    permission = missing_permission(error)
+    message = f"Permission {permission} is missing"
+    return Failure(403, "forbidden", message, permission=permission)
 
 
 def _not_found(_error: HTTPNotFound, _request: Request) -> Failure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import cone.app
@@ -12,15 +11,11 @@ from cone.app import register_config
 from cone.app import register_entry
 from pyramid.events import ApplicationCreated
 from pyramid.events import ContextFound
-from pyramid.httpexceptions import HTTPNotFound
-from pyramid.httpexceptions import HTTPRedirection
 from pyramid.tweens import EXCVIEW
 from pyramid.viewderivers import INGRESS
 
 from cone.tokens import browser
 from cone.tokens import wiring
-from cone.tokens.browser.errors import failure_page
-from cone.tokens.browser.guard import check_page
 from cone.tokens.config import StartupError
 from cone.tokens.config import TokensConfig
 from cone.tokens.config import read_config
@@ -28,32 +23,23 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.store import OutdatedDatabase
-from cone.tokens.failures import failure_of
 from cone.tokens.json_api import check_request
-from cone.tokens.json_api import is_endpoint
-from cone.tokens.json_api.errors import failure_response
-from cone.tokens.json_api.errors import is_api_failure
-from cone.tokens.json_api.errors import response_below_no_uid
-from cone.tokens.json_api.errors import view_below_no_uid
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
 from cone.tokens.security import register_operator_role
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import get_settings_node
+from cone.tokens.tweens import ENTRY
+from cone.tokens.tweens import check_page_request
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
-    from pyramid.registry import Registry
-    from pyramid.request import Request
-    from pyramid.response import Response
 
-#: Names below the root and below the settings.
-ENTRY = "tokens"
+#: Name of the settings node below the settings of the site.
 SETTINGS = "token_settings"
 
-Handler = Callable[["Request"], "Response"]
+#: The tween of pyramid_tm. It is the first to ask who is signed in.
+TRANSACTIONS = "pyramid_tm.tm_tween_factory"
 
 
 @main_hook
@@ -73,10 +59,8 @@ def initialize_tokens(
     register_operator_role()
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
-    config.add_tween("cone.tokens.plugin.failure_tween", under=EXCVIEW)
-    config.add_tween(
-        "cone.tokens.plugin.cookie_tween", over=("pyramid_tm.tm_tween_factory", EXCVIEW)
-    )
+    config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
+    config.add_tween("cone.tokens.tweens.cookie_tween", over=(TRANSACTIONS, EXCVIEW))
     config.add_subscriber(check_page_request, ContextFound)
     config.scan("cone.tokens.json_api")
     config.scan("cone.tokens.browser")
@@ -87,80 +71,6 @@ def initialize_tokens(
 
     # The engine is there by now, whichever plugin the ini file names first.
     config.add_subscriber(start, ApplicationCreated)
-
-
-def failure_tween(handler: Handler, _registry: Registry) -> Handler:
-    """Return ``handler`` with failures of our paths answered; the only net there is.
-
-    It lies under the host's exception views: those answer bugs with status 200 and a traceback.
-    """
-
-    def answer(request: Request) -> Response:
-        try:
-            return _answer_or_bad_uid(handler, request)
-        except Exception as error:
-            if _is_redirect(error) or not _is_ours(request):
-                raise
-            if request.environ.get("tm.active"):
-                request.tm.doom()
-            failure = failure_of(error, request)
-            face = failure_response if is_api_failure(error, request) else failure_page
-            return face(failure, request)
-
-    return answer
-
-
-def cookie_tween(handler: Handler, _registry: Registry) -> Handler:
-    """Return ``handler`` with cookies left out that are no text.
-
-    WebOb fails at them, and pyramid_tm is the first to ask who is signed in.
-    """
-
-    def answer(request: Request) -> Response:
-        if _is_ours(request):
-            try:
-                len(request.cookies)
-            except UnicodeDecodeError:
-                request.environ["HTTP_COOKIE"] = ""
-        return handler(request)
-
-    return answer
-
-
-def check_page_request(event: ContextFound) -> None:
-    """Check a request for one of our pages; the JSON API has checks of its own."""
-    request = event.request
-    if not _is_our_node(request):
-        return
-    if view_below_no_uid(request):
-        # No page: the tween has the API answer it.
-        raise HTTPNotFound
-    if not is_endpoint(request.view_name, type(request.context)):
-        check_page(request)
-
-
-def _answer_or_bad_uid(handler: Handler, request: Request) -> Response:
-    try:
-        return handler(request)
-    except HTTPNotFound:
-        response = response_below_no_uid(request)
-        if response is None:
-            raise
-        return response
-
-
-def _is_redirect(error: Exception) -> bool:
-    return isinstance(error, HTTPRedirection)
-
-
-def _is_our_node(request: Request) -> bool:
-    context = getattr(request, "context", None)
-    return isinstance(context, TokenContainer | TokenNode | TokenSettings)
-
-
-def _is_ours(request: Request) -> bool:
-    path = request.environ.get("PATH_INFO", "")
-    return _is_our_node(request) or path == f"/{ENTRY}" or path.startswith(f"/{ENTRY}/")
 
 
 def _started(settings_file: SettingsFile) -> SettingsFile:

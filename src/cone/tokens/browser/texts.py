@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Final
 
 from translationstring import TranslationString
@@ -156,8 +155,6 @@ _MISSING_PERMISSION: Final = _(
     "failure_missing_permission",
     default="The permission “${permission}” is missing.",
 )
-#: The one text of a failure that is looked into: names of permissions are words.
-_PERMISSION_TEXT: Final = re.compile(r"Permission (?!None )(\w+) is missing", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,9 +184,8 @@ def failure_text(failure: Failure) -> FailureText:
     template carries the inside of that template along.
     """
     heading, text = _FAILURES.get(failure.slug, _OTHER_FAILURE)
-    permission = _PERMISSION_TEXT.fullmatch(failure.message)
-    if permission:
-        text = _MISSING_PERMISSION % {"permission": permission[1]}
+    if failure.permission:
+        text = _MISSING_PERMISSION % {"permission": failure.permission}
     if isinstance(failure.error, InvalidParameter):
         text = mistake_text(failure.error)
     return FailureText(heading, text, failure.reference)

@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPNotFound
-from pyramid.httpexceptions import HTTPRequestEntityTooLarge
 from pyramid.view import view_config
 
 from cone.tokens import wiring
 from cone.tokens.core.params import Parameter
+from cone.tokens.request_data import refuse_large_body
 from cone.tokens.security import refuse_other_sites
 from cone.tokens.security import refuse_previews
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pyramid.interfaces import IViewDeriverInfo
     from pyramid.request import Request
     from pyramid.response import Response
-
-#: Bytes that the body of a request may have.
-MAX_BODY: Final = 1_048_576
 
 View = Callable[[Any, Any], "Response"]
 V = TypeVar("V", bound=Callable[..., Any])
@@ -105,8 +102,7 @@ def check_request(view: View, info: IViewDeriverInfo) -> View:
 
     def checked(context: object, request: Request) -> Response:
         wiring.require_session_filter(request)
-        if (request.content_length or 0) > MAX_BODY:
-            raise HTTPRequestEntityTooLarge
+        refuse_large_body(request)
         if request.subpath:
             raise HTTPNotFound
         if request.method not in endpoint.methods:

@@ -10,9 +10,9 @@ from cone.tokens.core.params import Parameter
 from cone.tokens.core.types import Status
 from cone.tokens.json_api import ENDPOINTS
 from cone.tokens.json_api import Endpoint
-from cone.tokens.json_api.requests import FORM
-from cone.tokens.json_api.requests import JSON
-from cone.tokens.json_api.requests import MULTIPART
+from cone.tokens.request_data import FORM
+from cone.tokens.request_data import JSON
+from cone.tokens.request_data import MULTIPART
 
 Schema = dict[str, Any]
 

@@ -22,9 +22,9 @@ from cone.tokens.json_api.render import Json
 from cone.tokens.json_api.render import outcome_json
 from cone.tokens.json_api.render import token_json
 from cone.tokens.json_api.render import usages_json
-from cone.tokens.json_api.requests import given
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
+from cone.tokens.request_data import given
 from cone.tokens.security import ADD
 from cone.tokens.security import CONSUME
 from cone.tokens.security import DELETE

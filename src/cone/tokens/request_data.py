@@ -1,21 +1,26 @@
-"""What a request gives, before anything is made of it."""
+"""What a request gives, before anything is made of it: the same for the JSON API and for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from urllib.parse import parse_qsl
 
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import Parameter
 from cone.tokens.core.params import collect
 from cone.tokens.core.params import parse_json
-from cone.tokens.json_api import MAX_BODY
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+
+#: Bytes that the body of a request may have.
+MAX_BODY: Final = 1_048_576
 
 #: Names and values that a query or a form may have.
 MAX_FIELDS: Final = 1_000
@@ -24,7 +29,22 @@ FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
 
+#: Media types of bodies that forms and that programs send.
+FORMS: Final = (FORM, MULTIPART)
+ALL: Final = (*FORMS, JSON)
+
 Pairs = list[tuple[str, Any]]
+
+
+def refuse_large_body(request: Request) -> None:
+    """Refuse a body that is too large, before it is read.
+
+    :raises HTTPRequestEntityTooLarge: it has more than :data:`MAX_BODY` bytes.
+    """
+    if (request.content_length or 0) > MAX_BODY:
+        raise HTTPRequestEntityTooLarge
+    # WebOb would copy what is longer than 10 kB to a file, and leave that open.
+    request.request_body_tempfile_limit = MAX_BODY + 1
 
 
 def given(request: Request, known: Iterable[Parameter]) -> dict[str, Any]:
@@ -32,33 +52,34 @@ def given(request: Request, known: Iterable[Parameter]) -> dict[str, Any]:
 
     :raises InvalidParameter: query or body cannot be read, or a parameter is given twice.
     """
-    pairs = _pairs_of_query(request)
-    if request.method == "POST":
-        pairs += _pairs_of_body(request)
-    return collect(pairs, known)
+    return collect(pairs(request), known)
 
 
-def _pairs_of_query(request: Request) -> Pairs:
+def pairs(request: Request, media: Sequence[str] = ALL) -> Pairs:
+    """Return names and raw values in the query, and in the body of a POST.
+
+    :param media: media types that the body may have.
+    :raises InvalidParameter: query or body cannot be read.
+    """
     # WSGI hands bytes over as Latin-1.
-    return _pairs_of_form("query", request.query_string.encode("latin-1"))
+    of_query = _pairs_of_form("query", request.query_string.encode("latin-1"))
+    if request.method != "POST" or not request.content_length:
+        return of_query
+    return of_query + _pairs_of_body(request, media)
 
 
-def _pairs_of_body(request: Request) -> Pairs:
-    if not request.content_length:
-        return []
-    # WebOb would copy what is longer than 10 kB to a file; the size was checked.
-    request.request_body_tempfile_limit = MAX_BODY
-    # It compares types as they are written, and they may be written in any case.
+def _pairs_of_body(request: Request, media: Sequence[str]) -> Pairs:
+    # WebOb compares types as they are written, and they may be written in any case.
     request.content_type = content_type = request.content_type.strip().lower()
-    if content_type == FORM:
-        return _pairs_of_form("body", request.body)
+    if content_type not in media:
+        name = "Content-Type"
+        message = f"{name}: must be {', '.join(media[:-1])} or {media[-1]}"
+        raise InvalidParameter(name, "invalid_content_type", message)
     if content_type == JSON:
         return parse_json(_decoded("body", request.body))
     if content_type == MULTIPART:
         return _pairs_of_multipart(request)
-    name = "Content-Type"
-    message = f"{name}: must be {FORM}, {MULTIPART} or {JSON}"
-    raise InvalidParameter(name, "invalid_content_type", message)
+    return _pairs_of_form("body", request.body)
 
 
 def _pairs_of_form(place: str, content: bytes) -> Pairs:

@@ -1,0 +1,115 @@
+"""What lies around every request: the net for failures, and checks that come before views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from typing import Final
+
+from cone.app.model import AppRoot
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPRedirection
+
+from cone.tokens.browser.errors import failure_page
+from cone.tokens.browser.guard import check_page
+from cone.tokens.failures import failure_of
+from cone.tokens.json_api import is_endpoint
+from cone.tokens.json_api.errors import failure_response
+from cone.tokens.json_api.errors import is_api_failure
+from cone.tokens.json_api.errors import response_below_no_uid
+from cone.tokens.json_api.errors import view_below_no_uid
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.settings import TokenSettings
+
+if TYPE_CHECKING:
+    from pyramid.events import ContextFound
+    from pyramid.registry import Registry
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+#: Name of the container below the root.
+ENTRY: Final = "tokens"
+
+Handler = Callable[["Request"], "Response"]
+
+
+def failure_tween(handler: Handler, _registry: Registry) -> Handler:
+    """Return ``handler`` with failures of our paths answered; the only net there is.
+
+    It lies under the host's exception views: those answer bugs with status 200 and a traceback.
+    """
+
+    def answer(request: Request) -> Response:
+        try:
+            return _answer_or_bad_uid(handler, request)
+        except Exception as error:
+            if _is_redirect(error) or not _is_ours(request):
+                raise
+            if request.environ.get("tm.active"):
+                request.tm.doom()
+            failure = failure_of(error, request)
+            face = failure_response if is_api_failure(error, request) else failure_page
+            return face(failure, request)
+
+    return answer
+
+
+def cookie_tween(handler: Handler, _registry: Registry) -> Handler:
+    """Return ``handler`` with cookies left out that are no text.
+
+    WebOb fails at them, and pyramid_tm is the first to ask who is signed in.
+    """
+
+    def answer(request: Request) -> Response:
+        if _is_ours(request):
+            try:
+                len(request.cookies)
+            except UnicodeDecodeError:
+                request.environ["HTTP_COOKIE"] = ""
+        return handler(request)
+
+    return answer
+
+
+def check_page_request(event: ContextFound) -> None:
+    """Check a request for one of our pages; the JSON API has checks of its own."""
+    request = event.request
+    if not _is_our_node(request):
+        return
+    if view_below_no_uid(request):
+        # No page: the tween has the API answer it.
+        raise HTTPNotFound
+    if not is_endpoint(request.view_name, type(request.context)):
+        check_page(request)
+
+
+def _answer_or_bad_uid(handler: Handler, request: Request) -> Response:
+    try:
+        return handler(request)
+    except HTTPNotFound:
+        response = response_below_no_uid(request)
+        if response is None:
+            raise
+        return response
+
+
+def _is_redirect(error: Exception) -> bool:
+    return isinstance(error, HTTPRedirection)
+
+
+def _is_our_node(request: Request) -> bool:
+    context = getattr(request, "context", None)
+    if isinstance(context, TokenContainer | TokenNode | TokenSettings):
+        return True
+    return isinstance(context, AppRoot) and _shows_tokens(context, request)
+
+
+def _shows_tokens(root: AppRoot, request: Request) -> bool:
+    """Return whether the start page of the site is the page of the tokens."""
+    return root.properties.default_child == ENTRY and not request.view_name
+
+
+def _is_ours(request: Request) -> bool:
+    path = request.environ.get("PATH_INFO", "")
+    return _is_our_node(request) or path == f"/{ENTRY}" or path.startswith(f"/{ENTRY}/")
