@@ -36,6 +36,25 @@ def write(request, editor, make_token):
     return send_parameters
 
 
+@pytest.fixture(
+    params=[("add_token by form", 0), ("update_token by json", 1)], ids=["add", "update"]
+)
+def write_one(request, editor, make_token):
+    """Return a function that gives one of two parameters, and tells the answer and its name.
+
+    The first goes to one view in one form, the second to the other view in the other form.
+    """
+    place, position = request.param
+    view, _, by = place.partition(" by ")
+    path = f"/tokens/{view}" if view == "add_token" else f"/tokens/{make_token().uid}/{view}"
+
+    def send_one(names, given):
+        name = names[position]
+        return send(editor, "POST", path, {name: given}, by=by), name
+
+    return send_one
+
+
 @pytest.fixture
 def token_with(editor):
     """Return a function that adds a token and tells it as the API does."""
@@ -120,10 +139,10 @@ MALFORMED_TIMES = [
 ]
 BAD_YEARS = ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-12-31T23:59:59Z"]
 BAD_YEARS += ["9999-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"]
-EDGES = pytest.mark.parametrize("name", ["valid_from", "valid_to"])
+EDGES = ("valid_from", "valid_to")
 
 
-@EDGES
+@pytest.mark.parametrize("name", EDGES)
 @pytest.mark.parametrize(("written", "told"), GOOD_TIMES.items(), ids=GOOD_TIMES)
 def test_a_datetime_when_it_is_iso_8601_then_its_instant_is_kept(token_with, name, written, told):
     assert token_with(**{name: written})[name] == told
@@ -138,27 +157,27 @@ def test_a_datetime_when_it_is_at_the_edge_of_the_calendar_then_its_instant_is_k
     assert told == datetime.datetime.fromisoformat(written)
 
 
-@EDGES
 @pytest.mark.parametrize("written", MALFORMED_TIMES, ids=lambda text: ascii(text[:40]))
-def test_a_datetime_when_it_is_malformed_then_it_is_refused(write, content, name, written):
+def test_a_datetime_when_it_is_malformed_then_it_is_refused(write_one, content, written):
     before = content()
-    assert_invalid(write({name: written}), name, f"{name}: invalid datetime format")
+    answer, name = write_one(EDGES, written)
+    assert_invalid(answer, name, f"{name}: invalid datetime format")
     assert content() == before
 
 
-@EDGES
 @pytest.mark.parametrize("written", BAD_YEARS)
-def test_a_datetime_when_its_year_is_out_of_range_then_it_is_refused(write, name, written):
-    assert_invalid(write({name: written}), name)
+def test_a_datetime_when_its_year_is_out_of_range_then_it_is_refused(write_one, written):
+    answer, name = write_one(EDGES, written)
+    assert_invalid(answer, name)
 
 
-@EDGES
 @pytest.mark.parametrize("written", ["2026-03-29T02:00:00", "2026-03-29 02:59:59.999999"])
-def test_a_datetime_when_the_clocks_skip_it_then_it_is_refused(write, name, written):
-    assert_invalid(write({name: written}), name)
+def test_a_datetime_when_the_clocks_skip_it_then_it_is_refused(write_one, written):
+    answer, name = write_one(EDGES, written)
+    assert_invalid(answer, name)
 
 
-@EDGES
+@pytest.mark.parametrize("name", EDGES)
 @pytest.mark.parametrize("given", [1, 1.5, True, False, [], {}, ["2026-07-01T10:00:00Z"]], ids=str)
 def test_a_datetime_when_it_is_no_text_in_json_then_it_is_refused(write, name, given):
     assert_invalid(write({name: given}, "json"), name, f"{name}: invalid datetime format")
@@ -194,28 +213,28 @@ NO_INTEGERS = [
     "1\0",
 ]
 HUGE_INTEGERS = ["2147483648", "-9999999999", "9" * 10_000, "-" + "9" * 10_000, "9" * 900_000]
-INTEGERS = pytest.mark.parametrize("name", ["usage_count", "lock_time"])
+INTEGERS = ("usage_count", "lock_time")
 
 
-@INTEGERS
 @pytest.mark.parametrize("written", NO_INTEGERS, ids=ascii)
-def test_an_integer_when_it_is_malformed_then_it_is_refused(write, content, name, written):
+def test_an_integer_when_it_is_malformed_then_it_is_refused(write_one, content, written):
     before = content()
-    assert_invalid(write({name: written}), name, f"{name}: value is no integer")
+    answer, name = write_one(INTEGERS, written)
+    assert_invalid(answer, name, f"{name}: value is no integer")
     assert content() == before
 
 
-@INTEGERS
+@pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("given", [1.0, 1e3, True, False, [], {}, [1], {"a": 1}], ids=str)
 def test_an_integer_when_it_is_no_integer_in_json_then_it_is_refused(write, name, given):
     assert_invalid(write({name: given}, "json"), name, f"{name}: value is no integer")
 
 
-@INTEGERS
 @pytest.mark.parametrize("written", HUGE_INTEGERS, ids=lambda text: f"{text[:10]}-{len(text)}")
-def test_an_integer_when_it_is_huge_then_it_is_refused(write, content, name, written):
+def test_an_integer_when_it_is_huge_then_it_is_refused(write_one, content, written):
     before = content()
-    assert_invalid(write({name: written}), name)
+    answer, name = write_one(INTEGERS, written)
+    assert_invalid(answer, name)
     assert content() == before
 
 
@@ -634,8 +653,14 @@ def test_a_token_when_it_is_unknown_then_it_is_404(admin, content, view, uid):
     assert not any(content().values())
 
 
-@ON_TOKEN
-@pytest.mark.parametrize("uid", NO_UIDS, ids=lambda uid: uid[:45])
+NO_UIDS_OF_VIEWS = [
+    pytest.param(view, uid, id=f"{view.id}-{uid[:45]}")
+    for number, view in enumerate(view for view in VIEWS if view.on_token)
+    for uid in (NO_UIDS if number == 0 else NO_UIDS[:3])
+]
+
+
+@pytest.mark.parametrize(("view", "uid"), NO_UIDS_OF_VIEWS)
 def test_a_uid_when_it_is_none_then_it_is_404(admin, content, view, uid):
     answer = send(admin, view.method, view.path(uid))
     said = assert_failure(answer, 404, "token_not_exists")

@@ -111,13 +111,11 @@ def test_a_database_when_its_file_is_exchanged_then_nothing_is_granted_that_is_n
     if fault == "replaced by no database":
         database.write_bytes(b"no database" * 1_000)
     for _ in range(3):
-        answer = client.post(f"/tokens/{uid}/consume_token")
-        assert_unavailable(answer)
+        assert_unavailable(client.post(f"/tokens/{uid}/consume_token"))
         assert_unavailable(client.post("/tokens/add_token"))
-    shutil.copy(kept, database)
-    impatient.kill()
-    impatient.start()
-    assert impatient.sign_in().post(f"/tokens/{uid}/consume_token").json["usage_count"] == 4
+    with closing(sqlite3.connect(kept)) as connection:
+        left = connection.execute("SELECT usage_count FROM tokens").fetchall()
+    assert left == [(5,)]
     assert "Traceback" not in impatient.log
 
 
@@ -341,11 +339,40 @@ def test_the_settings_file_when_it_changes_then_it_is_read_again(editor, setting
         assert token["usage_count"] == count
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"default_locktime": "x"}'], ids=repr)
-def test_the_settings_file_when_it_is_broken_then_it_is_not_overwritten(settings_path, content):
+BROKEN_FILES = {
+    "nothing": (b"", "line 1"),
+    "no json": (b'{\n  "default_usage_count": 1,\n  x\n}', "line 3"),
+    "list": (b"[]", "line 1"),
+    "no UTF-8": (b'{\n"x": "\xff"}', "line 2"),
+    "count": (b'{\n"default_usage_count": -2}', "line 2: default_usage_count"),
+    "count as text": (b'{"default_usage_count": "1"}', "default_usage_count"),
+    "count as flag": (b'{"default_usage_count": true}', "default_usage_count"),
+    "count as fraction": (b'{"default_usage_count": 1.0}', "default_usage_count"),
+    "huge count": (b'{"default_usage_count": ' + b"9" * 5_000 + b"}", ""),
+    "lock time": (b'{"default_locktime": -1}', "default_locktime"),
+    "time range": (b'{"morning": "08:00"}', "morning"),
+    "half a time range": (b'{"morning": {"start": "08:00"}}', "morning"),
+    "no time": (b'{"today": {"start": "08:00", "end": "24:00"}}', "today"),
+    "null": (b'{"afternoon": null}', "afternoon"),
+    "deep": (b"[" * 100_000, ""),
+    "NUL": (b'{"morning"\0}', "line 1"),
+}
+
+
+@pytest.mark.parametrize(("content", "fragment"), BROKEN_FILES.values(), ids=BROKEN_FILES)
+def test_the_settings_file_when_it_is_broken_then_place_and_reason_are_told_and_it_stays(
+    settings_path,
+    content,
+    fragment,
+):
     settings_path.write_bytes(content)
-    with pytest.raises(SettingsFileError, match=f"{settings_path}, line 1: "):
-        get_settings_node().file.write({"default_usage_count": 1})
+    file = get_settings_node().file
+    for work in (file.start, file.load, lambda: file.write({"default_usage_count": 1})):
+        with pytest.raises(SettingsFileError) as caught:
+            work()
+        assert str(caught.value).startswith(f"{settings_path}")
+        assert fragment in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
     assert settings_path.read_bytes() == content
 
 

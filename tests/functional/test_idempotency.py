@@ -146,6 +146,13 @@ def test_a_key_when_it_is_used_for_another_token_then_it_is_422(
     assert content() == before
 
 
+@pytest.mark.parametrize("way", [BY_POST, BY_GET], ids=["POST", "GET"])
+def test_a_key_when_it_is_used_for_a_malformed_uid_then_it_is_422(editor, token, way):
+    consume(editor, token, way)
+    answer = send(editor, way[0], "/tokens/no-uid/consume_token", headers=KEY)
+    assert_failure(answer, 422, "idempotency_conflict")
+
+
 def test_a_key_when_it_is_bound_to_a_refusal_and_used_for_another_token_then_it_is_422(
     editor,
     make_token,

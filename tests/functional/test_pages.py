@@ -598,7 +598,7 @@ def test_settings_when_the_file_is_broken_then_it_tells_where_and_stays(app, set
     form = form_of(page, "/edit")
     assert form["settingsform.today_end"].value == "18:00"
     form["settingsform.today_end"] = "19:00"
-    answer = form.submit("action.settingsform.save", status=500)
+    answer = form.submit("action.settingsform.save", status=409)
     assert "The settings were not saved." in text_of(answer)
     assert "line 2" in text_of(answer)
     assert form_of(answer, "/edit")["settingsform.today_end"].value == "19:00"
@@ -618,7 +618,7 @@ def test_settings_when_the_file_is_a_folder_then_it_tells_so(app, settings_path)
     settings_path.mkdir()
     try:
         page = app("manager").get("/settings/token_settings")
-        form_of(page, "/edit").submit("action.settingsform.save", status=500)
+        form_of(page, "/edit").submit("action.settingsform.save", status=409)
     finally:
         settings_path.rmdir()
 

@@ -23,6 +23,7 @@ from cone.tokens.core.service import TokenService
 from cone.tokens.core.types import Token
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
+from cone.tokens.model import TokenRecord
 from cone.tokens.settings import get_settings_node
 from tests.factories import new_token
 from tests.functional.conftest import UNKNOWN_UID
@@ -421,6 +422,25 @@ def test_a_read_when_the_host_wrote_a_token_before_then_it_is_seen(request_of):
     uid = api.add("v")
     assert api.query_token("v").uid == uid
     assert TokenAPI().query_token("v") is None
+
+
+def test_a_read_when_the_host_has_a_token_pending_then_it_is_seen(request_of):
+    request = request_of()
+    now = datetime.datetime.now(datetime.UTC)
+    uid = uuid.uuid4()
+    record = TokenRecord(
+        uid=uid,
+        value="of the host",
+        usage_count=1,
+        lock_time=0,
+        enabled=True,
+        created=now,
+        modified=now,
+        version=1,
+    )
+    cone.sql.get_session(request).add(record)
+    assert TokenAPI(request).query_token("of the host").uid == uid
+    assert TokenAPI(request).consume(uid) == 0
 
 
 def test_two_requests_when_they_follow_each_other_then_both_work(request_of, content):

@@ -121,6 +121,15 @@ def test_within_when_the_host_has_pending_writes_then_they_do_not_block(service,
     assert (service.get(uid).creator, service.get(uid).usage_count) == ("host", 0)
 
 
+def test_within_when_the_host_has_a_savepoint_around_then_its_roll_back_undoes_all(service, host):
+    uid = service.add(new_token(), by="me")
+    with host.begin_nested():
+        within(host).consume(uid, by="me")
+    host.rollback()
+    assert service.get(uid).usage_count == 1
+    assert service.usages(uid, 5).usages == ()
+
+
 def test_within_when_there_is_no_token_then_it_is_not_found(service, host):
     uid = service.add(new_token(), by="me")
     within(host).delete(uid, by="me")

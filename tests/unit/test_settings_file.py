@@ -140,6 +140,14 @@ def test_write_when_the_file_has_a_mode_then_it_keeps_it(path, file):
     assert path.stat().st_mode & 0o777 == 0o604
 
 
+def test_write_when_the_file_is_a_link_then_its_target_changes(path, file):
+    target = path.rename(path.with_name("target.json"))
+    path.symlink_to(target)
+    file.write({"default_locktime": 7})
+    assert path.is_symlink()
+    assert json.loads(target.read_text())["default_locktime"] == 7
+
+
 def test_write_when_many_write_different_settings_then_none_is_lost(path, file):
     names = [f"setting_{number}" for number in range(16)]
     threads = [threading.Thread(target=file.write, args=({name: 1},)) for name in names]

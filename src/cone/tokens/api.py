@@ -19,6 +19,7 @@ from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.params import get_uid
+from cone.tokens.core.params import parse_value_sought
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import within
 from cone.tokens.core.types import UNSET
@@ -60,9 +61,12 @@ class TokenAPI:
             return service.get(_uid(uid))
 
     def query_token(self, value: str) -> Token | None:
-        """Return the token with this value, None where there is none."""
+        """Return the token with this value, None where there is none.
+
+        :raises TokenValueError: the value is empty or no text.
+        """
         with self._service() as service:
-            return service.find_by_value(value)
+            return service.find_by_value(parse_value_sought({"value": value}))
 
     def token_values(self, token: TokenLike) -> dict[str, Any]:
         """Return the fields of a token by name, its status included.
@@ -199,7 +203,7 @@ def _public_exceptions() -> Iterator[None]:
 def _uid(token: TokenLike) -> uuid.UUID:
     if isinstance(token, Token):
         return token.uid
-    return token if isinstance(token, uuid.UUID) else get_uid(token)
+    return token if isinstance(token, uuid.UUID) else get_uid(str(token))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.json_api import check_request
+from cone.tokens.model import TokenContainer
 from cone.tokens.security import register_operator_role
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
@@ -53,6 +54,7 @@ def initialize_tokens(
     :raises StartupError: a setting is wrong.
     """
     tokens_config = read_config(settings)
+    check_factory(tokens_config)
     settings_file = _started(SettingsFile(tokens_config.config_file))
     register_entry(ENTRY, tokens_config.entry_factory)
     register_config(SETTINGS, TokenSettings)
@@ -71,6 +73,17 @@ def initialize_tokens(
 
     # The engine is there by now, whichever plugin the ini file names first.
     config.add_subscriber(start, ApplicationCreated)
+
+
+def check_factory(config: TokensConfig) -> None:
+    """Refuse a container that is none: permissions and checks would not be those of tokens.
+
+    :raises StartupError: it is no subclass of ours.
+    """
+    factory = config.entry_factory
+    if not (isinstance(factory, type) and issubclass(factory, TokenContainer)):
+        problem = "is no subclass of cone.tokens.model.TokenContainer"
+        raise StartupError("cone.tokens.entryfactory", problem)
 
 
 def _started(settings_file: SettingsFile) -> SettingsFile:

@@ -25,6 +25,9 @@ MAX_BODY: Final = 1_048_576
 #: Names and values that a query or a form may have.
 MAX_FIELDS: Final = 1_000
 
+#: Lines that a multipart form may have: each of a part's head costs its reader time.
+MAX_LINES: Final = 10_000
+
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
@@ -91,8 +94,7 @@ def _pairs_of_form(place: str, content: bytes) -> Pairs:
     except UnicodeDecodeError:
         raise _not_utf8(place) from None
     except ValueError:
-        message = f"{place}: has more than {MAX_FIELDS} fields"
-        raise InvalidParameter(place, "too_many_fields", message, maximum=MAX_FIELDS) from None
+        raise _too_many_fields(place) from None
 
 
 def _pairs_of_multipart(request: Request) -> Pairs:
@@ -100,11 +102,25 @@ def _pairs_of_multipart(request: Request) -> Pairs:
     _decoded("body", request.body)
     if request.charset != "UTF-8":
         raise _not_utf8("body")
+    if request.body.count(b"\n") > MAX_LINES:
+        raise _too_many_fields("body")
     try:
-        return list(request.POST.items())
+        fields = list(request.POST.items())
     except (ValueError, LookupError, TypeError):
         message = "body: is no multipart form"
         raise InvalidParameter("body", "invalid_form", message) from None
+    if len(fields) > MAX_FIELDS:
+        raise _too_many_fields("body")
+    return [(name, _text_or_file(value)) for name, value in fields]
+
+
+def _text_or_file(value: Any) -> Any:
+    """Return a text as it is; of a file nothing is needed but that it is none."""
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "file"):
+        value.file.close()
+    return b""
 
 
 def _decoded(place: str, content: bytes) -> str:
@@ -112,6 +128,11 @@ def _decoded(place: str, content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise _not_utf8(place) from None
+
+
+def _too_many_fields(place: str) -> InvalidParameter:
+    message = f"{place}: has more than {MAX_FIELDS} fields"
+    return InvalidParameter(place, "too_many_fields", message, maximum=MAX_FIELDS)
 
 
 def _not_utf8(place: str) -> InvalidParameter:

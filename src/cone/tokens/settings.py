@@ -144,9 +144,11 @@ class SettingsFile:
         """
         check(self.path, values)
         try:
-            with _locked(self.path.parent):
-                content = self._read() if self.path.exists() else {}
-                _replace(self.path, json.dumps({**content, **values}, indent=2) + "\n")
+            # A link stays one.
+            path = self.path.resolve()
+            with _locked(path.parent):
+                content = self._read() if path.exists() else {}
+                _replace(path, json.dumps({**content, **values}, indent=2) + "\n")
         except OSError as error:
             reason = f"cannot be written: {error.strerror}"
             raise SettingsFileError(self.path, reason) from None

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 BAD_REQUEST: Final = 400
 CONFLICT: Final = 409
-SERVER_ERROR: Final = 500
 
 
 class FormPage(Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -32,6 +33,9 @@ READING: Final = ("GET", "HEAD")
 
 #: Changes something whatever the method: it runs any tile.
 AJAX: Final = "ajaxaction"
+
+#: What the names of fields begin with that send a form.
+ACTION: Final = "action."
 
 #: Views and tiles of cone.app for every node that would walk the tokens, or show internals.
 _GENERIC: Final = frozenset(
@@ -82,13 +86,34 @@ def tile_exists(model: Any, request: Request, name: str) -> bool:
 def _check_names(request: Request) -> None:
     """Refuse views and tiles that make no sense here; the host echoes names it does not know."""
     model = request.context
-    if request.subpath or request.view_name in _refused(model):
+    if request.subpath or request.view_name in _refused(model) or not _is_view(request):
         raise HTTPNotFound
     names = _named_tiles(request)
     if not all(tile_exists(model, request, name) for name in names):
         raise HTTPNotFound
     if "change_language" in names and request.params.get("lang") not in _languages():
         raise HTTPNotFound
+
+
+def _is_view(request: Request) -> bool:
+    """Return whether the path names a view; the host answers the name of each tile too."""
+    return any(
+        name == request.view_name and _is_kind(request.context, kind)
+        for name, kind in _views(request.registry.introspector)
+    )
+
+
+@functools.cache
+def _views(introspector: Any) -> tuple[tuple[str, Any], ...]:
+    """Return names and contexts of the views that were configured."""
+    views = (view["introspectable"] for view in introspector.get_category("views"))
+    return tuple((view["name"], view["context"]) for view in views)
+
+
+def _is_kind(model: Any, kind: Any) -> bool:
+    if kind is None:
+        return True
+    return isinstance(model, kind) if isinstance(kind, type) else bool(kind.providedBy(model))
 
 
 def _languages() -> list[str]:
@@ -112,10 +137,14 @@ def _check_token(request: Request) -> None:
 
 
 def _check_fields(request: Request) -> None:
-    """Refuse what cannot be read, files, and fields without a name: the host fails at them."""
+    """Refuse what cannot be read, files, and fields without a name: the host fails at them.
+
+    Forms of the host work by GET too; a link must not send one.
+    """
     for name, value in pairs(request, FORMS):
         if not isinstance(value, str):
-            value.file.close()
             raise InvalidParameter("body", "invalid_text", "body: must have texts only")
         if not isinstance(name, str):
             raise InvalidParameter("body", "invalid_form", "body: has a field without a name")
+        if request.method in READING and name.startswith(ACTION):
+            raise HTTPMethodNotAllowed(headers={"Allow": "POST"})

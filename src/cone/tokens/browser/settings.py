@@ -14,7 +14,7 @@ from cone.tokens.browser.fields import new_form
 from cone.tokens.browser.fields import save_button
 from cone.tokens.browser.fields import set_mistake
 from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import SERVER_ERROR
+from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.form_page import FormPage
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
@@ -89,7 +89,7 @@ class SettingsForm(FormPage):
         try:
             self.model.file.write(values)
         except SettingsFileError as error:
-            self.fail(SERVER_ERROR)
+            self.fail(CONFLICT)
             self.notes.append(Note("danger", _NOT_SAVED, str(error)))
         else:
             self.succeed(url(self.request, self.model, query="?saved=1"))

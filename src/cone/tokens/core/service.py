@@ -24,6 +24,7 @@ from cone.tokens.core.params import invalid_receipt
 from cone.tokens.core.store import Database
 from cone.tokens.core.store import HostTransaction
 from cone.tokens.core.store import KeyTaken
+from cone.tokens.core.store import RecordedAnswer
 from cone.tokens.core.store import Selector
 from cone.tokens.core.store import Store
 from cone.tokens.core.store import TokensDatabase
@@ -105,6 +106,14 @@ class TokenService:
                 return store.usages(uid, limit, before)
             except LookupError:
                 raise invalid_receipt() from None
+
+    def check_key(self, key: IdempotencyKey) -> None:
+        """Refuse a key that is bound to another request.
+
+        :raises IdempotencyConflict: it is.
+        """
+        with self._database.reading() as store:
+            _recorded(store, key)
 
     def check_database(self) -> None:
         """Ask the database for a sign of life.
@@ -277,13 +286,22 @@ class TokenService:
             if key is None:
                 raise
             with self._database.reading() as store:
-                recorded = store.find_answer(key)
-                if recorded and not recorded.is_same_request:
-                    raise IdempotencyConflict from None
+                recorded = _recorded(store, key)
                 outcome = repeat(store, recorded.answer) if recorded else None
             if outcome is None:
                 raise
             return outcome
+
+
+def _recorded(store: Store, key: IdempotencyKey) -> RecordedAnswer | None:
+    """Return the answer that ``key`` is bound to.
+
+    :raises IdempotencyConflict: to another request.
+    """
+    recorded = store.find_answer(key)
+    if recorded and not recorded.is_same_request:
+        raise IdempotencyConflict from None
+    return recorded
 
 
 def on_engine(engine: Engine, clock: Clock = utc_now) -> TokenService:

@@ -156,12 +156,17 @@ class Database:
     """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        """Take the ``engine``; a listener on it obeys :data:`WRITES` and touches nothing else."""
+        """Take the ``engine``.
+
+        On SQLite listeners on it obey :data:`WRITES`, and let a savepoint of the host be part of
+        a transaction; they touch nothing else.
+        """
         self.engine = engine
         self._clock = clock
         self._is_sqlite = engine.dialect.name == "sqlite"
         if self._is_sqlite:
             event.listen(engine, "begin", _begin_sqlite)
+            event.listen(engine, "savepoint", _begin_before_savepoint)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Store]:
@@ -242,8 +247,8 @@ class HostTransaction:
         # Releasing an outermost savepoint commits on SQLite: a transaction has to be around it.
         if self._connection.dialect.name != "sqlite":
             return
-        driver = self._connection.connection.driver_connection
-        if driver is not None and not driver.in_transaction:
+        if not _is_in_transaction(self._connection):
+            _sync_fully(self._connection)
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -862,9 +867,25 @@ def _meaning(error: IntegrityError) -> Exception:
 def _begin_sqlite(connection: Connection) -> None:
     if not connection.get_execution_options().get(WRITES):
         return
+    _sync_fully(connection)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_before_savepoint(connection: Connection, _name: str) -> None:
+    # The driver begins nothing for a savepoint, and SQLite commits an outermost one when it is
+    # released: the roll-back of a host would come too late.
+    if not _is_in_transaction(connection):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _sync_fully(connection: Connection) -> None:
     # In WAL mode less than FULL loses acknowledged consumptions when the power fails. Setting it
     # is not possible within a transaction; it lasts as long as the connection.
     if not connection.info.get(WRITES):
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
         connection.info[WRITES] = True
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    return driver is not None and bool(driver.in_transaction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from typing import Final
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from cone.tokens.failures import Failure
 
+#: What a path may have in front of the name of a view.
+VIEW_MARK: Final = "@@"
+
 
 def is_api_failure(error: Exception, request: Request) -> bool:
     """Return whether a client of the API is to be told of ``error``.
@@ -28,7 +32,8 @@ def is_api_failure(error: Exception, request: Request) -> bool:
     """
     path = request.environ.get("PATH_INFO", "")
     view_name = getattr(request, "view_name", "")
-    if is_endpoint(path.rstrip("/").rpartition("/")[2]) or is_endpoint(view_name):
+    last = path.rstrip("/").rpartition("/")[2].removeprefix(VIEW_MARK)
+    if is_endpoint(last) or is_endpoint(view_name):
         return True
     return isinstance(error, HTTPNotFound) and _is_below_no_uid(request)
 
@@ -61,7 +66,7 @@ def view_below_no_uid(request: Request) -> str | None:
     """Return the view of a token that the path names behind something that spells no uid."""
     if not _is_below_no_uid(request) or len(request.subpath) > 1:
         return None
-    name: str = request.subpath[0]
+    name: str = request.subpath[0].removeprefix(VIEW_MARK)
     return name if is_endpoint(name, TokenNode) else None
 
 

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 from cone.tokens.api import token_values
-from cone.tokens.core.errors import TokenError
 from cone.tokens.core.types import Denied
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import Outcome
@@ -42,11 +41,6 @@ def usages_json(page: UsagePage, zone: datetime.tzinfo) -> Json:
 def failure_json(slug: str, message: str, code: int | None = None) -> Json:
     """Return the answer about something that went wrong."""
     return {"success": False, "message": message, "error": slug, "error_code": code}
-
-
-def token_error_json(error: TokenError) -> Json:
-    """Return the answer about a mistake."""
-    return failure_json(error.slug, str(error), error.code)
 
 
 def _granted_json(granted: Granted) -> Json:

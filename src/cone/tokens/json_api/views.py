@@ -127,6 +127,9 @@ def consume_token(context: TokenNode, request: Request) -> Json:
     given(request, ())
     key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name})
     service = wiring.token_service()
+    if context.uid is None and key:
+        # No token can be meant, but another request may have the key.
+        service.check_key(key)
     return outcome_json(service.consume(_uid(context), by=wiring.actor(request), key=key))
 
 
