@@ -168,19 +168,31 @@ def test_a_path_when_it_is_of_strange_bytes_then_it_is_answered_in_json(
     path,
     status,
 ):
+    answer = post_raw(site_served.port, path, client.headers["Cookie"])
+    assert status in answer.split(b"\r\n")[0]
+    assert b'"success"' in answer
+
+
+@pytest.mark.parametrize("path", [path for path, _status in RAW_PATHS.values()], ids=RAW_PATHS)
+def test_a_path_when_nobody_is_signed_in_then_401_whatever_its_bytes(site_served, path):
+    answer = post_raw(site_served.port, path, "other=1")
+    assert b" 401 " in answer.split(b"\r\n")[0]
+    assert b'"unauthenticated"' in answer
+
+
+def post_raw(port: int, path: bytes, cookie: str) -> bytes:
+    """Send a request whose path is not touched on the way, and return the whole answer."""
     lines = [
         b"POST " + path + b" HTTP/1.1",
         b"Host: localhost",
         b"Connection: close",
         b"Content-Length: 0",
-        b"Cookie: " + client.headers["Cookie"].encode(),
+        b"Cookie: " + cookie.encode(),
     ]
-    with socket.create_connection(("127.0.0.1", site_served.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
         with connection.makefile("rb") as stream:
-            answer = stream.read()
-    assert status in answer.split(b"\r\n")[0]
-    assert b'"success"' in answer
+            return stream.read()
 
 
 def test_a_head_request_when_it_is_sent_then_the_connection_stays_usable(client):

@@ -18,6 +18,7 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.params import NumberText
 from cone.tokens.core.params import get_uid
 from cone.tokens.core.params import parse_value_sought
 from cone.tokens.core.service import TokenService
@@ -76,14 +77,14 @@ class TokenAPI:
         found = token if isinstance(token, Token) else self.get_token(token)
         return token_values(found)
 
-    def add(  # noqa: PLR0913 - one for each field
+    def add(  # noqa: PLR0913 - one for each field, in the order that callers know
         self,
         value: str | None = None,
         valid_from: datetime.datetime | None = None,
         valid_to: datetime.datetime | None = None,
         usage_count: int | None = None,
-        *,
         lock_time: int | None = None,
+        *,
         enabled: bool | None = None,
     ) -> uuid.UUID:
         """Add a token and return its uid. None takes the default of a field.
@@ -102,15 +103,15 @@ class TokenAPI:
             token = wiring.parser().new_token(_given(fields))
             return service.add(token, by=self._actor)
 
-    def update(  # noqa: PLR0913 - one for each field
+    def update(  # noqa: PLR0913, PLR0917 - the same
         self,
         token: TokenLike,
         value: str | Unset | None = UNSET,
         valid_from: datetime.datetime | Unset | None = UNSET,
         valid_to: datetime.datetime | Unset | None = UNSET,
         usage_count: int | Unset = UNSET,
-        *,
         lock_time: int | Unset = UNSET,
+        *,
         enabled: bool | Unset = UNSET,
     ) -> None:
         """Change a token. What is not given stays; None sets the uid as value, opens a window.
@@ -216,4 +217,4 @@ def _raw(value: object) -> object:
         return ""
     if isinstance(value, datetime.datetime):
         return value.isoformat()
-    return str(value) if type(value) is int else value
+    return NumberText(value) if type(value) is int else value

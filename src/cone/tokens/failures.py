@@ -105,8 +105,7 @@ def _mistake(error: TokenError, _request: Request) -> Failure:
 
 def _forbidden(error: HTTPForbidden, request: Request) -> Failure:
     if request.authenticated_userid is None:
-        headers = {"WWW-Authenticate": 'Cookie realm="cone.tokens"'}
-        return Failure(401, "unauthenticated", "Sign in first", headers=headers)
+        return _unauthenticated()
     if isinstance(error, Refused):
         return Failure(403, "forbidden", str(error))
     # A user directory that is away looks like a user without roles.
@@ -117,6 +116,11 @@ def _forbidden(error: HTTPForbidden, request: Request) -> Failure:
     permission = missing_permission(error)
     message = f"Permission {permission} is missing"
     return Failure(403, "forbidden", message, permission=permission)
+
+
+def _unauthenticated() -> Failure:
+    headers = {"WWW-Authenticate": 'Cookie realm="cone.tokens"'}
+    return Failure(401, "unauthenticated", "Sign in first", headers=headers)
 
 
 def _not_found(_error: HTTPNotFound, _request: Request) -> Failure:
@@ -134,6 +138,8 @@ def _too_large(_error: HTTPRequestEntityTooLarge, _request: Request) -> Failure:
 
 
 def _undecodable_path(_error: URLDecodeError, request: Request) -> Failure:
+    if request.authenticated_userid is None:
+        return _unauthenticated()
     message = "path: is not encoded in UTF-8"
     return _mistake(InvalidParameter("path", "not_utf8", message), request)
 
