@@ -98,7 +98,7 @@ def refuse_previews(request: Request) -> None:
 
     :raises Refused: the request announces itself as a prefetch or a preview.
     """
-    if request.method != "GET":
+    if request.method != "GET" or request.authenticated_userid is None:
         return
     purposes = (request.headers.get(name, "").lower() for name in _PREVIEW_HEADERS)
     if any(preview in purpose for purpose in purposes for preview in _PREVIEWS):

@@ -14,6 +14,7 @@ from pyramid.renderers import render
 from pyramid.response import Response
 
 from cone.tokens.browser import styles_url
+from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import language
 from cone.tokens.browser.page import render_page
 from cone.tokens.browser.page import settle_language
@@ -45,7 +46,7 @@ def failure_page(failure: Failure, request: Request) -> Response:
         return _standalone_page(failure_of(error, request), request)
 
 
-class _FailureTile(Tile):
+class _FailureTile(Localized, Tile):
     """Tells what went wrong. There is no such tile where nothing did."""
 
     failure: FailureText
@@ -58,11 +59,6 @@ class _FailureTile(Tile):
     def show(self) -> bool:
         """Whether something went wrong."""
         return self.failure is not None
-
-    @property
-    def lang(self) -> str:
-        """Language of the texts."""
-        return language(self.request)
 
     @property
     def tokens_url(self) -> str | None:

@@ -10,8 +10,8 @@ from cone.app.browser.form import Form
 from cone.tile import render_template
 from webob.exc import HTTPFound
 
+from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import language
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -20,7 +20,7 @@ BAD_REQUEST: Final = 400
 CONFLICT: Final = 409
 
 
-class FormPage(Form):
+class FormPage(Localized, Form):
     """A form below a heading and notes, sent as an ordinary request."""
 
     ajax = False
@@ -46,11 +46,6 @@ class FormPage(Form):
     def cancel_url(self) -> str | None:
         """Where to go without saving; None: nowhere."""
         return None
-
-    @property
-    def lang(self) -> str:
-        """Language of the texts."""
-        return language(self.request)
 
     def sent(self) -> list[tuple[str, Any]]:
         """Return names and raw values of the fields that were sent."""

@@ -75,7 +75,7 @@ def check_page(request: Request) -> None:
     _check_token(request)
 
 
-def tile_exists(model: Any, request: Request, name: str) -> bool:
+def _tile_exists(model: Any, request: Request, name: str) -> bool:
     """Return whether ``name`` is a tile that pages of ``model`` may show."""
     kinds = (providedBy(model), providedBy(request))
     return name not in _refused(model) and bool(
@@ -89,7 +89,7 @@ def _check_names(request: Request) -> None:
     if request.subpath or request.view_name in _refused(model) or not _is_view(request):
         raise HTTPNotFound
     names = _named_tiles(request)
-    if not all(tile_exists(model, request, name) for name in names):
+    if not all(_tile_exists(model, request, name) for name in names):
         raise HTTPNotFound
     if "change_language" in names and request.params.get("lang") not in _languages():
         raise HTTPNotFound

@@ -77,6 +77,17 @@ def language(request: Request) -> str:
     return name if name in LANGUAGES else LANGUAGES[0]
 
 
+class Localized:
+    """Mixed into tiles whose templates tell the language of their texts."""
+
+    request: Request
+
+    @property
+    def lang(self) -> str:
+        """Language of the texts."""
+        return language(self.request)
+
+
 def settle_language(request: Request) -> None:
     """Make sure that there is a language, whatever the request asks for."""
     try:

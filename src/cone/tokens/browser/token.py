@@ -14,8 +14,8 @@ from cone.tile import tile
 from cone.tokens import qr
 from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import language
 from cone.tokens.browser.page import url
 from cone.tokens.browser.texts import STATUS_WORDS
 from cone.tokens.browser.texts import status_reason
@@ -100,7 +100,7 @@ def notes_of(request: Request, texts: dict[str, Any]) -> list[Note]:
     return [Note("success", text) for name, text in texts.items() if name in request.GET]
 
 
-class TokenTile(Tile):
+class TokenTile(Localized, Tile):
     """Base of the tiles about one token."""
 
     token: Token
@@ -110,11 +110,6 @@ class TokenTile(Tile):
         """Take the token."""
         self.token = token_of(self.model)
         self.moments = Moments.of_request(self.request)
-
-    @property
-    def lang(self) -> str:
-        """Language of the texts."""
-        return language(self.request)
 
     @property
     def short_value(self) -> str:

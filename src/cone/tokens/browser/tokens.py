@@ -13,8 +13,8 @@ from cone.tile import tile
 from cone.tokens import wiring
 from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import language
 from cone.tokens.browser.page import url
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import StatusBadge
@@ -63,13 +63,8 @@ class Row:
     created: Moment | None
 
 
-class _ContainerTile(Tile):
+class _ContainerTile(Localized, Tile):
     """Base of the tiles of the container."""
-
-    @property
-    def lang(self) -> str:
-        """Language of the texts."""
-        return language(self.request)
 
     @property
     def may_list(self) -> bool:
@@ -146,7 +141,9 @@ class Overview(_ContainerTile):
         older, newer = self._edge(OLDER), self._edge(NEWER)
         service = wiring.token_service()
         self.page = service.page(PAGE_SIZE, older_than=older, newer_than=newer)
-        if newer and not self.page.has_newer:
+        if self._is_first_instead(older, newer):
+            self.notes.append(Note("warning", _WRONG_PAGE))
+        elif newer and not self.page.has_newer:
             # Fewer than a page are newer: the first page shows them all.
             self.page = service.page(PAGE_SIZE)
 
@@ -175,10 +172,15 @@ class Overview(_ContainerTile):
         if text is None:
             return None
         uid = find_uid(text)
-        if uid is None or wiring.token_service().find(uid) is None:
+        if uid is None:
             self.notes.append(Note("warning", _WRONG_PAGE))
-            return None
         return uid
+
+    def _is_first_instead(self, older: uuid.UUID | None, newer: uuid.UUID | None) -> bool:
+        """Return whether the token that the address names is gone: beside one there are others."""
+        if older:
+            return not self.page.has_newer
+        return newer is not None and not self.page.has_older
 
     def _page_url(self, name: str, token: Token) -> str:
         return url(self.request, self.model, "tokens_overview", f"?{name}={token.uid}")

@@ -303,7 +303,7 @@ class Store:
 
         SQL: 1 statement.
         """
-        if isinstance(sought, str) and "\0" in sought:
+        if _holds_nul(sought):
             return None
         statement = _find(by, self._dialect, for_update=for_update)
         return self._token(self._execute(statement, sought=sought).one_or_none())
@@ -409,6 +409,8 @@ class Store:
         SQL without a key: granted 1 statement on PostgreSQL, 2 elsewhere; denied 3.
         Concurrency: a token with K uses is granted K times, a locked one once per lock time.
         """
+        if _holds_nul(sought):
+            raise TokenNotFound
         receipt = uuid.uuid4()
         for _attempt in range(ATTEMPTS):
             granted = self._grant(by, sought, receipt=receipt, actor=actor, key=key)
@@ -432,8 +434,6 @@ class Store:
         actor: Actor,
         key: IdempotencyKey | None,
     ) -> Granted | None:
-        if isinstance(sought, str) and "\0" in sought:
-            return None
         if self._is_postgresql:
             row = self._execute(
                 _grant_and_log(by, with_key=key is not None),
@@ -616,6 +616,11 @@ def _select_tokens(dialect: str) -> Select[Any]:
     if dialect == "postgresql":
         columns.append(func.clock_timestamp(type_=UtcDateTime).label("read_at"))
     return select(*columns)
+
+
+def _holds_nul(sought: object) -> bool:
+    """Return whether no token can have this value; PostgreSQL would not even look."""
+    return isinstance(sought, str) and "\0" in sought
 
 
 def _is_sought(by: Selector) -> ColumnElement[bool]:

@@ -109,7 +109,7 @@ def check_request(view: View, info: IViewDeriverInfo) -> View:
             raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(endpoint.methods)})
         if endpoint.changes_something:
             refuse_other_sites(request)
-        if endpoint.is_consumption and request.authenticated_userid is not None:
+        if endpoint.is_consumption:
             refuse_previews(request)
         response = view(context, request)
         response.headers.setdefault("Cache-Control", "no-store")
