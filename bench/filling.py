@@ -1,0 +1,68 @@
+"""Many tokens, straight into the database: what a run needs that is about a large table."""
+
+import uuid
+
+from sqlalchemy import Engine
+from sqlalchemy import func
+from sqlalchemy import select
+from sqlalchemy import text
+
+from cone.tokens.core.records import TokenRecord
+
+#: In the order of the uids: the indexes grow at their ends, which is several times faster.
+STATEMENTS = {
+    "sqlite": """
+        INSERT INTO tokens
+            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version)
+        WITH RECURSIVE numbers(number) AS (
+            SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count
+        ), random AS MATERIALIZED (
+            SELECT
+                lower(hex(randomblob(16))) AS uid,
+                strftime('%Y-%m-%d %H:%M:%S.000000', 1760000000 + number, 'unixepoch') AS created
+            FROM numbers
+        )
+        SELECT
+            uid,
+            substr(uid, 1, 8) || '-' || substr(uid, 9, 4) || '-' || substr(uid, 13, 4) || '-'
+                || substr(uid, 17, 4) || '-' || substr(uid, 21),
+            -1, 0, 'someone', created, created, 1, 1
+        FROM random
+        ORDER BY uid
+    """,
+    "postgresql": """
+        INSERT INTO tokens
+            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version)
+        SELECT uid, uid, -1, 0, 'someone', created, created, true, 1
+        FROM (
+            SELECT
+                gen_random_uuid() AS uid,
+                to_timestamp(1760000000 + number) AS created
+            FROM generate_series(1, :count) AS number
+        ) AS random
+        ORDER BY uid
+    """,
+}
+TIDY_UP = {"sqlite": "ANALYZE tokens", "postgresql": "VACUUM ANALYZE tokens"}
+
+
+def fill(engine: Engine, count: int) -> None:
+    """Add ``count`` tokens that may be used without limit.
+
+    Their values are their uids, each is a second younger than the one before. Nothing is written
+    to a log.
+    """
+    kind = engine.dialect.name
+    with engine.begin() as connection:
+        if kind == "sqlite":
+            connection.exec_driver_sql("PRAGMA cache_size = -400000")  # KiB
+        connection.execute(text(STATEMENTS[kind]), {"count": count})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(TIDY_UP[kind])
+
+
+def some_uids(engine: Engine, count: int) -> list[uuid.UUID]:
+    """Return the uids of ``count`` tokens from all over the table."""
+    by_chance = select(TokenRecord.uid).order_by(func.random()).limit(count)
+    with engine.connect() as connection:
+        return list(connection.scalars(by_chance))
