@@ -23,8 +23,10 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.store import OutdatedDatabase
+from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
 from cone.tokens.model import TokenContainer
+from cone.tokens.security import read_user_files
 from cone.tokens.security import register_operator_role
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
@@ -59,6 +61,7 @@ def initialize_tokens(
     register_entry(ENTRY, tokens_config.entry_factory)
     register_config(SETTINGS, TokenSettings)
     register_operator_role()
+    read_cookie_once(config)
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
@@ -100,6 +103,7 @@ def _start(config: TokensConfig, settings_file: SettingsFile) -> None:
     engine.hide_parameters = True
     wiring.install(wiring.Plugin(config, settings_file, on_engine(engine)))
     _make_tables(wiring.token_service())
+    read_user_files()
     _find_settings_node()
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from typing import Final
 
 import cone.app.security
+from cone.app.ugm import ugm_backend
+from node.ext.ugm.file import Ugm
 from pyramid.authorization import ALL_PERMISSIONS
 from pyramid.authorization import Allow
 from pyramid.authorization import Deny
@@ -71,6 +73,18 @@ def register_operator_role() -> None:
         roles.append(OPERATOR_ROLE)
 
 
+def read_user_files() -> None:
+    """Have a user directory in files read before requests come at once.
+
+    It is read when first needed, and what one thread has not read yet another one takes for
+    missing: a user would lack the roles.
+    """
+    directory = ugm_backend.ugm
+    if isinstance(directory, Ugm):
+        for part in (directory.users, directory.groups, directory.attrs):
+            len(part.storage)
+
+
 class Refused(HTTPForbidden):
     """The caller may do that, but not from there or not that way."""
 
@@ -80,15 +94,14 @@ def refuse_other_sites(request: Request) -> None:
 
     :raises Refused: the browser says that it comes from elsewhere.
     """
-    if request.authenticated_userid is None:
-        return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is None:
         is_foreign = origin is not None and origin != request.host_url
     else:
         is_foreign = site not in _SAME_SITE
-    if is_foreign:
+    # Who asks is what costs: that comes last.
+    if is_foreign and request.authenticated_userid is not None:
         message = "Requests from another site are refused"
         raise Refused(message)
 
@@ -98,10 +111,11 @@ def refuse_previews(request: Request) -> None:
 
     :raises Refused: the request announces itself as a prefetch or a preview.
     """
-    if request.method != "GET" or request.authenticated_userid is None:
+    if request.method != "GET":
         return
     purposes = (request.headers.get(name, "").lower() for name in _PREVIEW_HEADERS)
-    if any(preview in purpose for purpose in purposes for preview in _PREVIEWS):
+    is_preview = any(preview in purpose for purpose in purposes for preview in _PREVIEWS)
+    if is_preview and request.authenticated_userid is not None:
         message = "A preview or prefetch does not consume a token"
         raise Refused(message)
 

@@ -17,6 +17,7 @@ import functools
 import hashlib
 import json
 import logging
+import sqlite3
 import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from sqlalchemy import Insert
 from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import SQLColumnExpression
+from sqlalchemy import Table
 from sqlalchemy import Update
 from sqlalchemy import bindparam
 from sqlalchemy import case
@@ -58,6 +60,7 @@ from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -94,6 +97,9 @@ SCHEMA_LOCK: Final = 0x636F6E65746F6B
 
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
+
+#: The bits of SQLite's error codes that are not detail.
+PRIMARY_CODE: Final = 0xFF
 
 #: The column that a consumption finds its token by.
 Selector = Literal["uid", "value"]
@@ -162,6 +168,8 @@ class Database:
         a transaction; they touch nothing else.
         """
         self.engine = engine
+        self._writing = engine.execution_options(**{WRITES: True})
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
         self._is_sqlite = engine.dialect.name == "sqlite"
         if self._is_sqlite:
@@ -174,7 +182,7 @@ class Database:
 
         :raises Unavailable: the database does not answer.
         """
-        with _translated_errors(), self.engine.connect() as connection:
+        with self._translated_errors(), self.engine.connect() as connection:
             yield Store(connection, self._clock)
 
     @contextlib.contextmanager
@@ -183,11 +191,7 @@ class Database:
 
         :raises Unavailable: the database is busy or does not answer; nothing was changed.
         """
-        with (
-            _translated_errors(),
-            self.engine.connect().execution_options(**{WRITES: True}) as connection,
-            connection.begin(),
-        ):
+        with self._translated_errors(), self._writing.begin() as connection:
             yield Store(connection, self._clock)
 
     @contextlib.contextmanager
@@ -203,11 +207,18 @@ class Database:
             with self.writing() as store:
                 yield store
             return
-        with _translated_errors(), self.engine.connect() as connection:
-            yield Store(
-                connection.execution_options(isolation_level="AUTOCOMMIT"),
-                self._clock,
-            )
+        with self._translated_errors(), self._autocommit.connect() as connection:
+            yield Store(connection, self._clock)
+
+    @contextlib.contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            with _translated_errors():
+                yield
+        except Unavailable as error:
+            if _may_be_another_file(error) and isinstance(self.engine.pool, QueuePool):
+                self.engine.dispose()
+            raise
 
 
 class HostTransaction:
@@ -265,11 +276,12 @@ class Store:
         self._is_postgresql = self._dialect == "postgresql"
         #: Ours; None where the database's clock counts.
         self._time = None if self._is_postgresql else clock()
-        self._now: ColumnElement[Any] = (
-            func.clock_timestamp(type_=UtcDateTime)
-            if self._time is None
-            else literal(self._time, UtcDateTime)
-        )
+
+    @functools.cached_property
+    def _now(self) -> ColumnElement[Any]:
+        if self._time is None:
+            return func.clock_timestamp(type_=UtcDateTime)
+        return literal(self._time, UtcDateTime)
 
     def ping(self) -> None:
         """Ask the database for a sign of life."""
@@ -497,8 +509,7 @@ class Store:
         SQL: 1 statement, 0 without a key. Concurrency: a second caller waits for the first one.
         """
         if key:
-            statement = insert(TokenRequestRecord).values(timestamp=self._now)
-            self._execute(statement, **_bound_key(key, answer))
+            self._insert(TokenRequestRecord, [_bound_key(key, answer)], "timestamp")
 
     def add(self, tokens: Sequence[tuple[uuid.UUID, NewToken]], *, actor: Actor) -> None:
         """Add tokens under the given uids; all of them or none.
@@ -509,10 +520,7 @@ class Store:
         SQL: 2 statements, each with as many rows as there are tokens.
         """
         rows = [_token_row(uid, token, actor) for uid, token in tokens]
-        self._connection.execute(
-            insert(TokenRecord).values(created=self._now, modified=self._now),
-            rows,
-        )
+        self._insert(TokenRecord, rows, "created", "modified")
         self._log_events(
             _event("add", row["uid"], (None, _event_values(row)), actor, version=1) for row in rows
         )
@@ -572,8 +580,20 @@ class Store:
         )
 
     def _log_events(self, events: Iterable[dict[str, Any]]) -> None:
-        statement = insert(TokenEventRecord).values(timestamp=self._now)
-        self._connection.execute(statement, list(events))
+        self._insert(TokenEventRecord, events, "timestamp")
+
+    def _insert(
+        self,
+        record: type[Base],
+        rows: Iterable[dict[str, Any]],
+        *timed: str,
+    ) -> None:
+        """Insert rows; the columns of ``timed`` get the time of the statement."""
+        now = {} if self._time is None else {_NOW.key: self._time}
+        self._connection.execute(
+            _insert_timed(record, timed, is_postgresql=self._is_postgresql),
+            [{**row, **now} for row in rows],
+        )
 
     def _execute(self, statement: Executable, **parameters: Any) -> Any:
         return self._connection.execute(statement, parameters)
@@ -618,6 +638,11 @@ def _select_tokens(dialect: str) -> Select[Any]:
     return select(*columns)
 
 
+def _table(record: type[Base]) -> Table:
+    # Statements on tables: those on mapped classes are looked at by the ORM each time.
+    return Base.metadata.tables[record.__tablename__]
+
+
 def _holds_nul(sought: object) -> bool:
     """Return whether no token can have this value; PostgreSQL would not even look."""
     return isinstance(sought, str) and "\0" in sought
@@ -655,9 +680,19 @@ def _spend(by: Selector, now: ColumnElement[Any]) -> Update:
     )
 
 
+#: The time where the clock is ours.
+_NOW: Final = bindparam("now", type_=UtcDateTime)
+
+
+@functools.cache
+def _insert_timed(record: type[Base], timed: tuple[str, ...], *, is_postgresql: bool) -> Insert:
+    now = func.clock_timestamp(type_=UtcDateTime) if is_postgresql else _NOW
+    return insert(_table(record)).values(dict.fromkeys(timed, now))
+
+
 @functools.cache
 def _grant(by: Selector) -> Any:
-    return _spend(by, bindparam("now", type_=UtcDateTime)).returning(*_SPENT)
+    return _spend(by, _NOW).returning(*_SPENT)
 
 
 _SPENT = (
@@ -707,7 +742,7 @@ def _insert_selected(record: type[Base], columns: Mapping[str, ColumnElement[Any
 
 @functools.cache
 def _log_usage() -> Insert:
-    return insert(TokenUsageRecord)
+    return insert(_table(TokenUsageRecord))
 
 
 @functools.cache
@@ -857,6 +892,17 @@ def _is_trouble(error: DBAPIError) -> bool:
         error,
         blames_statement,
     )
+
+
+def _may_be_another_file(error: Unavailable) -> bool:
+    """Return whether SQLite failed for another reason than that somebody else is writing.
+
+    Its connections stay with the file that they opened, even when another one has taken its
+    place since: new ones have to be opened then.
+    """
+    original = getattr(error.__cause__, "orig", None)
+    code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_BUSY)
+    return code & PRIMARY_CODE not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _meaning(error: IntegrityError) -> Exception:

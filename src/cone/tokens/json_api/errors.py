@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from pyramid.httpexceptions import HTTPNotFound
-from pyramid.response import Response
 from pyramid.view import render_view_to_response
 
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.json_api import is_endpoint
 from cone.tokens.json_api.render import failure_json
+from cone.tokens.json_api.render import json_response
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+    from pyramid.response import Response
 
     from cone.tokens.failures import Failure
 
@@ -43,7 +44,7 @@ def failure_response(failure: Failure, _request: Request) -> Response:
     body = failure_json(failure.slug, failure.message, failure.code)
     if isinstance(failure.error, TokenNotFound) and failure.error.uid is None:
         body["consumed"] = False
-    response = Response(json_body=body, status=failure.status, headerlist=None)
+    response = json_response(body, failure.status)
     response.headers.update({"Cache-Control": "no-store", **failure.headers})
     return response
 

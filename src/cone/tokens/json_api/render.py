@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
+
+from pyramid.response import Response
 
 from cone.tokens.api import token_values
 from cone.tokens.core.types import Denied
@@ -15,6 +19,12 @@ from cone.tokens.core.types import Usage
 from cone.tokens.core.types import UsagePage
 
 Json = dict[str, Any]
+
+
+def json_response(answer: Mapping[str, Any], status: int = 200) -> Response:
+    """Return the response that says ``answer``."""
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    return Response(body, status, content_type="application/json")
 
 
 def token_json(token: Token, zone: datetime.tzinfo) -> Json:
