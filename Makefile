@@ -11,7 +11,7 @@ NO_VENV := python3-venv is missing: apt-get install python3-venv
 stop = { echo "$(1)" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help run test bench sure lint types translations build format clean
+.PHONY: help run test fuzz proof bench sure lint types translations build format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -24,8 +24,15 @@ test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
 	$(PY) -m pytest --cov
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
 
-bench: $(VENV)/.installed ## Measure a consumption against the bare driver
-	$(PY) bench/consume.py
+fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour
+	$(PY) -m pytest --hypothesis-profile=fuzz tests/store/test_model.py \
+		tests/functional/test_schemathesis.py tests/unit/core/test_params.py
+
+proof: $(VENV)/.installed-test ## Run races and crashes for long, with a million tokens
+	$(PY) -m pytest -m proof
+
+bench: $(VENV)/.installed-test ## Measure beside a bare application; SHORT=1: its statements above all
+	$(PY) -m bench $(if $(SHORT),--short)
 
 sure: lint types translations build ## Check everything that needs no test run
 

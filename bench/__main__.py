@@ -37,16 +37,23 @@ class Effort:
     requests: int = 100
     memory_requests: int = 100_000
     starts: int = 5
+    subjects: tuple[str, ...] = tuple(SUBJECTS)
 
 
-SHORT = Effort(sizes=(1_000, 20_000), rounds=2, requests=30, memory_requests=1_000, starts=1)
+SHORT = Effort(
+    sizes=(1_000, 10_000),
+    rounds=2,
+    requests=30,
+    memory_requests=1_000,
+    starts=1,
+    subjects=("bare", "ours"),
+)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a minute's worth, for CI")
-    parser.add_argument("--subjects", nargs="*", default=list(SUBJECTS), choices=list(SUBJECTS))
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
     arguments = parser.parse_args()
     effort = SHORT if arguments.short else Effort()
@@ -57,7 +64,7 @@ def main() -> None:
             place = Path(folder) / database
             server = postgres if database == "postgresql" else None
             with databases(place, effort.sizes, server) as filled:
-                overruns += run(place, filled, arguments.subjects, effort)
+                overruns += run(place, filled, effort)
     sys.exit("\n".join(overruns))
 
 
@@ -85,19 +92,17 @@ def databases(
     yield filled
 
 
-def run(folder: Path, filled: list[Tokens], subjects: list[str], effort: Effort) -> list[str]:
+def run(folder: Path, filled: list[Tokens], effort: Effort) -> list[str]:
     """Measure everything on one kind of database; return what was over its budget."""
-    kind = folder.name
+    kind, subjects = folder.name, effort.subjects
     counts = budget.count(folder / "budget", filled[0])
     print(report.statements(kind, counts))
     speed = measure.speed(folder, filled, subjects, effort.rounds, effort.requests)
-    print(report.speed(kind, speed, filled, subjects))
-    if "ours" in subjects:
-        print(report.flatness(kind, speed, filled))
-        pages = measure.pages(folder, filled, effort.rounds)
-        print(report.pages(kind, pages))
-        memory = measure.memory(folder, filled[0], effort.memory_requests)
-        print(report.memory(kind, memory))
+    print(report.cpu(kind, speed, filled, subjects))
+    print(report.rates(kind, speed, filled, subjects))
+    print(report.flatness(kind, speed, filled))
+    print(report.pages(kind, measure.pages(folder, filled, effort.rounds)))
+    print(report.memory(kind, measure.memory(folder, filled[0], effort.memory_requests)))
     starts = measure.starts(folder, filled[0], subjects, effort.starts)
     print(report.starts(kind, starts), flush=True)
     return budget.overruns(kind, counts)

@@ -5,6 +5,7 @@ import dataclasses
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.load import Connection
@@ -24,7 +25,7 @@ PAGES = {"list": "/tokens/tokens_overview", "token": "/tokens/{uid}"}
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """What one request costs.
+    """What one request costs, of one round.
 
     :ivar cpu_ms: processor time of the serving process, requests one by one.
     :ivar per_s: requests a second with :data:`CLIENTS` clients on the same machine.
@@ -34,18 +35,18 @@ class Speed:
     per_s: float
 
 
-#: By use case, size of the database, subject.
-Speeds = dict[tuple[str, int, str], Speed]
+#: By use case, size of the database, subject: one for each round.
+Speeds = dict[tuple[str, int, str], list[Speed]]
 
 
 def speed(
     folder: Path,
     filled: list[Tokens],
-    subjects: list[str],
+    subjects: Sequence[str],
     rounds: int,
     count: int,
 ) -> Speeds:
-    """Return the medians of all rounds."""
+    """Return the figures of all rounds; one more, to warm up, is left out."""
     found = defaultdict(list)
     with contextlib.ExitStack() as stack:
         servers = {
@@ -60,7 +61,7 @@ def speed(
                     for subject in subjects:
                         server = servers[tokens.size, subject]
                         found[use_case, tokens.size, subject].append(_speed(server, sent))
-    return {what: _median(speeds[1:]) for what, speeds in found.items()}
+    return {what: rounds_of[1:] for what, rounds_of in found.items()}
 
 
 def pages(folder: Path, filled: list[Tokens], rounds: int) -> dict[tuple[str, int], float]:
@@ -97,7 +98,7 @@ def memory(folder: Path, tokens: Tokens, count: int) -> dict[int, float]:
 def starts(
     folder: Path,
     tokens: Tokens,
-    subjects: list[str],
+    subjects: Sequence[str],
     count: int,
 ) -> dict[str, tuple[float, float]]:
     """Return seconds until the server listens, and MiB that it holds then, by subject."""
@@ -125,10 +126,3 @@ def _speed(server: Server, sent: list[bytes]) -> Speed:
     used = server.cpu_s() - before
     seconds = send_all(server.port, sent, CLIENTS)
     return Speed(cpu_ms=used / len(sent) * 1_000, per_s=len(sent) / seconds)
-
-
-def _median(speeds: list[Speed]) -> Speed:
-    return Speed(
-        cpu_ms=statistics.median(each.cpu_ms for each in speeds),
-        per_s=statistics.median(each.per_s for each in speeds),
-    )

@@ -4,8 +4,8 @@
 """
 
 import argparse
-import cProfile
 import contextlib
+import cProfile
 import pstats
 import tempfile
 import time

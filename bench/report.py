@@ -2,12 +2,15 @@
 
 import platform
 import sqlite3
+import statistics
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from bench.budget import BUDGETS
+from bench.measure import CLIENTS
 from bench.measure import Speeds
 from bench.use_cases import USE_CASES
 from bench.use_cases import Tokens
@@ -35,32 +38,36 @@ def statements(kind: str, counts: Mapping[str, int]) -> str:
     return _table(("use case", f"statements, {kind}", "budget"), rows)
 
 
-def speed(kind: str, speeds: Speeds, filled: list[Tokens], subjects: list[str]) -> str:
-    """Return the table of what requests cost."""
-    head = ["use case", "tokens"]
-    for subject in subjects:
-        head += [f"{subject}, ms", f"x {FLOOR}", "a second"]
-    rows = []
-    for use_case in USE_CASES:
-        for tokens in filled:
-            row = [use_case, f"{tokens.size:,}"]
-            floor = speeds[use_case, tokens.size, subjects[0]]
-            for subject in subjects:
-                each = speeds[use_case, tokens.size, subject]
-                ratio = each.cpu_ms / floor.cpu_ms
-                row += [f"{each.cpu_ms:.2f}", f"{ratio:.2f}", f"{each.per_s:.0f}"]
-            rows.append(row)
-    return f"{kind}: processor time of the server for a request\n\n{_table(head, rows)}"
+def cpu(kind: str, speeds: Speeds, filled: list[Tokens], subjects: Sequence[str]) -> str:
+    """Return the table of processor times; behind each its ratio to that of the floor."""
+
+    def cell(use_case: str, size: int, subject: str) -> str:
+        own, floor = (_cpu(speeds, use_case, size, each) for each in (subject, FLOOR))
+        return f"{statistics.median(own):.2f} ({_ratio(own, floor)})"
+
+    title = f"{kind}: milliseconds of processor time of the server for a request"
+    return f"{title}\n\n{_use_cases(filled, subjects, cell)}"
+
+
+def rates(kind: str, speeds: Speeds, filled: list[Tokens], subjects: Sequence[str]) -> str:
+    """Return the table of requests a second."""
+
+    def cell(use_case: str, size: int, subject: str) -> str:
+        rounds = speeds[use_case, size, subject]
+        return f"{statistics.median(each.per_s for each in rounds):.0f}"
+
+    title = f"{kind}: requests a second of {CLIENTS} clients on the same machine"
+    return f"{title}\n\n{_use_cases(filled, subjects, cell)}"
 
 
 def flatness(kind: str, speeds: Speeds, filled: list[Tokens]) -> str:
     """Return the table of what a large table costs more than a small one."""
     small, *_, large = (tokens.size for tokens in filled)
-    rows = [
-        (use_case, f"{_cpu(speeds, use_case, large) / _cpu(speeds, use_case, small):.2f}")
-        for use_case in USE_CASES
-    ]
-    return _table((kind, f"{large:,} tokens / {small:,}"), rows)
+    rows = []
+    for use_case in USE_CASES:
+        of_large, of_small = (_cpu(speeds, use_case, size, "ours") for size in (large, small))
+        rows.append((use_case, _ratio(of_large, of_small)))
+    return _table((f"ours, {kind}", f"{large:,} tokens / {small:,}"), rows)
 
 
 def pages(kind: str, times: Mapping[tuple[str, int], float]) -> str:
@@ -81,8 +88,27 @@ def starts(kind: str, found: Mapping[str, tuple[float, float]]) -> str:
     return _table((f"start, {kind}", "s", "MiB"), rows)
 
 
-def _cpu(speeds: Speeds, use_case: str, size: int) -> float:
-    return speeds[use_case, size, "ours"].cpu_ms
+def _use_cases(
+    filled: list[Tokens],
+    subjects: Sequence[str],
+    cell: Callable[[str, int, str], str],
+) -> str:
+    rows = [
+        [use_case, f"{tokens.size:,}", *(cell(use_case, tokens.size, each) for each in subjects)]
+        for use_case in USE_CASES
+        for tokens in filled
+    ]
+    return _table(("use case", "tokens", *subjects), rows)
+
+
+def _cpu(speeds: Speeds, use_case: str, size: int, subject: str) -> list[float]:
+    return [each.cpu_ms for each in speeds[use_case, size, subject]]
+
+
+def _ratio(some: Sequence[float], others: Sequence[float]) -> str:
+    """Return the median of the ratios within each round: what disturbed it disturbed both."""
+    ratios = (one / other for one, other in zip(some, others, strict=True))
+    return f"{statistics.median(ratios):.2f}"
 
 
 def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:

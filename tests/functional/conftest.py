@@ -68,7 +68,7 @@ cone.tokens.timezone = {zone}
 {more}
 
 [filter:session]
-use = egg:cone.sql#session
+use = egg:cone.tokens#session
 
 [pipeline:main]
 pipeline = session tokens
@@ -409,7 +409,12 @@ class Served:
         self._clients: list[Client] = []
 
     def __enter__(self) -> Self:
-        self.start()
+        self.launch()
+        try:
+            self.wait()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -417,6 +422,11 @@ class Served:
         self._join()
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the process and return at once."""
         self.port = 0
         self._is_decided = threading.Event()
         self.process = subprocess.Popen(
@@ -427,6 +437,9 @@ class Served:
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
+
+    def wait(self) -> None:
+        """Wait until the process serves."""
         assert self._is_decided.wait(60)
         assert self.port, self.log
 
@@ -470,6 +483,19 @@ class Served:
         self.process.wait(30)
         self._reader.join(30)
         self.process.stderr.close()
+
+
+@contextlib.contextmanager
+def serve_twice(ini: Path) -> Iterator[list[Served]]:
+    """Serve a site in two processes."""
+    with contextlib.ExitStack() as stack:
+        both = [Served(ini), Served(ini)]
+        for served in both:
+            served.launch()
+            stack.push(served)
+        for served in both:
+            served.wait()
+        yield both
 
 
 @dataclasses.dataclass(frozen=True)

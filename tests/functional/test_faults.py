@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import cone.sql
 import pytest
+from node.ext.ugm.file import Ugm
 from pyramid.threadlocal import get_current_request
 from sqlalchemy import event
 
@@ -27,11 +28,17 @@ from cone.tokens.core.service import TokenService
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import get_settings_node
 from tests.functional.conftest import INTERNALS
+from tests.functional.conftest import PASSWORD
 from tests.functional.conftest import VIEWS
+from tests.functional.conftest import Served
 from tests.functional.conftest import assert_failure
 from tests.functional.conftest import write_site
+from tests.postgres import PostgresServer
+from tests.privileges import obeying_file_modes
 
 CHANGING = [view for view in VIEWS if view.permission != "view"]
+#: The most pages that SQLite knows.
+NO_LIMIT = 4_294_967_294
 #: Views that ask the database.
 ASKING = [view for view in VIEWS if view.name != "openapi.json"]
 
@@ -93,7 +100,25 @@ def test_a_database_when_it_is_locked_then_it_is_503_until_it_is_free(impatient,
     assert "Traceback" not in impatient.log
 
 
-@pytest.mark.parametrize("fault", ["removed", "replaced by another", "replaced by no database"])
+EXCHANGES = ["removed", "replaced by another", "replaced by no database"]
+
+
+def exchange(database, fault):
+    """Take a SQLite file away under those who have it open, and return where it is kept."""
+    kept = database.with_name("kept.db")
+    shutil.copy(database, kept)
+    if fault == "replaced by another":
+        other = database.with_name("other.db")
+        shutil.copy(kept, other)
+        other.replace(database)
+    else:
+        database.unlink()
+    if fault == "replaced by no database":
+        database.write_bytes(b"no database" * 1_000)
+    return kept
+
+
+@pytest.mark.parametrize("fault", EXCHANGES)
 def test_a_database_when_its_file_is_exchanged_then_nothing_is_granted_that_is_not_kept(
     impatient,
     tmp_path,
@@ -101,21 +126,37 @@ def test_a_database_when_its_file_is_exchanged_then_nothing_is_granted_that_is_n
 ):
     client = impatient.sign_in()
     uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "5"}).json["token_uid"]
-    database, kept = tmp_path / "tokens.db", tmp_path / "kept.db"
-    shutil.copy(database, kept)
+    kept = exchange(tmp_path / "tokens.db", fault)
+    assert_unavailable(client.post(f"/tokens/{uid}/consume_token"))
     if fault == "replaced by another":
-        shutil.copy(kept, tmp_path / "other.db")
-        (tmp_path / "other.db").replace(database)
+        assert client.post(f"/tokens/{uid}/consume_token").json["usage_count"] == 4
+        assert client.get(f"/tokens/{uid}/usages").json["usages"]
     else:
-        database.unlink()
-    if fault == "replaced by no database":
-        database.write_bytes(b"no database" * 1_000)
-    for _ in range(3):
-        assert_unavailable(client.post(f"/tokens/{uid}/consume_token"))
         assert_unavailable(client.post("/tokens/add_token"))
     with closing(sqlite3.connect(kept)) as connection:
         left = connection.execute("SELECT usage_count FROM tokens").fetchall()
     assert left == [(5,)]
+    assert "Traceback" not in impatient.log
+
+
+def test_a_database_when_its_file_was_exchanged_and_is_back_then_it_works_by_itself(
+    impatient,
+    tmp_path,
+):
+    client = impatient.sign_in()
+    uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "99"}).json["token_uid"]
+    path, database = f"/tokens/{uid}/consume_token", tmp_path / "tokens.db"
+    granted = 0
+    for fault in EXCHANGES:
+        kept = exchange(database, fault)
+        assert_unavailable(client.post(path))
+        kept.replace(database)
+        answers = [client.post(path) for _ in range(12)]
+        assert [answer.status for answer in answers[-4:]] == [200] * 4, (fault, answers[-1].body)
+        granted += [answer.status for answer in answers].count(200)
+        token = client.get("/tokens/query_token", {"value": "v"}).json["token"]
+        assert token["usage_count"] == 99 - granted
+        assert len(client.get(f"/tokens/{uid}/usages").json["usages"]) == granted
     assert "Traceback" not in impatient.log
 
 
@@ -165,6 +206,80 @@ def test_a_change_when_the_database_is_read_only_then_it_is_503(
     assert content() == before
 
 
+def test_a_change_when_the_file_was_read_only_then_it_works_again_by_itself(
+    admin,
+    make_token,
+    content,
+    site,
+):
+    path = f"/tokens/{make_token(usage_count=5).uid}/consume_token"
+    file = site / "tokens.db"
+    before = content()
+    cone.sql.session_factory.engine.dispose()  # what is open for writing stays so
+    try:
+        with obeying_file_modes():
+            file.chmod(0o444)
+            assert_failure(admin.post(path, status=503), 503, "unavailable")
+            assert_failure(admin.post("/tokens/add_token", status=503), 503, "unavailable")
+            assert content() == before
+            file.chmod(0o644)
+            # A connection from before fails once, and takes the others with it.
+            admin.post(path, status=503)
+            assert admin.post(path, status=200).json["usage_count"] == 4
+    finally:
+        file.chmod(0o644)
+        cone.sql.session_factory.engine.dispose()
+
+
+@pytest.fixture
+def limit_pages(wsgi_app):
+    """Return a function that lets the SQLite file grow by some pages, None: without limit."""
+    engine = cone.sql.session_factory.engine
+    limits = []
+
+    def set_limit(more):
+        with engine.connect() as connection:
+            count = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        limits.append(NO_LIMIT if more is None else count + more)
+
+    def limit(connection, *_more):
+        connection.execute(f"PRAGMA max_page_count = {limits[-1]}")
+
+    set_limit(None)
+    event.listen(engine, "checkout", limit)
+    yield set_limit
+    event.remove(engine, "checkout", limit)
+    engine.dispose()
+
+
+def test_a_change_when_the_database_is_full_then_it_is_503_until_there_is_room(
+    admin,
+    make_token,
+    content,
+    limit_pages,
+):
+    token = make_token(value="v", usage_count=1_000)
+    path = f"/tokens/{token.uid}/consume_token"
+    limit_pages(20)
+    before = content()
+    for _ in range(3):
+        answer = admin.post("/tokens/add_tokens", {"count": "1000"}, status=503)
+        assert_failure(answer, 503, "unavailable")
+        assert answer.headers["Retry-After"]
+    assert content() == before
+    limit_pages(0)
+    told = [admin.post(path, status="*") for _ in range(200)]
+    granted = [answer for answer in told if answer.status_int == 200]
+    assert 0 < len(granted) < 200
+    assert {answer.status_int for answer in told} == {200, 503}
+    assert len(content()["token_usage"]) == len(granted)
+    said = admin.get("/tokens/query_token", {"value": "v"}).json["token"]
+    assert said["usage_count"] == 1_000 - len(granted)
+    limit_pages(None)
+    assert admin.post(path).json["usage_count"] == 999 - len(granted)
+    assert len(admin.post("/tokens/add_tokens", {"count": "1000"}).json["token_uids"]) == 1_000
+
+
 @pytest.mark.parametrize("uses", [5, 0], ids=["granted", "refused"])
 def test_reading_when_the_database_is_read_only_then_it_works(request, admin, make_token, uses):
     token = make_token(value="v", usage_count=uses)
@@ -172,6 +287,55 @@ def test_reading_when_the_database_is_read_only_then_it_works(request, admin, ma
     for view in VIEWS:
         if view.permission == "view":
             assert view.call(admin, token).status_int == 200
+
+
+ROLES = ["editor", "token_operator", "viewer", None]
+
+
+def add_users(folder):
+    """Add a user with each role to the directory in files of a site."""
+    files = {f"{kind}_file": str(folder / "ugm" / kind) for kind in ("users", "groups", "roles")}
+    ugm = Ugm(name="ugm", data_directory=str(folder / "ugm" / "data"), **files)
+    for role in ROLES:
+        user = ugm.users.create(f"a-{role}")
+        if role:
+            user.add_role(role)
+        ugm.users.passwd(f"a-{role}", None, PASSWORD)
+    ugm()
+
+
+@pytest.fixture(scope="module")
+def served_by_postgresql(postgres_server, tmp_path_factory):
+    """A server of its own, a site that is served on it, and a token there."""
+    folder = tmp_path_factory.mktemp("postgresql")
+    with PostgresServer() as server:
+        ini = write_site(folder, database_url=server.create_database())
+        add_users(folder)
+        with Served(ini) as served:
+            added = served.sign_in().post("/tokens/add_token", {"value": "v", "usage_count": "9"})
+            yield server, served, added.json["token_uid"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_server_when_it_was_away_then_it_is_503_and_it_works_again_by_itself(
+    served_by_postgresql,
+    role,
+):
+    """Whoever asks: their roles are in files, not on the server."""
+    server, served, uid = served_by_postgresql
+    client, path = served.sign_in(f"a-{role}"), f"/tokens/{uid}/consume_token"
+    before = client.post(path)
+    server.stop()
+    try:
+        for _ in range(3):
+            assert_unavailable(client.post(path, idempotency_key="k"))
+            assert_unavailable(client.get("/tokens/query_token", {"value": "v"}))
+    finally:
+        server.start()
+    after = client.post(path)
+    assert before.status == after.status == (200 if role in ("editor", "token_operator") else 403)
+    if before.status == 200:
+        assert after.json["usage_count"] == before.json["usage_count"] - 1
 
 
 def test_a_missing_permission_when_the_database_is_away_then_it_is_503(

@@ -3,7 +3,6 @@
 import http.client
 import io
 import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zxingcpp
@@ -11,8 +10,6 @@ from PIL import Image
 
 from tests.functional.conftest import Served
 from tests.functional.conftest import write_site
-
-THREADS = 16
 
 
 @pytest.fixture(scope="module")
@@ -28,28 +25,8 @@ def client(site_served):
     site_served.hang_up()
 
 
-@pytest.fixture
-def many_clients(site_served, client):
-    """Connections of the same user, one for each thread."""
-    clients = [site_served.connect() for _ in range(THREADS)]
-    for other in clients:
-        other.headers.update(client.headers)
-    return clients
-
-
 def add(client, **parameters):
     return client.post("/tokens/add_token", parameters).json["token_uid"]
-
-
-def count_grants(clients, path, tries):
-    """Consume a token from all clients at once and return the answers that were granted."""
-
-    def consume(other):
-        return [other.post(path).json for _ in range(tries)]
-
-    with ThreadPoolExecutor(len(clients)) as pool:
-        answers = [answer for some in pool.map(consume, clients) for answer in some]
-    return [answer for answer in answers if answer["consumed"]]
 
 
 def test_a_token_when_it_is_used_over_one_connection_then_its_story_is_as_promised(client):
@@ -67,58 +44,6 @@ def test_a_token_when_it_is_used_over_one_connection_then_its_story_is_as_promis
         (code,) = zxingcpp.read_barcodes(image.convert("L"))
     assert code.text == "at the door ✓"
     assert client.connection.sock is connection
-
-
-@pytest.mark.parametrize("uses", [1, 7, 40])
-def test_a_token_when_many_threads_use_it_then_it_is_granted_as_often_as_it_may(
-    client,
-    many_clients,
-    uses,
-):
-    uid = add(client, usage_count=uses)
-    granted = count_grants(many_clients, f"/tokens/{uid}/consume_token", 4)
-    assert sorted(answer["usage_count"] for answer in granted) == list(range(uses))
-    assert len({answer["receipt"] for answer in granted}) == uses
-    usages = client.get(f"/tokens/{uid}/usages", {"limit": "500"}).json["usages"]
-    assert len(usages) == THREADS * 4
-    assert [usage["error"] for usage in usages].count(None) == uses
-
-
-def test_a_token_when_many_threads_use_it_within_its_lock_time_then_one_is_granted(
-    client,
-    many_clients,
-):
-    uid = add(client, usage_count="-1", lock_time="3600")
-    assert len(count_grants(many_clients, f"/tokens/{uid}/consume_token", 2)) == 1
-
-
-def test_a_value_when_many_threads_add_it_then_one_token_has_it(client, many_clients):
-    def add_once(other):
-        return other.post("/tokens/add_token", {"value": "same"})
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        answers = list(pool.map(add_once, many_clients))
-    assert sorted(answer.status for answer in answers) == [200] + [409] * (THREADS - 1)
-
-
-def test_a_process_when_it_is_killed_and_started_again_then_everything_is_there(serve):
-    served = serve()
-    client = served.sign_in()
-    uid = add(client, value="v", usage_count="5")
-    path = f"/tokens/{uid}/consume_token"
-    first = client.post(path, idempotency_key="k").json
-    second = client.post(path).json
-    before = client.get("/tokens/query_token", {"value": "v"}).json
-    cookie = client.headers
-    served.kill()
-    served.start()
-    client = served.connect()
-    client.headers.update(cookie)
-    assert client.get("/tokens/query_token", {"value": "v"}).json == before
-    usages = client.get(f"/tokens/{uid}/usages").json["usages"]
-    assert [usage["receipt"] for usage in usages] == [second["receipt"], first["receipt"]]
-    assert client.post(path, idempotency_key="k").json == first
-    assert client.post(path).json["usage_count"] == 2
 
 
 # What only a socket can send

@@ -1,6 +1,8 @@
 """Whose transaction it is: our own short ones, or one of the host."""
 
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
@@ -16,8 +18,14 @@ from cone.tokens.core.service import on_engine
 from cone.tokens.core.service import within
 from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.core.types import Granted
+from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.types import Operation
+from cone.tokens.core.types import TokenChanges
 from tests.factories import new_token
+from tests.privileges import obeying_file_modes
 
+#: The most pages that SQLite knows.
+NO_LIMIT = 4_294_967_294
 OLD_TABLES = """
 CREATE TABLE tokens(uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR, last_used TIMESTAMP,
     valid_from TIMESTAMP, valid_to TIMESTAMP, usage_count INTEGER, lock_time INTEGER,
@@ -204,7 +212,149 @@ def test_write_when_the_database_is_read_only_then_unavailable(empty_database):
     with pytest.raises(Unavailable):
         read_only.consume(uid, by=None)
     assert read_only.get(uid).usage_count == 1
+    assert isinstance(service.consume(uid, by=None), Granted)
     engine.dispose()
+
+
+def test_write_when_the_file_was_read_only_then_it_works_again_by_itself(empty_database):
+    sqlite_only(empty_database)
+    service = on_engine(empty_database)
+    service.make_tables()
+    uid = service.add(new_token(usage_count=3), by=None)
+    path = Path(empty_database.url.database)
+    empty_database.dispose()  # what is open for writing stays so
+    with obeying_file_modes():
+        path.chmod(0o444)
+        with pytest.raises(Unavailable):
+            service.consume(uid, by=None)
+        assert service.get(uid).usage_count == 3
+        path.chmod(0o644)
+        with suppress(Unavailable):  # a connection that cannot write is found out by writing
+            service.consume(uid, by=None)
+        assert isinstance(service.consume(uid, by=None), Granted)
+
+
+def test_consume_when_it_is_repeated_then_the_connections_are_kept(service, made_tables):
+    uid = service.add(new_token(usage_count=5), by=None)
+    service.consume(uid, by=None, key=consumption_key(1))
+    pool = made_tables.pool
+    for _ in range(5):
+        assert isinstance(service.consume(uid, by=None, key=consumption_key(1)), Granted)
+    assert made_tables.pool is pool
+
+
+@pytest.fixture
+def limited(empty_database):
+    """A service, and a function that limits its SQLite file to some pages, None: to none."""
+    sqlite_only(empty_database)
+    limits = [NO_LIMIT]
+
+    @event.listens_for(empty_database, "checkout")
+    def limit(connection, *_more) -> None:
+        connection.execute(f"PRAGMA max_page_count = {limits[-1]}")
+
+    def set_limit(pages: int | None) -> None:
+        limits.append(pages or NO_LIMIT)
+
+    service = on_engine(empty_database)
+    service.make_tables()
+    return service, set_limit
+
+
+def page_count(engine) -> int:
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+
+def test_add_when_the_database_is_full_then_unavailable_until_there_is_room(
+    limited,
+    empty_database,
+):
+    service, set_limit = limited
+    set_limit(page_count(empty_database) + 5)
+    key = IdempotencyKey(key="k", caller="me", operation=Operation("add"), parameters={})
+    with pytest.raises(Unavailable):
+        service.add_many(new_token(), 1_000, None, by="me", key=key)
+    assert rows(empty_database) == dict.fromkeys(Base.metadata.tables, 0)
+    uid = service.add(new_token(), by="me")
+    set_limit(None)
+    assert len(service.add_many(new_token(), 1_000, None, by="me", key=key)) == 1_000
+    assert service.get(uid).usage_count == 1
+
+
+@pytest.mark.parametrize("uses", [100_000, 0], ids=["granted", "refused"])
+def test_consume_when_the_database_is_full_then_unavailable_until_there_is_room(
+    limited,
+    empty_database,
+    uses,
+):
+    service, set_limit = limited
+    uid = service.add(new_token(usage_count=uses), by=None)
+    set_limit(page_count(empty_database))
+    done = consume_until_unavailable(service, uid)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            service.consume(uid, by=None, key=consumption_key(done))
+    assert service.get(uid).usage_count == max(uses - done, 0)
+    assert rows(empty_database)["token_usage"] == rows(empty_database)["token_requests"] == done
+    set_limit(None)
+    for _ in range(2):
+        service.consume(uid, by=None, key=consumption_key(done))
+    assert rows(empty_database)["token_usage"] == done + 1
+    assert service.get(uid).usage_count == max(uses - done - 1, 0)
+
+
+def consumption_key(number: int) -> IdempotencyKey:
+    operation = Operation("consume")
+    return IdempotencyKey(key=f"{number}", caller="me", operation=operation, parameters={})
+
+
+def consume_until_unavailable(service, uid) -> int:
+    """Consume until there is no room left, and return how often there was."""
+    for number in range(1_000):
+        try:
+            service.consume(uid, by=None, key=consumption_key(number))
+        except Unavailable:
+            return number
+    raise AssertionError(uid)
+
+
+def rows(engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+            for name in Base.metadata.tables
+        }
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["lock_timeout=200ms", "statement_timeout=200ms", "default_transaction_read_only=on"],
+)
+def test_write_when_a_server_does_not_let_it_in_time_then_unavailable(
+    service,
+    made_tables,
+    option,
+):
+    if made_tables.dialect.name == "sqlite":
+        pytest.skip("about servers")
+    uid = service.add(new_token(), by=None)
+    own = create_engine(made_tables.url, connect_args={"options": f"-c {option}"})
+    hindered = on_engine(own)
+    with made_tables.begin() as other:
+        other.execute(text("SELECT * FROM tokens FOR UPDATE"))
+        for write in (
+            lambda: hindered.consume(uid, by=None),
+            lambda: hindered.update(uid, TokenChanges(usage_count=9), by=None),
+            lambda: hindered.delete(uid, by=None),
+        ):
+            with pytest.raises(Unavailable):
+                write()
+        assert hindered.get(uid).usage_count == 1
+    assert service.usages(uid, 5).usages == ()
+    if "read_only" not in option:
+        assert isinstance(hindered.consume(uid, by=None), Granted)
+    own.dispose()
 
 
 def test_use_when_the_database_cannot_be_opened_then_unavailable(tmp_path):

@@ -881,8 +881,14 @@ def _translated_errors() -> Iterator[None]:
     except DBAPIError as error:
         if not _is_trouble(error):
             raise
-        logger.warning("the database does not do its work: %s", type(error.orig).__name__)
+        logger.warning("the database does not do its work: %s", _kind(error.orig))
         raise Unavailable from error
+
+
+def _kind(error: BaseException | None) -> str:
+    """Return what a driver calls its error: the name alone, its text may have values in it."""
+    name = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+    return name or type(error).__name__
 
 
 def _is_trouble(error: DBAPIError) -> bool:
@@ -894,15 +900,23 @@ def _is_trouble(error: DBAPIError) -> bool:
     )
 
 
+_NOT_ABOUT_THE_FILE: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_LOCKED,
+)
+
+
 def _may_be_another_file(error: Unavailable) -> bool:
-    """Return whether SQLite failed for another reason than that somebody else is writing.
+    """Return whether SQLite failed in a way that tells of its file.
 
     Its connections stay with the file that they opened, even when another one has taken its
     place since: new ones have to be opened then.
     """
     original = getattr(error.__cause__, "orig", None)
     code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_BUSY)
-    return code & PRIMARY_CODE not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return code & PRIMARY_CODE not in _NOT_ABOUT_THE_FILE
 
 
 def _meaning(error: IntegrityError) -> Exception:

@@ -1,0 +1,103 @@
+"""A served process is killed under load: what was acknowledged is there, and nothing twice."""
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy import text
+
+from cone.tokens.core.records import TokenUsageRecord
+from cone.tokens.core.service import on_engine
+from cone.tokens.core.types import NewToken
+from tests.functional.conftest import serve_twice
+from tests.functional.conftest import write_site
+from tests.functional.courses import open_database
+from tests.functional.courses import site_url
+from tests.functional.crashes import consume_through_crashes
+from tests.races import Call
+from tests.races import ask_service
+from tests.races import ask_site
+from tests.races import audit
+
+#: What a repeat does that is not recognized as one.
+COUNT_TWICE = """
+INSERT INTO token_usage (uid, token_uid, token_value, timestamp, usage_count, version)
+SELECT '00000000000040008000000000000000', token_uid, token_value, timestamp, 0, 4
+FROM token_usage WHERE version = 2
+"""
+#: Uses of the tokens that all clients take in turn; one runs out.
+USES = [20, 100_000, 100_000, -1]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
+    """A database of its own."""
+    url = f"sqlite:///{tmp_path}/tokens.db?timeout=30"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").create_database()
+    with open_database(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def both(engine, tmp_path):
+    """Two processes that serve it."""
+    with serve_twice(write_site(tmp_path, database_url=site_url(engine))) as both:
+        yield both
+
+
+def test_a_process_when_it_is_killed_under_load_then_what_it_told_is_kept_and_counts_once(
+    engine,
+    both,
+):
+    service = on_engine(engine)
+    tokens = {service.add(NewToken(usage_count=uses), by=None): uses for uses in USES}
+    ledger = consume_through_crashes(both, list(tokens), kills=1, answers_between=40)
+    assert ledger.broken_connections > 0
+    assert audit(engine, tokens, ledger.receipts(), each_has_a_key=True) == []
+    repeated = list(ledger.answers)[::10]
+    client = both[0].sign_in()
+    assert [ask_site(client, call) for call in repeated] == [ledger.answers[c] for c in repeated]
+    with engine.connect() as connection:
+        log = connection.scalars(select(TokenUsageRecord.uid)).all()
+    assert len(log) == len(ledger.answers)
+    assert "Traceback" not in both[0].log + both[1].log
+
+
+# The audit itself
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """A database with a token of two uses and three tries, and what the tries were told."""
+    with open_database(f"sqlite:///{tmp_path}/audited.db") as engine:
+        service = on_engine(engine)
+        service.make_tables()
+        uid = service.add(NewToken(usage_count=2), by=None)
+        calls = [Call(use_case="consume", uid=uid, key=key) for key in ("a", "b", "c")]
+        answers = [ask_service(service, call) for call in calls]
+        yield engine, {uid: 2}, {answer.receipt: uid for answer in answers if not answer.error}
+
+
+def test_audit_when_nothing_is_wrong_then_it_is_content(ledger):
+    assert audit(*ledger, each_has_a_key=True) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        ("UPDATE tokens SET usage_count = 1", "counter: "),
+        ("UPDATE tokens SET version = version + 1", "version: "),
+        ("DELETE FROM token_usage WHERE version = 2", "acknowledged and lost: "),
+        ("DELETE FROM token_usage WHERE version = 3 AND error_code IS NULL", "counter: "),
+        ("UPDATE token_usage SET usage_count = 1", "log: "),
+        ("UPDATE token_usage SET version = 4 WHERE version = 3", "log: "),
+        ("DELETE FROM tokens", "lost: "),
+        ("DELETE FROM token_requests WHERE rowid = 1", "keys and log disagree"),
+        (COUNT_TWICE, "keys and log disagree"),
+    ],
+)
+def test_audit_when_the_database_is_damaged_then_it_complains(ledger, damage, complaint):
+    engine, *_rest = ledger
+    with engine.begin() as connection:
+        assert connection.execute(text(damage)).rowcount > 0
+    complaints = audit(*ledger, each_has_a_key=True)
+    assert [said for said in complaints if said.startswith(complaint)], complaints

@@ -1,0 +1,57 @@
+"""The races of tests/races.py through HTTP, on two served processes over one database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.functional.courses import open_database
+from tests.functional.courses import served_course
+from tests.naive import Gate
+from tests.races import RACES
+from tests.races import Course
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kind(request) -> str:
+    return request.param
+
+
+def empty_database(request, kind, folder) -> str:
+    """Return the address of an empty database."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/tokens.db?timeout=30"
+    return request.getfixturevalue("postgres_server").create_database()
+
+
+@pytest.fixture(scope="module")
+def course(request, kind, tmp_path_factory) -> Iterator[Course]:
+    folder = tmp_path_factory.mktemp("races")
+    url = empty_database(request, kind, folder)
+    with open_database(url) as engine, served_course(folder, engine) as course:
+        yield course
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
+def test_race_when_two_processes_serve_then_everybody_gets_what_was_promised(course, race):
+    race(course)
+
+
+@pytest.fixture(scope="module")
+def gate() -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate
+
+
+@pytest.fixture(scope="module")
+def naive_course(request, kind, gate, tmp_path_factory) -> Iterator[Course]:
+    folder = tmp_path_factory.mktemp("naive")
+    url = empty_database(request, kind, folder)
+    with open_database(url) as engine, served_course(folder, engine, gate) as course:
+        yield course
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
+def test_race_when_the_sites_read_and_then_write_then_it_is_noticed(naive_course, gate, race):
+    gate.close()
+    with pytest.raises(AssertionError, match=RACES[race]):
+        race(naive_course)

@@ -1,0 +1,201 @@
+"""A service that reads and then writes, as one would write it who thinks of one caller only.
+
+Between the two it passes a :class:`Gate`, so that two callers are there at once for certain. It
+shows that the races of :mod:`tests.races` are lost by what deserves to lose them.
+"""
+
+import dataclasses
+import datetime
+import functools
+import multiprocessing.connection
+import threading
+import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import suppress
+from typing import Any
+from typing import Self
+
+from sqlalchemy import Engine
+from sqlalchemy import MetaData
+from sqlalchemy import UniqueConstraint
+from sqlalchemy import create_engine
+from sqlalchemy import delete
+from sqlalchemy import select
+from sqlalchemy import update
+
+from cone.tokens.core import lifecycle
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import Base
+from cone.tokens.core.records import TokenRecord
+from cone.tokens.core.service import TokenService
+from cone.tokens.core.store import Database
+from cone.tokens.core.store import KeyTaken
+from cone.tokens.core.store import Store
+from cone.tokens.core.types import Denied
+from cone.tokens.core.types import Granted
+from cone.tokens.core.types import Outcome
+from cone.tokens.core.types import Token
+
+PASS = "pass"
+CLOSE = "close"
+END = "end"
+#: Seconds after which a party at the gate gives up.
+PATIENCE = 60
+
+
+class Gate:
+    """Holds the first that comes until a second one has come; then it is open for all.
+
+    Parties may be threads and processes: each one asks at ``address``.
+    """
+
+    def __enter__(self) -> Self:
+        self._listener = multiprocessing.connection.Listener(family="AF_UNIX", backlog=64)
+        self.address = self._listener.address
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _say(self.address, END)
+        self._keeper.join()
+        self._listener.close()
+
+    def close(self) -> None:
+        """Close the gate again."""
+        _say(self.address, CLOSE)
+
+    def _keep(self) -> None:
+        waiting: list[Any] = []
+        is_open = False
+        while True:
+            party = self._listener.accept()
+            message = party.recv()
+            waiting.append(party)
+            is_open = message != CLOSE and (is_open or len(waiting) > 1)
+            if is_open or message != PASS:
+                while waiting:
+                    with waiting.pop() as released:
+                        released.send(message)
+            if message == END:
+                return
+
+
+def pass_gate(address: str) -> None:
+    """Pass the gate at ``address`` as soon as it is open."""
+    _say(address, PASS)
+
+
+def _say(address: str, message: str) -> None:
+    with multiprocessing.connection.Client(address) as connection:
+        connection.send(message)
+        if not connection.poll(PATIENCE):
+            raise TimeoutError
+        connection.recv()
+
+
+class NaiveService(TokenService):
+    """Decides in Python about what it has read, and writes what follows from it."""
+
+    def __init__(self, engine: Engine, pass_gate: Callable[[], None]) -> None:
+        super().__init__(Database(engine, utc_now))
+        self._pass_gate = pass_gate
+
+    def _consume(self, selector, sought, by, key) -> Outcome:
+        with self._database.reading() as store:
+            recorded = key and store.find_answer(key)
+            if recorded:
+                return store.find_outcome(uuid.UUID(recorded.answer["receipt"]))
+            token = store.find(selector, sought)
+        if token is None:
+            raise TokenNotFound(sought)
+        self._pass_gate()
+        outcome = self._decide(token)
+        with self._database.writing() as store:
+            if isinstance(outcome, Granted):
+                token = self._write_grant(store, token)
+                store._log(token, token.last_used, None, receipt=outcome.receipt, actor=by)
+            else:
+                store._log(token, utc_now(), outcome.denial, receipt=outcome.receipt, actor=by)
+        self._bind(key, {"receipt": str(outcome.receipt)})
+        return outcome
+
+    def _decide(self, token: Token) -> Outcome:
+        receipt = uuid.uuid4()
+        denial = lifecycle.denial(token, token.read_at)
+        if denial:
+            return Denied(token_uid=token.uid, denial=denial, receipt=receipt)
+        left = token.usage_count if token.is_unlimited else token.usage_count - 1
+        return Granted(token_uid=token.uid, usage_count=left, receipt=receipt)
+
+    def _write_grant(self, store: Store, token: Token) -> Token:
+        left = token.usage_count if token.is_unlimited else token.usage_count - 1
+        fields: dict[str, Any] = {
+            "usage_count": left,
+            "last_used": token.read_at,
+            "version": token.version + 1,
+        }
+        if token.lock_time_s:
+            rest = datetime.timedelta(seconds=token.lock_time_s)
+            fields["locked_until"] = token.read_at + rest
+        store._connection.execute(
+            update(TokenRecord).where(TokenRecord.uid == token.uid).values(fields),
+        )
+        return dataclasses.replace(token, **fields)
+
+    def _add(self, tokens, by, key) -> list[uuid.UUID]:
+        with self._database.reading() as store:
+            recorded = key and store.find_answer(key)
+            if recorded:
+                return [uuid.UUID(uid) for uid in recorded.answer["token_uids"]]
+            sought = select(TokenRecord.uid).where(TokenRecord.value.in_([t.value for t in tokens]))
+            if store._connection.execute(sought).first():
+                raise ValueTaken
+        self._pass_gate()
+        uids = [uuid.uuid4() for _ in tokens]
+        with self._database.writing() as store:
+            store.add(list(zip(uids, tokens, strict=True)), actor=by)
+        self._bind(key, {"token_uids": [str(uid) for uid in uids]})
+        return uids
+
+    def update(self, uid, changes, *, by, expected_usage_count=None) -> None:
+        token = self.get(uid)
+        self._pass_gate()
+        with self._database.writing() as store:
+            store.update(token, {"usage_count": token.usage_count, **changes.given()}, actor=by)
+
+    def delete_many(self, uids, *, by) -> None:
+        for uid in uids:
+            self.get(uid)
+        self._pass_gate()
+        with self._database.writing() as store:
+            store._connection.execute(delete(TokenRecord).where(TokenRecord.uid.in_(uids)))
+
+    def _bind(self, key, answer) -> None:
+        with suppress(KeyTaken), self._database.writing() as store:
+            store.bind_key(key, answer)
+
+
+@contextmanager
+def naive_service(url: str, gate: str) -> Iterator[TokenService]:
+    """Give the naive service on an engine of its own."""
+    engine = create_engine(url)
+    try:
+        yield NaiveService(engine, functools.partial(pass_gate, gate))
+    finally:
+        engine.dispose()
+
+
+def make_naive_tables(engine: Engine) -> None:
+    """Make the tables without the constraint that saves values from being added twice."""
+    metadata = MetaData()
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(metadata)
+    constraints = metadata.tables["tokens"].constraints
+    for constraint in [one for one in constraints if isinstance(one, UniqueConstraint)]:
+        constraints.remove(constraint)
+    metadata.create_all(engine)

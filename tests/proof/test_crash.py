@@ -1,0 +1,33 @@
+"""Served processes are killed again and again under load."""
+
+import pytest
+from sqlalchemy import delete
+
+from cone.tokens.core.records import TokenRequestRecord
+from cone.tokens.core.service import on_engine
+from cone.tokens.core.types import NewToken
+from tests.functional.conftest import serve_twice
+from tests.functional.conftest import write_site
+from tests.functional.courses import site_url
+from tests.functional.crashes import consume_through_crashes
+from tests.races import audit
+
+pytestmark = pytest.mark.proof
+
+KILLS = 10
+USES = [100, 1_000, 100_000, 100_000, -1]
+
+
+def test_processes_when_they_are_killed_again_and_again_then_nothing_is_lost_or_counts_twice(
+    filled,
+    tmp_path,
+):
+    service = on_engine(filled)
+    with filled.begin() as connection:
+        connection.execute(delete(TokenRequestRecord))
+    tokens = {service.add(NewToken(usage_count=uses), by=None): uses for uses in USES}
+    with serve_twice(write_site(tmp_path, database_url=site_url(filled))) as both:
+        ledger = consume_through_crashes(both, list(tokens), kills=KILLS, answers_between=200)
+    assert ledger.broken_connections >= KILLS
+    assert len(ledger.answers) >= 200 * KILLS
+    assert audit(filled, tokens, ledger.receipts(), each_has_a_key=True) == []
