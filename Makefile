@@ -21,7 +21,7 @@ run: $(VENV)/.installed ## Serve config/tokens.ini on 127.0.0.1, port 8081 or PO
 	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
 
 test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
-	$(PY) -m pytest --cov
+	$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
 
 fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour

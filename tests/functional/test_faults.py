@@ -239,6 +239,7 @@ def limit_pages(wsgi_app):
 
     def set_limit(more):
         with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")  # rows that are gone left room
             count = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         limits.append(NO_LIMIT if more is None else count + more)
 

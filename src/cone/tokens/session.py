@@ -22,11 +22,14 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 
 
 class SessionFilter:
-    """WSGI filter that opens a session for each request and closes it."""
+    """WSGI filter that opens a session for each request and closes it.
 
-    def __init__(self, application: Application) -> None:
+    :ivar next_app: the application behind it; cone.sql's filter calls it so too.
+    """
+
+    def __init__(self, next_app: Application) -> None:
         """Take the application behind it."""
-        self._application = application
+        self.next_app = next_app
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer a request with a session in ``environ``, where cone.sql looks for it."""
@@ -34,7 +37,7 @@ class SessionFilter:
         cone.sql.setup_session(session)
         environ[cone.sql.session_key] = session
         try:
-            return self._application(environ, start_response)
+            return self.next_app(environ, start_response)
         finally:
             session.close()
 

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 def json_response(answer: Mapping[str, Any], status: int = 200) -> Response:
     """Return the response that says ``answer``."""
-    body = json.dumps(answer, separators=(",", ":")).encode()
+    body = json.dumps(answer).encode()
     return Response(body, status, content_type="application/json")
 
 
