@@ -25,7 +25,7 @@ test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
 
 fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour
-	$(PY) -m pytest --hypothesis-profile=fuzz tests/store/test_model.py \
+	$(PY) -m pytest --numprocesses=auto --hypothesis-profile=fuzz tests/store/test_model.py \
 		tests/functional/test_schemathesis.py tests/unit/core/test_params.py
 
 proof: $(VENV)/.installed-test ## Run races and crashes for long, with a million tokens

@@ -2,15 +2,45 @@
 
 import datetime
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
 
 from tests.postgres import PostgresServer
 from tests.postgres import PostgresUnavailable
+
+# What examples cost depends on the machine. "make fuzz" takes the profile of its name.
+_COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", _COMMON, max_examples=100)
+settings.register_profile("fuzz", _COMMON, max_examples=2_000)
+settings.load_profile("ci")
+
+#: How many examples the property tests that count theirs have tried.
+EXAMPLES: Counter[str] = Counter()
+
+
+def pytest_sessionfinish(session) -> None:
+    """Hand over what was counted, where the tests run in several processes."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["examples"] = dict(EXAMPLES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take what a process has counted; one that died has counted nothing."""
+    EXAMPLES.update(getattr(node, "workeroutput", {}).get("examples", {}))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Tell how many examples were tried."""
+    for what, count in sorted(EXAMPLES.items()):
+        terminalreporter.write_line(f"{count:>7} examples: {what}")
 
 
 class MovableClock:

@@ -538,6 +538,36 @@ def test_a_form_when_it_is_damaged_then_it_is_no_bug_of_ours(editor, kind, body)
         assert_failure(answer, 400, "invalid_parameter")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"0.0",
+        b"value=v",
+        b"--b\r\n0.0\r\n--b--\r\n",
+        MULTIPART.replace(b"name=", b"n="),
+        MULTIPART.replace(b"--b\r\n", b"--c\r\n"),
+    ],
+    ids=["number", "other form", "part without head", "part without name", "other boundary"],
+)
+def test_a_multipart_form_when_it_is_none_then_it_is_refused_and_nothing_is_added(
+    editor,
+    content,
+    body,
+):
+    kind = "multipart/form-data; boundary=b"
+    answer = send_bytes(editor, "POST", b"/tokens/add_token", body=body, content_type=kind)
+    assert_invalid(answer, "body", "body: is no multipart form")
+    assert content()["tokens"] == []
+
+
+@pytest.mark.parametrize("body", [b"--b--\r\n", b"\r\n--b--"])
+def test_a_multipart_form_when_it_has_no_fields_then_nothing_is_given(editor, content, body):
+    kind = "multipart/form-data; boundary=b"
+    answer = send_bytes(editor, "POST", b"/tokens/add_token", body=body, content_type=kind)
+    assert answer.json["success"] is True
+    assert len(content()["tokens"]) == 1
+
+
 def test_a_body_when_it_is_empty_then_its_type_does_not_matter(editor, make_token):
     path = f"/tokens/{make_token().uid}/consume_token".encode()
     answer = send_bytes(editor, "POST", path, content_type="text/plain")

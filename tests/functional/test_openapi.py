@@ -131,12 +131,15 @@ def test_parameters_when_they_are_described_then_limits_are_those_of_the_parser(
     assert limits == {
         "usage_count": (-1, 2_147_483_647),
         "lock_time": (0, 2_147_483_647),
+        "enabled": (0, 1),
         "count": (1, 10_000),
     }
     assert add["schema"]["required"] == ["count"]
     for parameter in (*params.TOKEN_PARAMETERS[1:], params.COUNT, params.PREFIX):
         told = described[parameter.name]
-        assert told.items() >= dict(parameter.schema).items()
+        for keyword in set(parameter.schema) - {"type", "pattern"}:
+            assert told[keyword] == parameter.schema[keyword]
+        assert set(told["type"]) >= set(parameter.schema["type"])
         assert told["description"] == parameter.description
 
 
@@ -213,6 +216,99 @@ def test_examples_when_a_body_is_of_the_schema_then_it_is_accepted(admin, docume
         jsonschema.validate(body, resolved(document, content["schema"]))
         answer = admin.post(f"/tokens{path}", json.dumps(body), content_type="application/json")
         assert answer.json["success"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "is_accepted"),
+    [
+        ("/add_token", {"usage_count": "", "lock_time": None, "enabled": ""}, True),
+        ("/add_token", {"usage_count": "+07", "valid_from": "", "enabled": "FALSE"}, True),
+        ("/add_token", {"enabled": 0, "unknown": [1]}, True),
+        ("/add_token", {"usage_count": "1.0"}, False),
+        ("/add_token", {"usage_count": -2}, False),
+        ("/add_token", {"value": "\0"}, False),
+        ("/add_token", {"value": 7}, False),
+        ("/add_token", {"enabled": "yes"}, False),
+        ("/add_token", {"enabled": 2}, False),
+        ("/add_tokens", {"count": "2", "prefix": ""}, True),
+        ("/add_tokens", {"count": ""}, False),
+        ("/add_tokens", {"count": 10_001}, False),
+        ("/{uid}/update_token", {"value": None, "valid_to": ""}, True),
+        ("/{uid}/update_token", {"usage_count": ""}, False),
+        ("/{uid}/update_token", {"lock_time": None}, False),
+        ("/{uid}/update_token", {"enabled": ""}, False),
+        ("/delete_tokens", {"token_uids": []}, False),
+        ("/delete_tokens", {"token_uids": None}, False),
+        ("/consume_token", {"value": ""}, False),
+    ],
+)
+def test_a_body_when_the_schema_takes_or_refuses_it_then_so_does_the_view(
+    admin,
+    document,
+    make_token,
+    path,
+    body,
+    is_accepted,
+):
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    validator = jsonschema.Draft202012Validator(resolved(document, content["schema"]))
+    assert validator.is_valid(body) is is_accepted
+    answer = admin.post_json(f"/tokens{path.format(uid=make_token().uid)}", body, status="*")
+    assert answer.status_int == (200 if is_accepted else 400)
+
+
+@pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_the_schema_of_a_form_when_it_is_told_then_it_has_texts_and_no_null(document, media):
+    for methods in document["paths"].values():
+        content = methods.get("post", {}).get("requestBody", {}).get("content", {})
+        for schema in content.get(media, {"schema": {"properties": {}}})["schema"][
+            "properties"
+        ].values():
+            assert "null" not in schema.get("type", [])
+            assert schema == {"not": {}, "description": schema["description"]} or (
+                "string" in schema["type"]
+            )
+
+
+def test_links_when_an_answer_is_followed_then_they_lead_to_answers(admin, document):
+    told = document["paths"]["/add_token"]["post"]["responses"]["200"]["links"]
+    on_tokens = {
+        operation["operationId"]: (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "{uid}" in path
+    }
+    assert set(told) == set(on_tokens)
+    uid = admin.post("/tokens/add_token").json["token_uid"]
+    for name, link in told.items():
+        assert link == {
+            "operationId": name,
+            "parameters": {"uid": "$response.body#/token_uid"},
+        }
+    for name in sorted(told, key="delete_token".__eq__):
+        method, path = on_tokens[name]
+        answer = admin.request(f"/tokens{path.format(uid=uid)}", method=method.upper())
+        assert answer.status_int == 200
+
+
+def test_links_when_a_site_does_not_consume_by_get_then_none_leads_there(editor, patched_config):
+    patched_config(consume_by_get=False)
+    assert "consume_token_by_get" not in editor.get("/tokens/openapi.json").text
+
+
+@EVERY_OPERATION
+def test_headers_when_a_failure_has_one_then_it_is_told(document, operation):
+    method, path = operation
+    responses = document["paths"][path][method]["responses"]
+    headers = {
+        status: list(told["headers"]) for status, told in responses.items() if "headers" in told
+    }
+    assert headers == {
+        "401": ["WWW-Authenticate"],
+        "405": ["Allow"],
+        "429": ["Retry-After"],
+        "503": ["Retry-After"],
+    }
 
 
 def test_the_schema_of_add_tokens_when_a_value_is_given_then_the_schema_refuses_it_too(document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ JSON: Final = "application/json"
 #: Media types of bodies that forms and that programs send.
 FORMS: Final = (FORM, MULTIPART)
 ALL: Final = (*FORMS, JSON)
+
+#: A multipart form without fields: nothing, or the line that ends it.
+_NO_PART: Final = re.compile(rb"\s*(--[^\r\n]*--\s*)?")
 
 Pairs = list[tuple[str, Any]]
 
@@ -107,8 +111,10 @@ def _pairs_of_multipart(request: Request) -> Pairs:
     try:
         fields = list(request.POST.items())
     except (ValueError, LookupError, TypeError):
-        message = "body: is no multipart form"
-        raise InvalidParameter("body", "invalid_form", message) from None
+        raise _no_multipart() from None
+    # The parser passes over what has no name, and finds nothing where no part begins.
+    if None in dict(fields) or (not fields and not _NO_PART.fullmatch(request.body)):
+        raise _no_multipart()
     if len(fields) > MAX_FIELDS:
         raise _too_many_fields("body")
     return [(name, _text_or_file(value)) for name, value in fields]
@@ -133,6 +139,10 @@ def _decoded(place: str, content: bytes) -> str:
 def _too_many_fields(place: str) -> InvalidParameter:
     message = f"{place}: has more than {MAX_FIELDS} fields"
     return InvalidParameter(place, "too_many_fields", message, maximum=MAX_FIELDS)
+
+
+def _no_multipart() -> InvalidParameter:
+    return InvalidParameter("body", "invalid_form", "body: is no multipart form")
 
 
 def _not_utf8(place: str) -> InvalidParameter:

@@ -161,17 +161,28 @@ class Parameter:
 
 
 def _integer_schema(minimum: int, maximum: int, **more: object) -> dict[str, Any]:
-    return {"type": "integer", "minimum": minimum, "maximum": maximum, **more}
+    """Return the schema of a number or its text; what bounds a number says nothing of texts."""
+    return {
+        "type": ["integer", "string"],
+        "minimum": minimum,
+        "maximum": maximum,
+        "pattern": "^[+-]?[0-9]+$",
+        **more,
+    }
+
+
+def _text_schema(limit: int) -> dict[str, Any]:
+    return {"type": ["string", "null"], "maxLength": limit, "pattern": r"^[^\u0000]*$"}
 
 
 def _window_edge(name: str, description: str) -> Parameter:
-    schema = {"type": ["string", "null"], "format": "date-time"}
+    schema = {"type": ["string", "null"], "anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
     return Parameter(name, schema, f"{description} Empty: open.")
 
 
 VALUE = Parameter(
     "value",
-    {"type": ["string", "null"], "maxLength": MAX_VALUE_BYTES},
+    _text_schema(MAX_VALUE_BYTES),
     "What the token is looked up by, 1 to 2,048 bytes of UTF-8. Empty: the uid.",
 )
 VALUE_SOUGHT = Parameter(
@@ -194,7 +205,12 @@ LOCK_TIME = Parameter(
 )
 ENABLED = Parameter(
     "enabled",
-    {"type": ["boolean", "string", "integer"]},
+    {
+        "type": ["boolean", "integer", "string"],
+        "minimum": 0,
+        "maximum": 1,
+        "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01])$",
+    },
     "`true`, `false`, `1` or `0` in any case; while it is false every consumption is refused.",
 )
 COUNT = Parameter(
@@ -205,13 +221,13 @@ COUNT = Parameter(
 )
 PREFIX = Parameter(
     "prefix",
-    {"type": ["string", "null"], "maxLength": MAX_VALUE_BYTES - RANDOM_LENGTH},
+    _text_schema(MAX_VALUE_BYTES - RANDOM_LENGTH),
     "Values are it and 26 random upper-case base32 characters. Without it: the uid.",
 )
 TOKEN_UIDS = Parameter(
     "token_uids",
     {
-        "type": ["array", "string"],
+        "type": "array",
         "items": {"type": "string", "format": "uuid"},
         "minItems": 1,
         "maxItems": MAX_BATCH,
@@ -222,18 +238,18 @@ TOKEN_UIDS = Parameter(
 )
 LIMIT = Parameter(
     "limit",
-    _integer_schema(1, MAX_USAGES, default=DEFAULT_USAGES),
-    "How many usages to return.",
+    _integer_schema(1, MAX_USAGES, pattern="^([+-]?[0-9]+)?$", default=DEFAULT_USAGES),
+    "How many usages to return. Empty: the default.",
 )
 BEFORE = Parameter(
     "before",
-    {"type": "string", "format": "uuid"},
-    "A receipt of this token: return the usages before it.",
+    {"type": "string", "anyOf": [{"format": "uuid"}, {"maxLength": 0}]},
+    "A receipt of this token: return the usages before it. Empty: the newest.",
 )
 FORMAT = Parameter(
     "format",
-    {"type": "string", "enum": list(PICTURE_FORMATS)},
-    "Format of the picture. Without it: PNG as an attachment.",
+    {"type": "string", "enum": [*PICTURE_FORMATS, ""]},
+    "Format of the picture. Without it or empty: PNG as an attachment.",
 )
 
 #: What a token is issued with and what an update may change.

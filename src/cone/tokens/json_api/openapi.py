@@ -13,6 +13,7 @@ from cone.tokens.json_api import Endpoint
 from cone.tokens.request_data import FORM
 from cone.tokens.request_data import JSON
 from cone.tokens.request_data import MULTIPART
+from cone.tokens.security import ADD
 
 Schema = dict[str, Any]
 
@@ -71,6 +72,28 @@ _IDEMPOTENCY_KEY: Final[Schema] = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
 }
 
+#: Where an answer tells the uid that an operation on a token takes.
+_UID_LINKS: Final[dict[str, str]] = {
+    "query_token": "$response.body#/token/uid",
+    "add_token": "$response.body#/token_uid",
+    "add_tokens": "$response.body#/token_uids/0",
+    "consume_token_by_value": "$response.body#/token_uid",
+}
+#: Where an answer tells the receipt to list the usages before.
+_RECEIPT_LINKS: Final[dict[str, str]] = {
+    "consume_token": "$response.body#/receipt",
+    "consume_token_by_get": "$response.body#/receipt",
+    "usages": "$response.body#/next",
+}
+
+#: Headers that an answer of a status has.
+_HEADERS: Final[dict[str, tuple[str, str]]] = {
+    "401": ("WWW-Authenticate", "How to sign in."),
+    "405": ("Allow", "The methods that there are."),
+    "429": ("Retry-After", "Seconds to wait."),
+    "503": ("Retry-After", "Seconds to wait."),
+}
+
 #: Failures that any request may end in.
 _FAILURES: Final[dict[str, str]] = {
     "400": "A parameter is wrong; the message names it.",
@@ -114,7 +137,7 @@ def document(base_url: str) -> Schema:
 def _paths() -> Schema:
     paths: Schema = {}
     for endpoint in ENDPOINTS:
-        is_below_token = endpoint.context.__name__ == "TokenNode"
+        is_below_token = _is_below_token(endpoint)
         path = f"/{{uid}}/{endpoint.name}" if is_below_token else f"/{endpoint.name}"
         for method in endpoint.methods:
             operation = _operation(endpoint, method, is_below_token=is_below_token)
@@ -122,15 +145,20 @@ def _paths() -> Schema:
     return paths
 
 
+def _is_below_token(endpoint: Endpoint) -> bool:
+    return endpoint.context.__name__ == "TokenNode"
+
+
 def _operation(endpoint: Endpoint, method: str, *, is_below_token: bool) -> Schema:
     parameters = [_UID_IN_PATH] if is_below_token else []
     if endpoint.is_idempotent:
         parameters.append(_IDEMPOTENCY_KEY)
+    operation_id = _operation_id(endpoint, method, is_below_token=is_below_token)
     operation: Schema = {
-        "operationId": _operation_id(endpoint, method, is_below_token=is_below_token),
+        "operationId": operation_id,
         "summary": endpoint.summary,
         "description": f"Needs the permission `{endpoint.permission}`.",
-        "responses": {"200": _success(endpoint), **_failures()},
+        "responses": {"200": {**_success(endpoint), **_links(operation_id)}, **_failures()},
     }
     if method == "GET":
         parameters += [_in_query(parameter) for parameter in endpoint.parameters]
@@ -147,6 +175,34 @@ def _operation_id(endpoint: Endpoint, method: str, *, is_below_token: bool) -> s
     return f"{name}_by_value" if is_by_value else name
 
 
+def _links(operation_id: str) -> Schema:
+    """Return what can be asked for next with what an answer tells."""
+    links: Schema = {}
+    if operation_id in _UID_LINKS:
+        uid = _UID_LINKS[operation_id]
+        links = {target: _link(target, uid=uid) for target in _operations_on_tokens()}
+    if operation_id in _RECEIPT_LINKS:
+        before = _RECEIPT_LINKS[operation_id]
+        links = {"usages": _link("usages", uid="$request.path.uid", before=before)}
+    if operation_id == "add_tokens":
+        body = {"token_uids": "$response.body#/token_uids"}
+        links["delete_tokens"] = {"operationId": "delete_tokens", "requestBody": body}
+    return {"links": links} if links else {}
+
+
+def _link(operation_id: str, **parameters: str) -> Schema:
+    return {"operationId": operation_id, "parameters": parameters}
+
+
+def _operations_on_tokens() -> list[str]:
+    return [
+        _operation_id(endpoint, method, is_below_token=True)
+        for endpoint in ENDPOINTS
+        if _is_below_token(endpoint)
+        for method in endpoint.methods
+    ]
+
+
 def _in_query(parameter: Parameter) -> Schema:
     return {
         "name": parameter.name,
@@ -158,21 +214,44 @@ def _in_query(parameter: Parameter) -> Schema:
 
 
 def _body(endpoint: Endpoint) -> Schema:
-    schema = {
-        "type": "object",
-        "properties": {
-            parameter.name: {**parameter.schema, "description": parameter.description}
-            for parameter in endpoint.parameters
-        },
-    }
     required = [parameter.name for parameter in endpoint.parameters if parameter.required]
-    if required:
-        schema["required"] = required
-    media = {"schema": schema}
+    in_json = {parameter.name: _in_json(parameter, endpoint) for parameter in endpoint.parameters}
+    in_form = {name: _in_form(schema) for name, schema in in_json.items()}
+    form = _media(in_form, required)
     return {
         "required": bool(required),
-        "content": dict.fromkeys((JSON, FORM, MULTIPART), media),
+        "content": {JSON: _media(in_json, required), FORM: form, MULTIPART: form},
     }
+
+
+def _media(properties: dict[str, Schema], required: list[str]) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties}
+    return {"schema": {**schema, "required": required} if required else schema}
+
+
+def _in_json(parameter: Parameter, endpoint: Endpoint) -> Schema:
+    """Return the schema of a parameter; empty is the default where tokens are added."""
+    schema = {**parameter.schema, "description": parameter.description}
+    types = schema.get("type", ["null"])
+    if endpoint.permission != ADD or parameter.required or "null" in types:
+        return schema
+    return {**schema, "type": [*types, "null"], "pattern": f"^$|{schema['pattern']}"}
+
+
+def _in_form(schema: Schema) -> Schema:
+    """Return ``schema`` for a form: it has no null, and a list is text."""
+    types = schema.get("type")
+    if types == "array":
+        return {
+            "type": "string",
+            "minLength": 1,
+            "contentMediaType": JSON,
+            "contentSchema": schema,
+            "description": schema["description"],
+        }
+    if isinstance(types, list):
+        return {**schema, "type": [name for name in types if name != "null"]}
+    return schema
 
 
 def _success(endpoint: Endpoint) -> Schema:
@@ -191,7 +270,17 @@ def _success(endpoint: Endpoint) -> Schema:
 
 def _failures() -> Schema:
     schema = {"$ref": "#/components/schemas/Failure"}
-    return {status: _answer(text, schema) for status, text in _FAILURES.items()}
+    return {
+        status: {**_answer(text, schema), **_headers(status)} for status, text in _FAILURES.items()
+    }
+
+
+def _headers(status: str) -> Schema:
+    if status not in _HEADERS:
+        return {}
+    name, description = _HEADERS[status]
+    header = {"description": description, "required": True, "schema": {"type": "string"}}
+    return {"headers": {name: header}}
 
 
 def _answer(description: str, schema: Schema) -> Schema:

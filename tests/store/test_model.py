@@ -1,0 +1,808 @@
+"""Any sequence of use cases, against a model of the contract in the plainest Python (2 to 4, 6).
+
+The clock of both databases is moved, to the microsecond. On SQLite ours is injected. On
+PostgreSQL the statements ask ``clock_timestamp()``: a schema that is searched before
+``pg_catalog`` has one that reads a table. Shifting the rows instead would leave it to chance
+whether an edge is hit.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import datetime
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import Phase
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle
+from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import consumes
+from hypothesis.stateful import initialize
+from hypothesis.stateful import invariant
+from hypothesis.stateful import multiple
+from hypothesis.stateful import rule
+from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import Engine
+from sqlalchemy import create_engine
+from sqlalchemy import delete
+from sqlalchemy import select
+from sqlalchemy import update
+
+from cone.tokens.core.errors import IdempotencyConflict
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import Base
+from cone.tokens.core.records import TokenEventRecord
+from cone.tokens.core.records import TokenRecord
+from cone.tokens.core.records import TokenRequestRecord
+from cone.tokens.core.records import TokenUsageRecord
+from cone.tokens.core.service import TokenService
+from cone.tokens.core.service import on_engine
+from cone.tokens.core.store import Database
+from cone.tokens.core.types import UNSET
+from cone.tokens.core.types import Granted
+from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.types import NewToken
+from cone.tokens.core.types import Operation
+from cone.tokens.core.types import TokenChanges
+from tests.conftest import EXAMPLES
+from tests.conftest import MovableClock
+
+MICROSECOND = datetime.timedelta(microseconds=1)
+MISTAKES = (IdempotencyConflict, InvalidParameter, TokenChanged, TokenNotFound, ValueTaken)
+CODES = {
+    "usage_count_exceeded": 2,
+    "token_locked": 3,
+    "out_of_time_range": 4,
+    "token_disabled": 7,
+}
+RECORDS = (TokenRecord, TokenUsageRecord, TokenEventRecord, TokenRequestRecord)
+FIELDS = ("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled")
+
+
+# The model
+
+
+@dataclasses.dataclass
+class ModelToken:
+    uid: uuid.UUID
+    value: str
+    valid_from: datetime.datetime | None
+    valid_to: datetime.datetime | None
+    usage_count: int
+    lock_time: int
+    enabled: bool
+    creator: str
+    created: datetime.datetime
+    modified: datetime.datetime
+    last_used: datetime.datetime | None = None
+    version: int = 1
+
+    @property
+    def locked_until(self) -> datetime.datetime | None:
+        if self.last_used is None or self.lock_time == 0:
+            return None
+        return self.last_used + datetime.timedelta(seconds=self.lock_time)
+
+    @property
+    def changeable(self) -> dict[str, Any]:
+        """The fields that an update may change, as an event tells them."""
+        fields = {name: getattr(self, name) for name in FIELDS}
+        for name in ("valid_from", "valid_to"):
+            fields[name] = fields[name] and fields[name].isoformat()
+        return fields
+
+
+@dataclasses.dataclass
+class Try:
+    """A row of the usage log."""
+
+    receipt: uuid.UUID
+    token_uid: uuid.UUID
+    value: str
+    time: datetime.datetime
+    reason: str | None
+    user: str
+    usage_count: int
+    version: int
+
+
+@dataclasses.dataclass
+class Event:
+    token_uid: uuid.UUID
+    action: str
+    user: str
+    time: datetime.datetime
+    old: dict[str, Any] | None
+    new: dict[str, Any] | None
+    version: int
+
+
+@dataclasses.dataclass
+class Bound:
+    """What an idempotency key is bound to."""
+
+    parameters: dict[str, Any]
+    answer: Any
+
+
+class Model:
+    """What the contract says, without a database. A mistake is the class of its error."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[uuid.UUID, ModelToken] = {}
+        self.tries: list[Try] = []
+        self.events: list[Event] = []
+        self.keys: dict[tuple[str, str, str], Bound] = {}
+
+    def reason(self, token: ModelToken, now: datetime.datetime) -> str | None:
+        if not token.enabled:
+            return "token_disabled"
+        if token.usage_count == 0:
+            return "usage_count_exceeded"
+        if token.locked_until is not None and now < token.locked_until:
+            return "token_locked"
+        if token.valid_from is not None and now < token.valid_from:
+            return "out_of_time_range"
+        if token.valid_to is not None and now > token.valid_to:
+            return "out_of_time_range"
+        return None
+
+    def find_by_value(self, value: str) -> ModelToken | None:
+        return next((token for token in self.tokens.values() if token.value == value), None)
+
+    def bound(self, key: IdempotencyKey | None) -> Bound | None:
+        return self.keys.get((key.operation, key.caller, key.key)) if key else None
+
+    def bind(self, key: IdempotencyKey | None, answer: Any) -> None:
+        if key:
+            place = (key.operation, key.caller, key.key)
+            self.keys[place] = Bound(dict(key.parameters), copy.copy(answer))
+
+    def consume(self, token: ModelToken, now: datetime.datetime, user: str) -> Try:
+        reason = self.reason(token, now)
+        if reason is None:
+            token.usage_count -= token.usage_count > 0
+            token.last_used = now
+            token.version += 1
+        one = Try(
+            receipt=uuid.UUID(int=0),
+            token_uid=token.uid,
+            value=token.value,
+            time=now,
+            reason=reason,
+            user=user,
+            usage_count=token.usage_count,
+            version=token.version,
+        )
+        self.log(one)
+        return one
+
+    def log(self, one: Try) -> None:
+        self.tries.append(one)
+
+    def add(self, uid: uuid.UUID, new: NewToken, now: datetime.datetime, user: str) -> None:
+        token = ModelToken(
+            uid=uid,
+            value=str(uid) if new.value is None else new.value,
+            valid_from=new.valid_from,
+            valid_to=new.valid_to,
+            usage_count=new.usage_count,
+            lock_time=new.lock_time_s,
+            enabled=new.enabled,
+            creator=user,
+            created=now,
+            modified=now,
+        )
+        self.tokens[uid] = token
+        self.events.append(Event(uid, "add", user, now, None, token.changeable, 1))
+
+    def update(
+        self,
+        token: ModelToken,
+        changed: dict[str, Any],
+        now: datetime.datetime,
+        user: str,
+    ) -> None:
+        if not changed:
+            return
+        old = token.changeable
+        self.change(token, changed)
+        token.modified = now
+        token.version += 1
+        action = "update"
+        if list(changed) == ["enabled"]:
+            action = "enable" if changed["enabled"] else "disable"
+        event = Event(token.uid, action, user, now, old, token.changeable, token.version)
+        self.events.append(event)
+
+    def change(self, token: ModelToken, changed: dict[str, Any]) -> None:
+        for name, value in changed.items():
+            setattr(token, name, value)
+
+    def delete(self, token: ModelToken, now: datetime.datetime, user: str) -> None:
+        del self.tokens[token.uid]
+        version = token.version + 1
+        event = Event(token.uid, "delete", user, now, token.changeable, None, version)
+        self.events.append(event)
+
+
+def is_in_order(start: datetime.datetime | None, end: datetime.datetime | None) -> bool:
+    return start is None or end is None or start < end
+
+
+# What is tried
+
+
+@dataclasses.dataclass
+class Timed:
+    """A database with a clock that stands still until it is moved."""
+
+    engine: Engine
+    time: datetime.datetime = MovableClock().time
+
+    def move(self, time: datetime.datetime) -> None:
+        self.time = time
+        if self.engine.dialect.name == "postgresql":
+            with self.engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE moved.clock SET now = %s", (time,))
+
+    def empty(self) -> None:
+        self.move(MovableClock().time)
+        with self.engine.begin() as connection:
+            for table in Base.metadata.sorted_tables:
+                connection.execute(delete(table))
+
+
+VALUES = ("a", "A", "a ", " a", "á", "a\u0301", "🎫", "%", "_", "x" * 2048, "'; --", "\n")
+seconds = st.sampled_from((-60, -1, 0, 1, 60)) | st.integers(-10_000, 10_000)
+microseconds = st.sampled_from((-1, 0, 1)) | st.integers(-999_999, 999_999)
+offsets = st.builds(
+    lambda seconds, microseconds: datetime.timedelta(seconds=seconds, microseconds=microseconds),
+    seconds,
+    microseconds,
+)
+#: Edges of a window lie beside the time that it is when they are set.
+starts = st.none() | offsets.map(lambda offset: -abs(offset)) | offsets
+ends = st.none() | offsets.map(abs) | offsets
+counts = st.sampled_from((2, -1, 3, 1, 0, 2_147_483_647))
+lock_times = st.sampled_from((1, 0, 0, 60, 2_147_483_647)) | st.integers(0, 100)
+flags = st.sampled_from((True, True, True, False))
+values = st.none() | st.sampled_from(VALUES)
+users = st.sampled_from(("ann", "bob"))
+keys = st.none() | st.sampled_from(("k", "l"))
+
+
+class Machine(RuleBasedStateMachine):
+    """Does each step with the service and with the model, and compares all there is."""
+
+    timed: Timed
+    service_class = TokenService
+    model_class = Model
+    what = "sequences of use cases until a wrong implementation was noticed"
+    uids = Bundle("uids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        EXAMPLES[self.what] += 1
+        self.timed.empty()
+        self.service = self.service_class(Database(self.timed.engine, lambda: self.timed.time))
+        self.model = self.model_class()
+
+    @property
+    def now(self) -> datetime.datetime:
+        return self.timed.time
+
+    @initialize(target=uids)
+    def know_an_unknown_uid(self):
+        return uuid.UUID("6f2c1d1e-58a3-4a0c-9a87-0d3c64f6a001")
+
+    # Time
+
+    @rule(by=offsets.map(abs))
+    def move(self, by):
+        self.timed.move(self.now + by)
+
+    @rule(
+        uid=uids,
+        beside=st.sampled_from((0 * MICROSECOND, MICROSECOND, -MICROSECOND)),
+        user=users,
+    )
+    def consume_at_the_next_edge(self, uid, beside, user):
+        token = self.model.tokens.get(uid)
+        edges = token and (token.locked_until, token.valid_from, token.valid_to)
+        ahead = [edge + beside for edge in edges or () if edge and edge + beside > self.now]
+        if ahead:
+            self.timed.move(min(ahead))
+        self._consume_uid(uid, user, None)
+
+    # Adding
+
+    @rule(
+        target=uids,
+        value=values,
+        start=starts,
+        end=ends,
+        usage_count=counts,
+        lock_time=lock_times,
+        enabled=flags,
+        user=users,
+        key=keys,
+    )
+    def add(self, value, start, end, usage_count, lock_time, enabled, user, key):
+        return self._add(value, start, end, usage_count, lock_time, enabled, user, key)
+
+    @rule(target=uids, usage_count=counts, lock_time=lock_times, user=users)
+    def add_by_default(self, usage_count, lock_time, user):
+        return self._add(None, None, None, usage_count, lock_time, True, user, None)
+
+    @rule(target=uids, duration=offsets.map(abs), lock_time=lock_times, user=users)
+    def add_for_some_time(self, duration, lock_time, user):
+        return self._add(None, -duration, duration, -1, lock_time, True, user, None)
+
+    @rule(target=uids, uid=uids, user=users)
+    def add_with_a_uid_as_value(self, uid, user):
+        return self._add(str(uid), None, None, 1, 0, True, user, None)
+
+    @rule(
+        target=uids,
+        count=st.integers(1, 4),
+        prefix=st.sampled_from((None, "p", "é")),
+        start=starts,
+        end=ends,
+        usage_count=counts,
+        user=users,
+        key=keys,
+    )
+    def add_many(self, count, prefix, start, end, usage_count, user, key):
+        new = NewToken(
+            valid_from=self._edge(start),
+            valid_to=self._edge(end),
+            usage_count=usage_count,
+        )
+        parameters = {"count": count, "prefix": prefix, **_as_text(new)}
+        bound = self._key("add_tokens", user, key, parameters)
+        expected = self._expected_of_adding(new, bound, parameters)
+        if isinstance(expected, type):
+            self._fails(expected, self.service.add_many, new, count, prefix, by=user, key=bound)
+            return multiple()
+        uids = self.service.add_many(new, count, prefix, by=user, key=bound)
+        if expected is not None:
+            assert uids == expected
+            return multiple()
+        assert len(set(uids)) == count
+        for uid in uids:
+            token = self.service.get(uid)
+            assert token.value.startswith(str(uid) if prefix is None else prefix)
+            self.model.add(uid, dataclasses.replace(new, value=token.value), self.now, user)
+        self.model.bind(bound, uids)
+        return multiple(*uids)
+
+    def _add(self, value, start, end, usage_count, lock_time, enabled, user, key):
+        new = NewToken(
+            value=value,
+            valid_from=self._edge(start),
+            valid_to=self._edge(end),
+            usage_count=usage_count,
+            lock_time_s=lock_time,
+            enabled=enabled,
+        )
+        parameters = _as_text(new)
+        bound = self._key("add_token", user, key, parameters)
+        expected = self._expected_of_adding(new, bound, parameters)
+        if isinstance(expected, type):
+            self._fails(expected, self.service.add, new, by=user, key=bound)
+            return multiple()
+        uid = self.service.add(new, by=user, key=bound)
+        if expected is not None:
+            assert [uid] == expected
+            return multiple()
+        self.model.add(uid, new, self.now, user)
+        self.model.bind(bound, [uid])
+        return uid
+
+    def _expected_of_adding(self, new, key, parameters):
+        """Return an error, or the uids of the first time, or None."""
+        if not is_in_order(new.valid_from, new.valid_to):
+            return InvalidParameter
+        bound = self.model.bound(key)
+        if bound is not None:
+            return bound.answer if bound.parameters == parameters else IdempotencyConflict
+        if new.value is not None and self.model.find_by_value(new.value):
+            return ValueTaken
+        return None
+
+    # Changing
+
+    @rule(
+        uid=uids,
+        changes=st.fixed_dictionaries(
+            {},
+            optional={
+                "value": values,
+                "valid_from": starts,
+                "valid_to": ends,
+                "usage_count": counts,
+                "lock_time_s": lock_times,
+                "enabled": st.booleans(),
+            },
+        ),
+        user=users,
+    )
+    def update(self, uid, changes, user):
+        self._update(uid, changes, user)
+
+    @rule(uid=uids, enabled=st.booleans(), user=users)
+    def enable_or_disable(self, uid, enabled, user):
+        self._update(uid, {"enabled": enabled}, user)
+
+    @rule(uid=uids, lock_time=lock_times, user=users)
+    def set_lock_time(self, uid, lock_time, user):
+        self._update(uid, {"lock_time_s": lock_time}, user)
+
+    @rule(uid=uids, start=starts, end=ends, user=users)
+    def set_window(self, uid, start, end, user):
+        self._update(uid, {"valid_from": start, "valid_to": end}, user)
+
+    @rule(uid=uids, other=uids, user=users)
+    def set_the_value_to_a_uid(self, uid, other, user):
+        self._update(uid, {"value": str(other)}, user)
+
+    @rule(uid=uids, usage_count=counts, expected=counts, user=users)
+    def set_usage_count_if_it_is_as_seen(self, uid, usage_count, expected, user):
+        self._update(uid, {"usage_count": usage_count}, user, expected)
+
+    def _update(self, uid, changes, user, expected_usage_count=None):
+        given = dict(changes)
+        for name in {"valid_from", "valid_to"} & set(given):
+            given[name] = self._edge(given[name])
+        changed = {name.removesuffix("_s"): value for name, value in given.items()}
+        if changed.get("value", UNSET) is None:
+            changed["value"] = str(uid)
+        call = (self.service.update, uid, TokenChanges(**given))
+        more = {"by": user, "expected_usage_count": expected_usage_count}
+        error = self._error_of_update(uid, changed, expected_usage_count)
+        if error:
+            self._fails(error, *call, **more)
+            return
+        self.service.update(uid, TokenChanges(**given), **more)
+        self.model.update(self.model.tokens[uid], changed, self.now, user)
+
+    def _error_of_update(self, uid, changed, expected_usage_count):
+        token = self.model.tokens.get(uid)
+        if token is None:
+            return TokenNotFound
+        if expected_usage_count not in (None, token.usage_count):
+            return TokenChanged
+        after = {**{name: getattr(token, name) for name in FIELDS}, **changed}
+        if not is_in_order(after["valid_from"], after["valid_to"]):
+            return InvalidParameter
+        if self.model.find_by_value(after["value"]) not in (None, token):
+            return ValueTaken
+        return None
+
+    # Deleting
+
+    @rule(uid=uids, user=users)
+    def delete(self, uid, user):
+        self._delete([uid], user, self.service.delete, uid)
+
+    @rule(uids=st.lists(uids, min_size=1, max_size=3, unique=True), user=users)
+    def delete_many(self, uids, user):
+        self._delete(uids, user, self.service.delete_many, uids)
+
+    @rule(uid=consumes(uids), user=users)
+    def delete_and_forget(self, uid, user):
+        self._delete([uid], user, self.service.delete, uid)
+
+    def _delete(self, uids, user, call, argument):
+        if not all(uid in self.model.tokens for uid in uids):
+            self._fails(TokenNotFound, call, argument, by=user)
+            return
+        call(argument, by=user)
+        for uid in uids:
+            self.model.delete(self.model.tokens[uid], self.now, user)
+
+    # Consuming
+
+    @rule(uid=uids, user=users, key=keys)
+    def consume(self, uid, user, key):
+        self._consume_uid(uid, user, key)
+
+    @rule(uid=uids, user=users, times=st.integers(2, 3))
+    def consume_again_and_again(self, uid, user, times):
+        for _ in range(times):
+            self._consume_uid(uid, user, None)
+
+    @rule(uid=uids, user=users, key=keys)
+    def consume_by_its_value(self, uid, user, key):
+        token = self.model.tokens.get(uid)
+        self._consume_value(token.value if token else str(uid), user, key)
+
+    @rule(value=st.sampled_from((*VALUES, "", "\0", "x" * 5000)), user=users, key=keys)
+    def consume_by_a_value(self, value, user, key):
+        self._consume_value(value, user, key)
+
+    def _consume_uid(self, uid, user, key):
+        token = self.model.tokens.get(uid)
+        bound = self._key("consume_token", user, key, {"uid": str(uid)})
+        self._consume(token, self.service.consume, uid, user, bound)
+
+    def _consume_value(self, value, user, key):
+        token = self.model.find_by_value(value)
+        bound = self._key("consume_token", user, key, {"value": value})
+        self._consume(token, self.service.consume_value, value, user, bound)
+
+    def _consume(self, token, call, sought, user, key):
+        bound = self.model.bound(key)
+        if bound and bound.parameters != key.parameters:
+            self._fails(IdempotencyConflict, call, sought, by=user, key=key)
+        elif bound:
+            self._is_outcome(call(sought, by=user, key=key), bound.answer)
+        elif token is None:
+            self._fails(TokenNotFound, call, sought, by=user, key=key)
+        else:
+            outcome = call(sought, by=user, key=key)
+            one = self.model.consume(token, self.now, user)
+            assert outcome.receipt not in {other.receipt for other in self.model.tries}
+            one.receipt = outcome.receipt
+            self._is_outcome(outcome, one)
+            self.model.bind(key, one)
+
+    def _is_outcome(self, outcome, one):
+        assert outcome.receipt == one.receipt
+        assert outcome.token_uid == one.token_uid
+        if isinstance(outcome, Granted):
+            assert (outcome.usage_count, None) == (one.usage_count, one.reason)
+        else:
+            assert outcome.denial.value == one.reason
+
+    # Reading
+
+    @rule(uid=uids, size=st.integers(1, 3), from_the_second_on=st.booleans())
+    def read_the_log(self, uid, size, from_the_second_on):
+        if uid not in self.model.tokens:
+            self._fails(TokenNotFound, self.service.usages, uid, size)
+            return
+        ours = [one for one in self.model.tries if one.token_uid == uid]
+        # What happened in the same microsecond without a change between is in any one order.
+        ours.sort(key=lambda one: (one.version, one.time, one.receipt), reverse=True)
+        before = ours[0].receipt if from_the_second_on and ours else None
+        page = self.service.usages(uid, size, before)
+        read = list(page.usages)
+        while page.next is not None:
+            assert len(page.usages) == size
+            page = self.service.usages(uid, size, page.next)
+            read += page.usages
+        expected = [
+            (one.receipt, one.time, one.reason, one.user, one.usage_count)
+            for one in ours[1 if from_the_second_on else 0 :]
+        ]
+        assert [
+            (
+                usage.receipt,
+                usage.time,
+                usage.denial and usage.denial.value,
+                usage.user,
+                usage.usage_count,
+            )
+            for usage in read
+        ] == expected
+
+    @rule(uid=uids, value=st.sampled_from(VALUES))
+    def look_up(self, uid, value):
+        token = self.service.find(uid)
+        assert (token is not None) == (uid in self.model.tokens)
+        assert token is None or token.read_at == self.now
+        found = self.service.find_by_value(value)
+        expected = self.model.find_by_value(value)
+        assert (found and found.uid) == (expected and expected.uid)
+
+    @rule(uid=uids, other=uids, limit=st.integers(1, 3))
+    def ask_for_the_log_before_what_is_no_receipt_of_it(self, uid, other, limit):
+        receipts = [one.receipt for one in self.model.tries if one.token_uid != uid]
+        error = InvalidParameter if uid in self.model.tokens else TokenNotFound
+        self._fails(error, self.service.usages, uid, limit, receipts[0] if receipts else other)
+
+    # What always holds
+
+    @invariant()
+    def all_tables_are_as_in_the_model(self):
+        with self.timed.engine.connect() as connection:
+            tokens, tries, events, requests = (
+                connection.execute(select(record.__table__)).all() for record in RECORDS
+            )
+        self._are_tokens(tokens)
+        self._are_tries(tries)
+        self._are_events(events)
+        assert len(requests) == len(self.model.keys)
+
+    def _are_tokens(self, rows):
+        names = [column.name for column in TokenRecord.__table__.columns]
+        assert {row.uid: row._asdict() for row in rows} == {
+            uid: {name: getattr(token, name) for name in names}
+            for uid, token in self.model.tokens.items()
+        }
+
+    def _are_tries(self, rows):
+        assert {row.uid: row._asdict() for row in rows} == {
+            one.receipt: {
+                "uid": one.receipt,
+                "token_uid": one.token_uid,
+                "token_value": one.value,
+                "timestamp": one.time,
+                "error_code": CODES.get(one.reason),
+                "user": one.user,
+                "usage_count": one.usage_count,
+                "version": one.version,
+            }
+            for one in self.model.tries
+        }
+
+    def _are_events(self, rows):
+        told = {(row.token_uid, row.version): _event(row) for row in rows}
+        assert len(rows) == len(told)
+        assert told == {(event.token_uid, event.version): event for event in self.model.events}
+
+    # Helpers
+
+    def _edge(self, offset):
+        return None if offset is None else self.now + offset
+
+    def _key(self, operation, user, key, parameters):
+        return key and IdempotencyKey(
+            key=key,
+            caller=user,
+            operation=Operation(operation),
+            parameters=parameters,
+        )
+
+    def _fails(self, error, call, *arguments, **more):
+        with pytest.raises(MISTAKES) as caught:
+            call(*arguments, **more)
+        assert caught.type is error
+
+
+def _event(row: Any) -> Event:
+    values = (text and json.loads(text) for text in (row.old_values, row.new_values))
+    return Event(row.token_uid, row.action, row.user, row.timestamp, *values, row.version)
+
+
+def _as_text(new: NewToken) -> dict[str, str]:
+    return {name: str(value) for name, value in dataclasses.asdict(new).items()}
+
+
+# Databases
+
+
+@contextlib.contextmanager
+def clock_of_our_own(url: Any) -> Iterator[Engine]:
+    """Yield an engine for PostgreSQL whose clock stands still; its tables are its own too."""
+    engine = create_engine(url, connect_args={"options": "-c search_path=moved,pg_catalog"})
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA moved")
+            connection.exec_driver_sql("CREATE TABLE moved.clock AS SELECT pg_catalog.now() AS now")
+            connection.exec_driver_sql(
+                "CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz"
+                " LANGUAGE sql VOLATILE AS 'SELECT now FROM moved.clock'",
+            )
+        yield engine
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA IF EXISTS moved CASCADE")
+        engine.dispose()
+
+
+@pytest.fixture
+def timed(made_tables) -> Iterator[Timed]:
+    with contextlib.ExitStack() as stack:
+        engine = made_tables
+        if engine.dialect.name == "postgresql":
+            engine = stack.enter_context(clock_of_our_own(engine.url))
+            on_engine(engine).make_tables()
+        timed = Timed(engine)
+        yield timed
+        timed.empty()
+
+
+def run_machine(timed: Timed, budget: settings, **members: Any) -> None:
+    machine = type("Machine", (Machine,), {"timed": timed, **members})
+    run_state_machine_as_test(machine, settings=budget)
+
+
+def test_any_sequence_of_use_cases_when_it_is_tried_then_all_is_as_the_model_says(timed):
+    budget = settings(max_examples=settings().max_examples // 4, stateful_step_count=30)
+    run_machine(timed, budget, what=f"sequences of use cases on {timed.engine.dialect.name}")
+
+
+# Wrong implementations, which the machine has to notice
+
+
+class ForgetfulService(TokenService):
+    """Counts a consumption again that is repeated under its key."""
+
+    def consume(self, uid, *, by, key=None):
+        return super().consume(uid, by=by)
+
+
+class SilentService(TokenService):
+    """Logs no refusals."""
+
+    def consume(self, uid, *, by, key=None):
+        outcome = super().consume(uid, by=by, key=key)
+        if not isinstance(outcome, Granted):
+            with self._database.writing() as store:
+                is_it = TokenUsageRecord.uid == outcome.receipt
+                store._connection.execute(delete(TokenUsageRecord).where(is_it))
+        return outcome
+
+
+class LooseService(TokenService):
+    """Leaves the lock as it is when the lock time is changed."""
+
+    def update(self, uid, changes, **more):
+        before = self.find(uid)
+        super().update(uid, changes, **more)
+        with self._database.writing() as store:
+            is_it = TokenRecord.uid == uid
+            kept = {"locked_until": before.locked_until}
+            store._connection.execute(update(TokenRecord).where(is_it).values(kept))
+
+
+class ModelWithoutEdges(Model):
+    """The end of a window does not belong to it."""
+
+    def reason(self, token, now):
+        return "out_of_time_range" if now == token.valid_to else super().reason(token, now)
+
+
+class ModelOfLongLocks(Model):
+    """A token still rests at the time at which its lock ends."""
+
+    def reason(self, token, now):
+        reason = super().reason(token, now)
+        return "token_locked" if reason is None and now == token.locked_until else reason
+
+
+class ModelOfAnotherOrder(Model):
+    """Tells of the lock before it tells of the uses left."""
+
+    def reason(self, token, now):
+        unused = dataclasses.replace(token, usage_count=1)
+        reason = super().reason(unused, now)
+        return reason if reason == "token_locked" else super().reason(token, now)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"service_class": ForgetfulService},
+        {"service_class": SilentService},
+        {"service_class": LooseService},
+        {"model_class": ModelWithoutEdges},
+        {"model_class": ModelOfLongLocks},
+        {"model_class": ModelOfAnotherOrder},
+    ],
+    ids=lambda wrong: next(iter(wrong.values())).__name__,
+)
+def test_the_machine_when_service_and_model_differ_then_it_notices(timed, wrong):
+    # The first sequence that tells them apart will do, and always the same one.
+    search = settings(
+        max_examples=1_000,
+        stateful_step_count=50,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
+    )
+    with pytest.raises((AssertionError, *MISTAKES)):
+        run_machine(timed, search, **wrong)
