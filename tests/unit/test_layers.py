@@ -30,7 +30,7 @@ HOST = {
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
     ("core.errors", "core.clock", "core.types", "core.params"),
-    ("core.records", "core.lifecycle"),
+    ("core.records", "core.lifecycle", "core.prepared"),
     ("core.store",),
     ("core.service", "core"),
     (
@@ -134,6 +134,7 @@ def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
     users = {module for module in modules() if "sqlalchemy" in libraries(module)}
     assert users - {"session"} == {
         "core.lifecycle",
+        "core.prepared",
         "core.records",
         "core.service",
         "core.store",

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 from typing import Final
 from typing import Literal
@@ -30,8 +31,8 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
+from sqlalchemy import Dialect
 from sqlalchemy import Engine
-from sqlalchemy import Executable
 from sqlalchemy import Insert
 from sqlalchemy import Row
 from sqlalchemy import Select
@@ -70,6 +71,7 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.records import Base
 from cone.tokens.core.records import TokenEventRecord
 from cone.tokens.core.records import TokenRecord
@@ -272,8 +274,8 @@ class Store:
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Take the connection; on SQLite the time of all statements is read here."""
         self._connection = connection
-        self._dialect = connection.dialect.name
-        self._is_postgresql = self._dialect == "postgresql"
+        self._dialect = connection.dialect
+        self._is_postgresql = self._dialect.name == "postgresql"
         #: Ours; None where the database's clock counts.
         self._time = None if self._is_postgresql else clock()
 
@@ -317,8 +319,9 @@ class Store:
         """
         if _holds_nul(sought):
             return None
-        statement = _find(by, self._dialect, for_update=for_update)
-        return self._token(self._execute(statement, sought=sought).one_or_none())
+        statement = _find(self._dialect, by, for_update=for_update)
+        row = statement.find(self._connection, sought=sought)
+        return self._token(vars(row)) if row else None
 
     def page(
         self,
@@ -447,15 +450,16 @@ class Store:
         key: IdempotencyKey | None,
     ) -> Granted | None:
         if self._is_postgresql:
-            row = self._execute(
-                _grant_and_log(by, with_key=key is not None),
+            row = _grant_and_log(self._dialect, by, with_key=key is not None).find(
+                self._connection,
                 sought=sought,
                 receipt=receipt,
                 actor=actor,
                 **(_bound_key(key, {"receipt": str(receipt)}) if key else {}),
-            ).one_or_none()
+            )
         else:
-            row = self._execute(_grant(by), sought=sought, now=self._time).one_or_none()
+            statement = _grant(self._dialect, by)
+            row = statement.find(self._connection, sought=sought, now=self._time)
             if row:
                 self._log(row, row.last_used, None, receipt=receipt, actor=actor)
                 self.bind_key(key, {"receipt": str(receipt)})
@@ -476,8 +480,8 @@ class Store:
             # One statement, since each commits itself here.
             row = _usage_row(token, token.read_at, denial, receipt=receipt, actor=actor)
             bound = _bound_key(key, {"receipt": str(receipt)})
-            self._execute(
-                _log_with_key(),
+            _log_with_key(self._dialect).run(
+                self._connection,
                 **{f"logged_{name}": value for name, value in row.items()},
                 bound_hash=bound["key_hash"],
                 bound_fingerprint=bound["fingerprint"],
@@ -489,7 +493,7 @@ class Store:
 
     def _log(
         self,
-        token: Token | Row[Any],
+        token: Token | SimpleNamespace,
         time: datetime.datetime,
         denial: Denial | None,
         *,
@@ -497,7 +501,7 @@ class Store:
         actor: Actor,
     ) -> None:
         row = _usage_row(token, time, denial, receipt=receipt, actor=actor)
-        self._execute(_log_usage(), **row)
+        _log_usage(self._dialect).run(self._connection, **row)
 
     # Writing
 
@@ -595,13 +599,7 @@ class Store:
             [{**row, **now} for row in rows],
         )
 
-    def _execute(self, statement: Executable, **parameters: Any) -> Any:
-        return self._connection.execute(statement, parameters)
-
-    def _token(self, row: Row[Any] | None) -> Token | None:
-        if row is None:
-            return None
-        values = row._asdict()
+    def _token(self, values: dict[str, Any]) -> Token:
         read_at = values.pop("read_at", self._time)
         return Token(lock_time_s=values.pop("lock_time"), read_at=read_at, **values)
 
@@ -611,13 +609,13 @@ class Store:
 
     def _page(self, size: int, key: ColumnElement[Any] | None, *, upwards: bool) -> TokenPage:
         columns = (TokenRecord.created, TokenRecord.uid)
-        statement = _select_tokens(self._dialect)
+        statement = _select_tokens(self._dialect.name)
         if key is not None:
             beyond = tuple_(*columns) > key if upwards else tuple_(*columns) < key
             statement = statement.where(beyond)
         order = (column.asc() if upwards else column.desc() for column in columns)
         rows = self._connection.execute(statement.order_by(*order).limit(size + 1)).all()
-        tokens = [token for row in rows[:size] if (token := self._token(row))]
+        tokens = [self._token(row._asdict()) for row in rows[:size]]
         if upwards:
             tokens.reverse()
         there_is_more = len(rows) > size
@@ -628,7 +626,7 @@ class Store:
         )
 
 
-# Statements. Those of hot paths are built once and bound by name.
+# Statements. Those of hot paths are prepared, once for a dialect: an engine has one of its own.
 
 
 def _select_tokens(dialect: str) -> Select[Any]:
@@ -653,10 +651,13 @@ def _is_sought(by: Selector) -> ColumnElement[bool]:
     return column == bindparam("sought", type_=column.type)
 
 
-@functools.cache
-def _find(by: Selector, dialect: str, *, for_update: bool) -> Select[Any]:
-    statement = _select_tokens(dialect).where(_is_sought(by))
-    return statement.with_for_update() if for_update else statement
+_prepared_once = functools.lru_cache(maxsize=100)
+
+
+@_prepared_once
+def _find(dialect: Dialect, by: Selector, *, for_update: bool) -> Prepared:
+    statement = _select_tokens(dialect.name).where(_is_sought(by))
+    return Prepared(statement.with_for_update() if for_update else statement, dialect)
 
 
 def _locked_until(
@@ -690,9 +691,9 @@ def _insert_timed(record: type[Base], timed: tuple[str, ...], *, is_postgresql: 
     return insert(_table(record)).values(dict.fromkeys(timed, now))
 
 
-@functools.cache
-def _grant(by: Selector) -> Any:
-    return _spend(by, _NOW).returning(*_SPENT)
+@_prepared_once
+def _grant(dialect: Dialect, by: Selector) -> Prepared:
+    return Prepared(_spend(by, _NOW).returning(*_SPENT), dialect)
 
 
 _SPENT = (
@@ -704,8 +705,8 @@ _SPENT = (
 )
 
 
-@functools.cache
-def _grant_and_log(by: Selector, *, with_key: bool) -> Select[Any]:
+@_prepared_once
+def _grant_and_log(dialect: Dialect, by: Selector, *, with_key: bool) -> Prepared:
     """Return the one statement that spends, logs and binds the key.
 
     The time is read once: what waited for another consumption carries an earlier time than
@@ -726,27 +727,28 @@ def _grant_and_log(by: Selector, *, with_key: bool) -> Select[Any]:
         _insert_selected(TokenUsageRecord, logged).cte("logged"),
     )
     if not with_key:
-        return statement
+        return Prepared(statement, dialect)
     bound = {
         "key_hash": bindparam("key_hash", type_=TokenRequestRecord.key_hash.type),
         "fingerprint": bindparam("fingerprint", type_=TokenRequestRecord.fingerprint.type),
         "answer": bindparam("answer", type_=TokenRequestRecord.answer.type),
         "timestamp": spent.c.last_used,
     }
-    return statement.add_cte(_insert_selected(TokenRequestRecord, bound).cte("bound"))
+    statement = statement.add_cte(_insert_selected(TokenRequestRecord, bound).cte("bound"))
+    return Prepared(statement, dialect)
 
 
 def _insert_selected(record: type[Base], columns: Mapping[str, ColumnElement[Any]]) -> Insert:
     return insert(record).from_select(list(columns), select(*columns.values()))
 
 
-@functools.cache
-def _log_usage() -> Insert:
-    return insert(_table(TokenUsageRecord))
+@_prepared_once
+def _log_usage(dialect: Dialect) -> Prepared:
+    return Prepared(insert(_table(TokenUsageRecord)), dialect)
 
 
-@functools.cache
-def _log_with_key() -> Insert:
+@_prepared_once
+def _log_with_key(dialect: Dialect) -> Prepared:
     columns = TokenUsageRecord.__table__.columns
     bound = insert(TokenRequestRecord).values(
         key_hash=bindparam("bound_hash"),
@@ -755,7 +757,8 @@ def _log_with_key() -> Insert:
         timestamp=func.clock_timestamp(),
     )
     values: dict[str, Any] = {column.name: bindparam(f"logged_{column.name}") for column in columns}
-    return insert(TokenUsageRecord).values(values).add_cte(bound.cte("bound"))
+    statement = insert(TokenUsageRecord).values(values).add_cte(bound.cte("bound"))
+    return Prepared(statement, dialect)
 
 
 # Rows.
@@ -776,7 +779,7 @@ def _token_row(uid: uuid.UUID, token: NewToken, actor: Actor) -> dict[str, Any]:
 
 
 def _usage_row(
-    token: Token | Row[Any],
+    token: Token | SimpleNamespace,
     time: datetime.datetime,
     denial: Denial | None,
     *,

@@ -1,0 +1,83 @@
+"""Statements that are compiled once, for use cases that count microseconds.
+
+At every execution SQLAlchemy looks the compiled form of a statement up and converts each value as
+often as it occurs. Here a statement is compiled when it is first needed, and a value is converted
+once for each name. What the driver gets is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import Select
+from sqlalchemy.types import TypeEngine
+
+Convert = Callable[[Any], Any]
+
+
+class Prepared:
+    """A statement with named parameters, compiled for a database.
+
+    Concurrency: safe to share among threads.
+    """
+
+    def __init__(self, statement: Select[Any] | UpdateBase, dialect: Dialect) -> None:
+        """Compile ``statement``.
+
+        :param dialect: of the connections that it will be executed on.
+        """
+        # The driver of SQLite takes parameters by name as well, and by name each is bound once.
+        is_sqlite = dialect.name == "sqlite"
+        named = sqlite.dialect(paramstyle="named") if is_sqlite else dialect
+        compiled = statement.compile(dialect=named)
+        self._text = str(compiled)
+        self._converters = {
+            name: _to_database(parameter.type, named) for name, parameter in compiled.binds.items()
+        }
+        self._constants = self._converted(
+            {name: value for name, value in compiled.params.items() if value is not None},
+        )
+        self._results = [
+            (str(name), _from_database(column.type, named))
+            for name, column in statement.exported_columns.items()
+        ]
+
+    def run(self, connection: Connection, **parameters: Any) -> None:
+        """Execute it."""
+        self._execute(connection, parameters)
+
+    def find(self, connection: Connection, **parameters: Any) -> SimpleNamespace | None:
+        """Execute it and return its only row with the columns by name, None where there is none."""
+        row = self._execute(connection, parameters).one_or_none()
+        if row is None:
+            return None
+        return SimpleNamespace(
+            **{
+                name: convert(value) if convert else value
+                for (name, convert), value in zip(self._results, row, strict=True)
+            },
+        )
+
+    def _execute(self, connection: Connection, parameters: dict[str, Any]) -> Any:
+        given = self._constants | self._converted(parameters)
+        return connection.exec_driver_sql(self._text, given)
+
+    def _converted(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: convert(value) if (convert := self._converters[name]) else value
+            for name, value in parameters.items()
+        }
+
+
+def _to_database(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _from_database(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
