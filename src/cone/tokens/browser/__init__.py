@@ -17,9 +17,18 @@ STATIC: Final = Path(__file__).parent / "static"
 STYLES: Final = "cone-tokens-css"
 _STYLES_FILE: Final = "tokens.css"
 
-_DIGEST: Final = hashlib.sha256((STATIC / _STYLES_FILE).read_bytes()).hexdigest()
-#: Changes whenever the file does: browsers may keep it.
-_PATH: Final = f"cone-tokens-{_DIGEST[:12]}"
+
+def _digest(folder: Path) -> str:
+    """Return a word that tells the files of ``folder`` from others: names and content."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]
+
+
+#: Changes whenever a file does: browsers may keep them, and modules fit those they import.
+_PATH: Final = f"cone-tokens-{_digest(STATIC)}"
 
 
 def register_resources(config: Configurator) -> None:
@@ -30,6 +39,11 @@ def register_resources(config: Configurator) -> None:
     config.set_resource_include(STYLES, True)  # noqa: FBT003 - cone.app's signature
 
 
+def static_url(request: Request, name: str) -> str:
+    """Return the address of a file below ``static/``, for pages without the host's template."""
+    return f"{request.application_url}/resources/{_PATH}/{name}"
+
+
 def styles_url(request: Request) -> str:
     """Return the address of the styles, for pages without the host's template."""
-    return f"{request.application_url}/resources/{_PATH}/{_STYLES_FILE}"
+    return static_url(request, _STYLES_FILE)

@@ -1,0 +1,85 @@
+// What an answer of the server means at the door.
+//
+// Green is one thing only: an answer that says `consumed: true`.
+
+export const GRANTED = "granted";
+export const REFUSED = "refused";
+/** Looked up only: nothing was consumed. */
+export const VALID = "valid";
+/** It is not known whether something was consumed. */
+export const UNKNOWN = "unknown";
+
+/** What is asked again by itself, and with the same key. */
+const PASSING = new Set(["offline", "rate_limited", "unavailable"]);
+
+const REASONS = {
+  usage_count_exceeded: "reason_used_up",
+  token_locked: "reason_locked",
+  out_of_time_range: "reason_out_of_time",
+  token_disabled: "reason_disabled",
+  token_not_exists: "reason_no_such_token",
+};
+
+const STATUS_REASONS = {
+  exhausted: "reason_used_up",
+  locked: "reason_locked",
+  not_yet_valid: "reason_not_yet_valid",
+  expired: "reason_expired",
+  disabled: "reason_disabled",
+};
+
+const FAILURES = {
+  // No answer: the connection is lost, or it took too long.
+  0: "offline",
+  401: "signed_out",
+  403: "forbidden",
+  409: "conflict",
+  429: "rate_limited",
+  503: "unavailable",
+};
+
+/** What an answer to a consumption means. */
+export function consumption({ status, body, wait }) {
+  if (status === 200 && body?.success === true && body.consumed === true) {
+    return { kind: GRANTED, reason: "granted", uses: body.usage_count };
+  }
+  if (body?.consumed === false && body.error in REASONS) {
+    return { kind: REFUSED, reason: REASONS[body.error] };
+  }
+  return failure(status, wait);
+}
+
+/** What an answer to a look-up means. */
+export function lookUp({ status, body, wait }) {
+  if (status !== 200 || body?.success !== true) return failure(status, wait);
+  if (body.token === null) return { kind: REFUSED, reason: REASONS.token_not_exists };
+  if (!body.token) return failure(status, wait);
+  const facts = tokenFacts(body.token);
+  if (body.token.status === "consumable") return { ...facts, kind: VALID, reason: "checked" };
+  return { ...facts, kind: REFUSED };
+}
+
+/** What is told about a token that was refused. */
+export function tokenFacts(token) {
+  const time = {
+    locked: token.locked_until,
+    not_yet_valid: token.valid_from,
+    expired: token.valid_to,
+  }[token.status];
+  return {
+    reason: STATUS_REASONS[token.status],
+    time,
+    uses: token.usage_count,
+    lastUsed: token.last_used,
+  };
+}
+
+function failure(status, wait) {
+  // A page in place of an answer is what some networks show before one signs in to them.
+  if (status === 200) return failed("no_answer");
+  return failed(FAILURES[status] ?? (status >= 500 ? "fault" : "not_possible"), wait);
+}
+
+function failed(reason, wait) {
+  return { kind: UNKNOWN, reason, wait, retries: PASSING.has(reason) };
+}

@@ -1,0 +1,341 @@
+"""A site that is served, and Debian's Chromium to use it as people do.
+
+Whatever a page asks elsewhere, an answer of 5xx and an error in the console fail the test; one
+that provokes such things says so.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node.ext.ugm.file import Ugm
+from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
+from playwright.sync_api import Playwright
+from playwright.sync_api import expect
+from playwright.sync_api import sync_playwright
+
+from tests.functional.conftest import PASSWORD
+from tests.functional.conftest import Client
+from tests.functional.conftest import Served
+from tests.functional.conftest import login_form
+from tests.functional.conftest import write_site
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE.parent.parent / "test-artifacts"
+AXE = HERE / "vendor" / "axe-core" / "axe.min.js"
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CHROMIUM = shutil.which("chromium")
+NO_CHROMIUM = "no Chromium: apt-get install chromium"
+OPERATOR = "door"
+PATIENCE_MS = 10_000
+
+SIZES = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "is_mobile": True,
+        "has_touch": True,
+        "device_scale_factor": 2,
+    },
+}
+PHONE_ONLY = pytest.mark.parametrize("size", ["phone"], indirect=True)
+DESKTOP_ONLY = pytest.mark.parametrize("size", ["desktop"], indirect=True)
+
+CONSUME_URL = "**/tokens/consume_token"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+class SkippedFile(pytest.Module):
+    """A file whose tests are skipped at once: that is told in one line."""
+
+    def collect(self):
+        pytest.skip(NO_CHROMIUM, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent) -> pytest.Module | None:
+    """Skip all tests of this folder where there is no Chromium; in CI they fail."""
+    if CHROMIUM or os.environ.get("CI"):
+        return None
+    return SkippedFile.from_parent(parent, path=module_path)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Mark all tests of this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Tell the fixtures of a test how it went: they keep a picture of a failure."""
+    report = yield
+    if report.when == "call":
+        item.has_failed = report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    if CHROMIUM is None:
+        pytest.fail(NO_CHROMIUM)
+    return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def launch(chromium, playwright) -> Iterator[Callable[..., Browser]]:
+    """Return a function that starts a browser with more arguments."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*more: str) -> Browser:
+            arguments = [*ARGUMENTS, *more]
+            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+            stack.callback(browser.close)
+            return browser
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch) -> Browser:
+    return launch()
+
+
+@pytest.fixture(scope="session")
+def served(chromium, tmp_path_factory) -> Iterator[Served]:
+    """A site with one user beside the administrator: an operator, and nothing else."""
+    folder = tmp_path_factory.mktemp("door")
+    ini = write_site(folder)
+    make_operator(folder / "ugm")
+    with Served(ini) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def address(served) -> str:
+    # Browsers take this name for a safe place: cameras work there without https.
+    return f"http://localhost:{served.port}"
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser, address) -> Any:
+    """The cookies of the operator."""
+    context = browser.new_context(base_url=address)
+    context.request.post("/login", form=login_form(OPERATOR))
+    state = context.storage_state()
+    context.close()
+    assert state["cookies"]
+    return state
+
+
+@pytest.fixture
+def api(served) -> Iterator[Client]:
+    """The API, as the administrator."""
+    yield served.sign_in()
+    served.hang_up()
+
+
+@pytest.fixture
+def add(api) -> Callable[..., str]:
+    """Return a function that adds a token and returns its value."""
+
+    def add(value: str | None = None, **fields: Any) -> str:
+        value = value or f"ticket-{secrets.token_hex(4)}"
+        said = api.post("/tokens/add_token", {"usage_count": 1, **fields, "value": value})
+        assert said.json["success"], said.json
+        return value
+
+    return add
+
+
+@pytest.fixture
+def token(api) -> Callable[[str], dict[str, Any]]:
+    """Return a function that looks a token up."""
+    return lambda value: api.get("/tokens/query_token", {"value": value}).json["token"]
+
+
+@pytest.fixture
+def usages(api, token) -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that reads the tries to consume a token, newest first."""
+    return lambda value: api.get(f"/tokens/{token(value)['uid']}/usages").json["usages"]
+
+
+@pytest.fixture(params=SIZES)
+def size(request) -> dict[str, Any]:
+    """Width and kind of the screen: each test is run on a desk and on a phone."""
+    return SIZES[request.param]
+
+
+@dataclasses.dataclass
+class Watch:
+    """What must not happen on a page."""
+
+    address: str
+    seen: list[str] = dataclasses.field(default_factory=list)
+    #: Patterns of what the test provokes.
+    provoked: list[str] = dataclasses.field(default_factory=list)
+
+    def follow(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.seen.append(f"error: {error.error}"))
+        context.on("request", self._request)
+        context.on("response", self._response)
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [text for text in self.seen if not any(re.search(p, text) for p in self.provoked)]
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.seen.append(f"console: {message.text}")
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith((f"{self.address}/", "data:", "blob:")):
+            self.seen.append(f"request: {request.url}")
+
+    def _response(self, response: Any) -> None:
+        if response.status >= 500:
+            self.seen.append(f"status: {response.status} {response.url}")
+
+
+@pytest.fixture
+def watch(address) -> Watch:
+    return Watch(address)
+
+
+@pytest.fixture
+def open_door(request, browser, address, signed_in, watch, size) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens the door page as the operator, and waits for its scripts."""
+    contexts: list[BrowserContext] = []
+
+    def opened(*, script: str = "", by: Browser = browser, **options: Any) -> Page:
+        context = by.new_context(
+            **{
+                "base_url": address,
+                "storage_state": signed_in,
+                "reduced_motion": "reduce",
+                "locale": "en-GB",
+                "timezone_id": "Europe/Vienna",
+                **size,
+                **options,
+            },
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(RECORD)
+        if script:
+            # Not on the empty page that comes first: it is no safe place, and has no camera.
+            context.add_init_script(f"if (navigator.mediaDevices) {{ {script} }}")
+        watch.follow(context)
+        page = context.new_page()
+        page.goto("/tokens/scan")
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield opened
+    if getattr(request.node, "has_failed", False):
+        keep_pictures(request.node.name, contexts)
+    for context in contexts:
+        context.close()
+    assert watch.unexpected == []
+
+
+@pytest.fixture
+def door(open_door) -> Page:
+    return open_door()
+
+
+#: Records what cannot be seen: vibrations and tones.
+RECORD = """
+    window.vibrations = [];
+    Object.defineProperty(Navigator.prototype, "vibrate", {
+        value: (pattern) => window.vibrations.push(pattern),
+        configurable: true,
+    });
+    window.tones = [];
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...times) {
+        window.tones.push(this.frequency.value);
+        return start.apply(this, times);
+    };
+"""
+
+
+def keep_pictures(name: str, contexts: list[BrowserContext]) -> None:
+    """Write pictures of the pages of a test that failed."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    pages = [page for context in contexts for page in context.pages]
+    for number, page in enumerate(pages):
+        path = ARTIFACTS / f"{re.sub(r'[^a-zA-Z0-9_-]+', '-', name)[:120]}-{number}.png"
+        with contextlib.suppress(Exception):
+            page.screenshot(path=path)
+
+
+def make_operator(folder: Path) -> None:
+    """Make a user that may look tokens up and consume them."""
+    ugm = Ugm(
+        name="ugm",
+        users_file=str(folder / "users"),
+        groups_file=str(folder / "groups"),
+        roles_file=str(folder / "roles"),
+        data_directory=str(folder / "data"),
+    )
+    ugm.users.create(OPERATOR).add_role("token_operator")
+    ugm.users.passwd(OPERATOR, None, PASSWORD)
+    ugm()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds on the whole page."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    options = {"runOnly": AXE_RULES, "resultTypes": ["violations"]}
+    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
+    return [
+        f"{rule['id']}: {json.dumps(node['target'])}" for rule in found for node in rule["nodes"]
+    ]
+
+
+def overflow(page):
+    """Return how far the page sticks out to the right."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+def enter(page: Page, value: str) -> None:
+    """Type a value as people do who paste, and send it."""
+    page.locator("#value").fill(value)
+    page.locator("#value").press("Enter")
+
+
+def answer(page: Page, kind: str) -> Any:
+    """Wait for an answer of a kind and return the alert region."""
+    expect(page.locator("#result")).to_have_attribute("data-kind", kind)
+    return page.get_by_role("alert")
