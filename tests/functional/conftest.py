@@ -154,6 +154,7 @@ class View:
 
 VIEWS = [
     View("query_token", "GET", "view", parameters={"value": "value"}),
+    View("query_tokens", "GET", "list", parameters={"value": "value"}),
     View("add_token", "POST", "add"),
     View("add_tokens", "POST", "add", parameters={"count": "2"}),
     View("consume_token", "POST", "consume", on_token=True),
@@ -161,6 +162,12 @@ VIEWS = [
     View("consume_token", "POST", "consume", parameters={"value": "value"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),
     View("delete_token", "POST", "delete", on_token=True),
+    View(
+        "update_tokens",
+        "POST",
+        "edit",
+        parameters={"token_uids": "uid", "usage_count": "7", "expected_count": "1"},
+    ),
     View("delete_tokens", "POST", "delete", parameters={"token_uids": "uid"}),
     View("usages", "GET", "view", on_token=True),
     View("qr_code", "GET", "view", on_token=True),

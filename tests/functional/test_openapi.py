@@ -13,9 +13,12 @@ from tests.functional.conftest import VIEWS
 from tests.functional.conftest import send
 
 TOKEN_PARAMETERS = {"value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled"}
+FILTERS = {"value", "prefix", "status", "created_from", "created_to", "valid_at"}
+SELECTION = {"token_uids", "filter", "expected_count"}
 #: Method, path and parameters of every operation of the contract, and whether it takes a key.
 OPERATIONS = {
     ("get", "/query_token"): ({"value"}, False),
+    ("get", "/query_tokens"): (FILTERS | {"sort", "limit", "after", "before"}, False),
     ("post", "/add_token"): (TOKEN_PARAMETERS, True),
     ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix"}, True),
     ("post", "/{uid}/consume_token"): (set(), True),
@@ -23,7 +26,8 @@ OPERATIONS = {
     ("post", "/consume_token"): ({"value"}, True),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),
     ("post", "/{uid}/delete_token"): (set(), False),
-    ("post", "/delete_tokens"): ({"token_uids"}, False),
+    ("post", "/update_tokens"): (TOKEN_PARAMETERS | SELECTION, False),
+    ("post", "/delete_tokens"): (SELECTION, False),
     ("get", "/{uid}/usages"): ({"limit", "before"}, False),
     ("get", "/{uid}/qr_code"): ({"format"}, False),
     ("get", "/openapi.json"): (set(), False),
@@ -239,6 +243,17 @@ def test_examples_when_a_body_is_of_the_schema_then_it_is_accepted(admin, docume
         ("/{uid}/update_token", {"enabled": ""}, False),
         ("/delete_tokens", {"token_uids": []}, False),
         ("/delete_tokens", {"token_uids": None}, False),
+        ("/delete_tokens", {"filter": {"prefix": None, "status": "expired"}}, True),
+        ("/delete_tokens", {"filter": {}, "expected_count": "+1"}, True),
+        ("/delete_tokens", {"filter": {"statuses": "expired"}}, False),
+        ("/delete_tokens", {"filter": {"status": "new"}}, False),
+        ("/delete_tokens", {"filter": {"value": 7}}, False),
+        ("/delete_tokens", {"filter": []}, False),
+        ("/delete_tokens", {"filter": None}, False),
+        ("/delete_tokens", {"filter": {}, "expected_count": ""}, False),
+        ("/update_tokens", {"filter": {}, "valid_to": None, "enabled": 0}, True),
+        ("/update_tokens", {"filter": {}, "usage_count": ""}, False),
+        ("/update_tokens", {"filter": {}, "value": "x"}, False),
         ("/consume_token", {"value": ""}, False),
     ],
 )

@@ -204,11 +204,11 @@ def test_list_when_fewer_than_a_page_are_newer_then_the_first_page_comes(app, se
     service.add_many(new_token(), 60, None, by=None)
     client = app("viewer")
     rows = rows_of(client.get("/tokens/tokens_overview"))
-    newer = client.get("/tokens/tokens_overview", {"newer": rows[3]})
+    newer = client.get("/tokens/tokens_overview", {"before": rows[3]})
     assert rows_of(newer) == rows
 
 
-@pytest.mark.parametrize("query", ["older=x", f"newer={UNKNOWN}", "older=", "older=%00"])
+@pytest.mark.parametrize("query", ["after=x", f"before={UNKNOWN}", "after=", "after=%00"])
 def test_list_when_its_page_is_wrong_then_it_is_the_first_with_a_note(app, make_token, query):
     make_token(value="ticket")
     answer = app("viewer").get(f"/tokens/tokens_overview?{query}", status=200)
@@ -284,7 +284,6 @@ def test_pages_when_a_value_is_strange_then_it_is_whole_and_escaped(app, make_to
     page = client.get(f"/tokens/{token.uid}")
     assert page.html.find("dd").get_text().strip("\n ") == value.strip()
     row = client.get("/tokens").html.find("tbody").a
-    assert row["title"] == value
     assert row.bdi.get_text() == (value if len(value) <= 40 else f"{value[:40]}…")
     edit = form_of(client.get(f"/tokens/{token.uid}/edit"), "/edit")
     assert edit["tokenform.value"].value == value
@@ -905,7 +904,7 @@ def test_page_when_it_is_read_aloud_then_headings_and_labels_are_there(app, make
     ids = [element["id"] for element in part.find_all(id=True)]
     assert len(ids) == len(set(ids))
     for field in part.find_all("input", type=lambda kind: kind not in ("hidden", "submit")):
-        assert part.find("label", attrs={"for": field["id"]})
+        assert field.get("aria-label") or part.find("label", attrs={"for": field["id"]})
     for header in part.find_all("th"):
         assert header["scope"] in ("col", "row")
 

@@ -39,10 +39,10 @@ from tests.factories import new_token
 from tests.functional.conftest import CODES
 from tests.functional.conftest import INTERNALS
 
-EDITOR = {"view", "add", "edit", "consume"}
+EDITOR = {"view", "list", "add", "edit", "consume"}
 ROLES = {
     "nobody": set(),
-    "viewer": {"view"},
+    "viewer": {"view", "list"},
     "token_operator": {"view", "consume"},
     "editor": EDITOR,
     "admin": EDITOR | {"delete"},
@@ -50,6 +50,7 @@ ROLES = {
 #: The permission that each operation of the contract needs.
 NEEDED = {
     "query_token": "view",
+    "query_tokens": "list",
     "add_token": "add",
     "add_tokens": "add",
     "consume_token": "consume",
@@ -57,6 +58,7 @@ NEEDED = {
     "consume_token_by_value": "consume",
     "update_token": "edit",
     "delete_token": "delete",
+    "update_tokens": "edit",
     "delete_tokens": "delete",
     "usages": "view",
     "qr_code": "view",
@@ -69,7 +71,7 @@ SLUGS = {
     403: {"forbidden"},
     404: {"token_not_exists", "not_found"},
     405: {"method_not_allowed"},
-    409: {"value_taken"},
+    409: {"value_taken", "count_changed"},
     413: {"too_large"},
     422: {"idempotency_conflict"},
 }
@@ -103,8 +105,10 @@ def is_told(status: int, pattern: str) -> Holds:
 
 
 def is_of_more_tokens(case: Any, answer: Any) -> bool:
-    told = answer.json() if operation_id(case) in {"add_tokens", "delete_tokens"} else {}
-    return told.get("deleted", len(told.get("token_uids", ()))) > FEW
+    batches = {"add_tokens", "update_tokens", "delete_tokens"}
+    told = answer.json() if operation_id(case) in batches else {}
+    changed = told.get("updated", told.get("deleted", 0))
+    return max(changed, len(told.get("token_uids", ()))) > FEW
 
 
 #: Tokens of a batch that is tried.
@@ -120,6 +124,31 @@ BY_CONTRACT = [
         RejectedPositiveData,
         is_told(400, "before: is no receipt of this token"),
         "a well-formed uid need not be a receipt, and the contract wants 400 then",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, "(after|before): there is no such token"),
+        "a well-formed uid need not be a token's, and the contract wants 400 then",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, "(before|filter): cannot be given together with (after|token_uids)"),
+        "the schemas of parameters do not say which go together",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, "Missing ``token_uids`` parameter"),
+        "either it or filter is required, which forms without a schema of their own do not say",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, "filter: (must be a JSON object|may only have .*)"),
+        "what a form has in a text is beyond JSON Schema",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(409, "expected_count: there are .*"),
+        "how many tokens there are is no matter of a request's form",
     ),
     Exclusion(
         RejectedPositiveData,

@@ -16,7 +16,9 @@ from cone.tokens.core.service import on_engine
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import NewToken
 from cone.tokens.core.types import Operation
+from cone.tokens.core.types import Sort
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.types import TokenFilter
 from tests.conftest import QueryRecorder
 
 pytestmark = pytest.mark.proof
@@ -127,8 +129,20 @@ USE_CASES: dict[str, Callable[[TokenService, uuid.UUID], Any]] = {
     "consume once": consume_once,
     "refuse": refuse,
     "first page": lambda service, _uid: service.page(20),
-    "page below": lambda service, uid: service.page(20, older_than=uid),
-    "page above": lambda service, uid: service.page(20, newer_than=uid),
+    "page below": lambda service, uid: service.page(20, after=uid),
+    "page above": lambda service, uid: service.page(20, before=uid),
+    "page of a prefix": lambda service, uid: service.page(
+        20,
+        matching=TokenFilter(prefix=str(uid)[:2]),
+        sort=Sort(by="value"),
+        after=uid,
+    ),
+    "page of a time": lambda service, uid: service.page(
+        20,
+        matching=TokenFilter(created_to=service.get(uid).created),
+        before=uid,
+    ),
+    "count of a prefix": lambda service, uid: service.count(TokenFilter(prefix=str(uid)[:2])),
     "usages": lambda service, uid: service.usages(uid, 50),
     "usages further on": go_on_with_usages,
     "update": lambda service, uid: service.update(uid, TokenChanges(lock_time_s=0), by="me"),

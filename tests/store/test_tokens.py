@@ -293,37 +293,37 @@ def test_page_when_walked_to_older_ones_then_each_token_is_seen_once_newest_firs
     page, seen = service.page(3), []
     while page.tokens:
         seen += [token.value for token in page.tokens]
-        page = service.page(3, older_than=page.tokens[-1].uid)
+        page = service.page(3, after=page.tokens[-1].uid)
     assert seen == ["6", "5", "4", "3", "2", "1", "0"]
 
 
 def test_page_when_walked_back_to_newer_ones_then_it_is_the_page_before(service):
     service.add_many(new_token(), 7, None, by=None)
     first = service.page(3)
-    second = service.page(3, older_than=first.tokens[-1].uid)
-    back = service.page(3, newer_than=second.tokens[0].uid)
+    second = service.page(3, after=first.tokens[-1].uid)
+    back = service.page(3, before=second.tokens[0].uid)
     assert [token.uid for token in back.tokens] == [token.uid for token in first.tokens]
 
 
 def test_page_when_at_the_ends_then_it_tells_so(service):
     service.add_many(new_token(), 5, None, by=None)
     first = service.page(3)
-    last = service.page(3, older_than=first.tokens[-1].uid)
-    back = service.page(3, newer_than=last.tokens[0].uid)
-    assert (first.has_newer, first.has_older) == (False, True)
-    assert (last.has_newer, last.has_older) == (True, False)
-    assert (back.has_newer, back.has_older) == (False, True)
+    last = service.page(3, after=first.tokens[-1].uid)
+    back = service.page(3, before=last.tokens[0].uid)
+    assert (first.has_previous, first.has_next) == (False, True)
+    assert (last.has_previous, last.has_next) == (True, False)
+    assert (back.has_previous, back.has_next) == (False, True)
 
 
 def test_page_when_the_named_token_does_not_exist_then_it_is_the_first_page(service):
     service.add_many(new_token(), 2, None, by=None)
-    page = service.page(3, older_than=uuid.uuid4())
-    assert (len(page.tokens), page.has_newer) == (2, False)
+    page = service.page(3, after=uuid.uuid4())
+    assert (len(page.tokens), page.has_previous) == (2, False)
 
 
 def test_page_when_there_are_no_tokens_then_it_is_empty(service):
     page = service.page(3)
-    assert (page.tokens, page.has_newer, page.has_older) == ((), False, False)
+    assert (page.tokens, page.has_previous, page.has_next) == ((), False, False)
 
 
 def test_check_database_when_it_answers_then_nothing_is_raised(service):

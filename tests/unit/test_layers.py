@@ -29,7 +29,7 @@ HOST = {
 
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
-    ("core.errors", "core.clock", "core.types", "core.params"),
+    ("core.errors", "core.clock", "core.types", "core.params", "core.periods"),
     ("core.records", "core.lifecycle", "core.prepared"),
     ("core.store",),
     ("core.service", "core"),
@@ -44,6 +44,7 @@ LAYERS = (
         "failures",
         "i18n",
         "identity",
+        "labels",
         "qr",
         "request_data",
         "session",
@@ -118,6 +119,9 @@ def test_module_when_it_imports_libraries_then_those_of_its_layer(module):
     elif module == "session":
         # It opens the host's sessions, and executes nothing.
         allowed = HOST | {"sqlalchemy"}
+    elif module == "labels":
+        # The one optional library.
+        allowed = HOST | {"reportlab"}
     else:
         allowed = HOST
     assert libraries(module) <= allowed

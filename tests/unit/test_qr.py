@@ -33,6 +33,24 @@ def test_png_when_read_by_a_scanner_then_it_is_the_value(value):
     assert decoded(qr.picture(value, "png")) == value
 
 
+@pytest.mark.parametrize("value", ["x", "Ünïcödé ✓ 🎟", "ABCDEFGH234567", "x" * 2953])
+def test_matrix_when_read_by_a_scanner_then_it_is_the_value(value):
+    rows = qr.matrix(value)
+    assert {len(row) for row in rows} == {len(rows)}
+    picture = Image.new("L", (len(rows) + 8,) * 2, 255)
+    for y, row in enumerate(rows):
+        for x, is_dark in enumerate(row):
+            picture.putpixel((x + 4, y + 4), 0 if is_dark else 255)
+    large = picture.resize((picture.width * 4,) * 2, Image.Resampling.NEAREST)
+    (found,) = zxingcpp.read_barcodes(large)
+    assert found.bytes.decode() == value
+
+
+def test_matrix_when_no_code_holds_the_value_then_it_is_refused():
+    with pytest.raises(ValueTooLongForQr):
+        qr.matrix("x" * 2_954)
+
+
 def test_svg_when_made_then_it_is_dark_on_white():
     picture = qr.picture("x", "svg").decode()
     assert picture.startswith("<?xml")

@@ -140,4 +140,4 @@ class TokenContainer:
         page = service.page(CHUNK)
         while page.tokens:
             yield from (str(token.uid) for token in page.tokens)
-            page = service.page(CHUNK, older_than=page.tokens[-1].uid)
+            page = service.page(CHUNK, after=page.tokens[-1].uid)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
+from urllib.parse import urlencode
 
 from cone.app.browser.actions import get_action_context
 from cone.tile import Tile
@@ -16,6 +22,7 @@ from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import STATUS_WORDS
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import StatusBadge
 from cone.tokens.browser.token import badge
@@ -24,36 +31,218 @@ from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import status_of
 from cone.tokens.browser.token import uses_text
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import VALUE_SOUGHT
 from cone.tokens.core.params import collect
-from cone.tokens.core.params import find_uid
 from cone.tokens.core.params import parse_value_sought
+from cone.tokens.core.types import Sort
+from cone.tokens.core.types import SortKey
 from cone.tokens.core.types import Token
 from cone.tokens.core.types import TokenPage
+from cone.tokens.core.types import TokenQuery
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.security import ADD
+from cone.tokens.security import DELETE
+from cone.tokens.security import EDIT
 from cone.tokens.security import LIST
 from cone.tokens.security import VIEW
 
-PAGE_SIZE: Final = 50
+if TYPE_CHECKING:
+    from pyramid.request import Request
 
-OLDER: Final = "older"
-NEWER: Final = "newer"
+OVERVIEW: Final = "tokens_overview"
+
+#: Names of the parameters in the address of the list.
+SEARCH: Final = "search"
+MATCH: Final = "match"
+STATUS: Final = "status"
+SORT: Final = "sort"
+SIZE: Final = "size"
+AFTER: Final = "after"
+BEFORE: Final = "before"
+TIMES: Final = ("created_from", "created_to", "valid_at")
+STATE: Final = (SEARCH, MATCH, STATUS, *TIMES, SORT, SIZE)
+
+PREFIX: Final = "prefix"
+EXACT: Final = "value"
+MATCHES: Final = {
+    PREFIX: _("match_prefix", default="begins with"),
+    EXACT: _("match_exact", default="is exactly"),
+}
+PAGE_SIZE: Final = "50"
+SIZES: Final = ("25", PAGE_SIZE, "100", "200")
+NEWEST_FIRST: Final = "-created"
+ORDERS: Final = {
+    NEWEST_FIRST: _("order_newest", default="Newest first"),
+    "created": _("order_oldest", default="Oldest first"),
+    "value": _("order_value", default="Value, A to Z"),
+    "-value": _("order_value_down", default="Value, Z to A"),
+}
+#: What stands in an address only where it is something else.
+_DEFAULTS: Final = {MATCH: PREFIX, SORT: NEWEST_FIRST, SIZE: PAGE_SIZE}
+#: What the parser calls parameters that have another name in the address.
+_PARSED: Final = {PREFIX: SEARCH, EXACT: SEARCH, "limit": SIZE}
 
 _NOTES: Final = {"deleted": _("note_deleted", default="The token was deleted.")}
 _WRONG_PAGE: Final = _(
     "note_wrong_page",
     default="There is no such page of the list. This is the first one.",
 )
+_WRONG_FILTER: Final = _(
+    "note_wrong_filter",
+    default="Something that the list was asked for is not possible and was left out. "
+    "This is the first page.",
+)
+#: What the page of changes leaves in the address.
+DONE: Final = "done"
+COUNT: Final = "count"
+DONE_NOTES: Final = {
+    "delete": _("note_bulk_delete", default="Tokens deleted: ${count}."),
+    "enable": _("note_bulk_enable", default="Tokens enabled: ${count}."),
+    "disable": _("note_bulk_disable", default="Tokens disabled: ${count}."),
+    "validity": _("note_bulk_validity", default="Tokens with a new validity: ${count}."),
+    "uses": _("note_bulk_uses", default="Tokens with new uses left: ${count}."),
+}
+PROBLEM: Final = "problem"
+_PROBLEM_NOTES: Final = {
+    "none": _("note_bulk_none", default="No token is selected. Nothing was changed."),
+    "many": _(
+        "note_bulk_many",
+        default="At most ${maximum} tokens can be changed at once. Narrow the filter. "
+        "Nothing was changed.",
+    ),
+}
+
+#: The actions for many tokens, and what they need.
+ACTIONS: Final = {
+    "disable": (EDIT, _("bulk_disable", default="Disable")),
+    "enable": (EDIT, _("bulk_enable", default="Enable")),
+    "validity": (EDIT, _("bulk_validity", default="Set validity")),
+    "uses": (EDIT, _("bulk_uses", default="Set uses left")),
+    "delete": (DELETE, _("bulk_delete", default="Delete")),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListState:
+    """What the address of the list asks for, as far as it is possible.
+
+    :ivar texts: the parameters as they were given, without those that are wrong or a default.
+    :ivar mistakes: what is wrong with the others.
+    :ivar is_wrong_page: whether the token beside the page is named wrongly.
+    """
+
+    query: TokenQuery
+    texts: Mapping[str, str]
+    mistakes: Mapping[str, object]
+    is_wrong_page: bool
+
+    @classmethod
+    def read(cls, pairs: Iterable[tuple[str, str]]) -> ListState:
+        """Return what ``pairs`` of names and texts ask for. A mistake leads to the first page."""
+        texts: dict[str, str] = {}
+        mistakes: dict[str, object] = {}
+        for name, text in pairs:
+            if name in texts:
+                mistakes[name] = _("mistake_given_twice", default="This was given more than once.")
+            elif name in (*STATE, AFTER, BEFORE):
+                texts[name] = text
+        for name, choices in ((MATCH, MATCHES), (SIZE, SIZES)):
+            if texts.get(name, "") not in ("", *choices):
+                mistakes[name] = _UNKNOWN_CHOICE
+        is_wrong_page = bool({AFTER, BEFORE} & {name for name, text in texts.items() if not text})
+        while True:
+            if mistakes or is_wrong_page:
+                texts = {
+                    name: text
+                    for name, text in texts.items()
+                    if name not in {*mistakes, AFTER, BEFORE}
+                }
+            try:
+                query = wiring.parser().token_query(_raw(texts))
+            except InvalidParameter as error:
+                name = _PARSED.get(error.parameter, error.parameter)
+                if name in (AFTER, BEFORE):
+                    is_wrong_page = True
+                else:
+                    mistakes[name] = mistake_text(error)
+                continue
+            return cls(query, _without_defaults(texts), mistakes, is_wrong_page)
+
+    @property
+    def address(self) -> str:
+        """The state as the query of an address."""
+        return self.address_with()
+
+    def address_with(self, **changes: object) -> str:
+        """Return the query of the address of another list or page."""
+        texts = {**{name: self.texts.get(name, "") for name in STATE}, **changes}
+        given = {name: text for name, text in _without_defaults(texts).items() if text}
+        return f"?{urlencode(given)}" if given else ""
+
+
+def _without_defaults(texts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: text for name, text in texts.items() if text != _DEFAULTS.get(name, "")}
+
+
+def _raw(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return what the parser takes."""
+    raw = {name: texts[name] for name in (STATUS, *TIMES, SORT, AFTER, BEFORE) if name in texts}
+    raw[texts.get(MATCH) or PREFIX] = texts.get(SEARCH, "")
+    return {**raw, "limit": texts.get(SIZE) or PAGE_SIZE}
+
+
+_UNKNOWN_CHOICE: Final = _("mistake_unknown", default="This value is not possible.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the choices of a field."""
+
+    value: str
+    label: object
+    selected: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FilterField:
+    """A field of the form above the list: one to choose from, or one for a time.
+
+    :ivar choices: empty where there is nothing to choose from.
+    """
+
+    name: str
+    label: object
+    text: str
+    mistake: object | None
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def mistake_id(self) -> str | None:
+        """Id of the sentence about a mistake, None where there is none."""
+        return f"tokens-{self.name}-mistake" if self.mistake else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a column: its order is a link where it has one.
+
+    :ivar order: how a screen reader tells the order of the column.
+    """
+
+    label: object
+    css: str | None = None
+    url: str | None = None
+    order: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """A token in the list."""
 
+    uid: str
     url: str
-    value: str
     short_value: str
     badge: StatusBadge
     uses: object
@@ -122,35 +311,94 @@ class ContainerContent(_ContainerTile):
 
 
 @tile(
-    name="tokens_overview",
+    name=OVERVIEW,
     path="templates/overview.pt",
     interface=TokenContainer,
     permission=LIST,
 )
 class Overview(_ContainerTile):
-    """A page of the list of tokens, newest first. Its address names a token beside it."""
+    """A page of the list of tokens. Its address tells all there is to know about it."""
 
     notes: list[Note]
+    state: ListState
     page: TokenPage
+    count: int | None
     moments: Moments
 
     def prepare(self) -> None:
         """Read the page that the address asks for."""
-        self.notes = notes_of(self.request, _NOTES)
         self.moments = Moments.of_request(self.request)
-        older, newer = self._edge(OLDER), self._edge(NEWER)
-        service = wiring.token_service()
-        self.page = service.page(PAGE_SIZE, older_than=older, newer_than=newer)
-        if self._is_first_instead(older, newer):
-            self.notes.append(Note("warning", _WRONG_PAGE))
-        elif newer and not self.page.has_newer:
-            # Fewer than a page are newer: the first page shows them all.
-            self.page = service.page(PAGE_SIZE)
+        self.state = ListState.read(self.request.GET.items())
+        self.page, self.count = self._read()
 
     @property
     def is_page(self) -> bool:
         """Whether the list is all there is on the page."""
-        return get_action_context(self.request).scope == "tokens_overview"
+        return get_action_context(self.request).scope == OVERVIEW
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there may be tokens that are not in the list."""
+        return not self.state.query.matching.is_empty
+
+    @property
+    def has_more_fields(self) -> bool:
+        """Whether the fields beside the search have to be seen."""
+        return any(name in (*self.state.texts, *self.state.mistakes) for name in (STATUS, *TIMES))
+
+    @property
+    def list_url(self) -> str:
+        """Address of the list of all tokens."""
+        return url(self.request, self.model, OVERVIEW)
+
+    @property
+    def bulk_url(self) -> str:
+        """Where the form around the list goes."""
+        return url(self.request, self.model, "bulk")
+
+    @property
+    def search(self) -> FilterField:
+        """The text that is searched for."""
+        entered = self.request.GET.get(SEARCH, "")
+        return FilterField(SEARCH, None, entered, self.state.mistakes.get(SEARCH))
+
+    @property
+    def match(self) -> FilterField:
+        """How it is searched for."""
+        label = _("match", default="The value")
+        return self._choice_field(MATCH, label, MATCHES)
+
+    @property
+    def fields(self) -> list[FilterField]:
+        """The other filters."""
+        words = {status.value: word for status, word in STATUS_WORDS.items()}
+        any_status = {"": _("any_status", default="any")}
+        return [
+            self._choice_field(STATUS, _("status", default="Status"), any_status | words),
+            *(self._time_field(name) for name in TIMES),
+        ]
+
+    @property
+    def view_fields(self) -> list[FilterField]:
+        """How the list is shown."""
+        sizes = dict.fromkeys(SIZES)
+        return [
+            self._choice_field(SORT, _("order", default="Order"), ORDERS),
+            self._choice_field(SIZE, _("page_size", default="Tokens on a page"), sizes),
+        ]
+
+    @property
+    def heads(self) -> list[Head]:
+        """The heads of the columns."""
+        return [
+            self._head(_("value", default="Value"), "value"),
+            Head(_("status", default="Status")),
+            Head(_("uses_left", default="Uses left"), "tokens-number"),
+            Head(_("valid_from", default="Valid from")),
+            Head(_("valid_to", default="Valid to")),
+            Head(_("last_used", default="Last used")),
+            self._head(_("created", default="Created"), "created", is_falling=True),
+        ]
 
     @property
     def rows(self) -> list[Row]:
@@ -158,38 +406,101 @@ class Overview(_ContainerTile):
         return [self._row(token) for token in self.page.tokens]
 
     @property
-    def newer_url(self) -> str | None:
-        """Address of the page before."""
-        return self._page_url(NEWER, self.page.tokens[0]) if self.page.has_newer else None
+    def actions(self) -> list[Choice]:
+        """What the reader may do with many tokens."""
+        return [
+            Choice(name, label, None)
+            for name, (permission, label) in ACTIONS.items()
+            if self.request.has_permission(permission, self.model)
+        ]
 
     @property
-    def older_url(self) -> str | None:
+    def may_take_all(self) -> bool:
+        """Whether all tokens that match can be changed at once."""
+        return self.count is not None and self.count <= MAX_BATCH
+
+    @property
+    def count_text(self) -> object:
+        """How many tokens are in the list."""
+        if self.count is None:
+            return _("more_than", default="more than ${count}") % {"count": MAX_BATCH}
+        return self.count
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the newest tokens come first: pages are called so then."""
+        return self.state.query.sort == Sort()
+
+    @property
+    def previous_url(self) -> str | None:
+        """Address of the page before."""
+        tokens = self.page.tokens
+        return self._page_url(before=tokens[0].uid) if self.page.has_previous and tokens else None
+
+    @property
+    def next_url(self) -> str | None:
         """Address of the page behind."""
-        return self._page_url(OLDER, self.page.tokens[-1]) if self.page.has_older else None
+        tokens = self.page.tokens
+        return self._page_url(after=tokens[-1].uid) if self.page.has_next and tokens else None
 
-    def _edge(self, name: str) -> uuid.UUID | None:
-        text = self.request.GET.get(name)
-        if text is None:
-            return None
-        uid = find_uid(text)
-        if uid is None:
+    def _read(self) -> tuple[TokenPage, int | None]:
+        """Return the page, and note what is wrong with the address."""
+        self.notes = [*notes_of(self.request, _NOTES), *_bulk_notes(self.request)]
+        query = self.state.query
+        service = wiring.token_service()
+        page, count = service.counted_page(query)
+        # Beside a token there are others: it itself. One that is gone says nothing.
+        is_gone = not (page.has_previous if query.after else page.has_next or not query.before)
+        if self.state.mistakes:
+            self.notes.append(Note("warning", _WRONG_FILTER))
+        elif is_gone or self.state.is_wrong_page:
             self.notes.append(Note("warning", _WRONG_PAGE))
-        return uid
+        elif query.before and not page.has_previous:
+            # Fewer than a page are in front: the first page shows them all.
+            return service.counted_page(dataclasses.replace(query, before=None))
+        return page, count
 
-    def _is_first_instead(self, older: uuid.UUID | None, newer: uuid.UUID | None) -> bool:
-        """Return whether the token that the address names is gone: beside one there are others."""
-        if older:
-            return not self.page.has_newer
-        return newer is not None and not self.page.has_older
+    def _choice_field(
+        self,
+        name: str,
+        label: object,
+        choices: Mapping[str, object | None],
+    ) -> FilterField:
+        chosen = self.state.texts.get(name) or _DEFAULTS.get(name, "")
+        return FilterField(
+            name,
+            label,
+            chosen,
+            self.state.mistakes.get(name),
+            tuple(
+                Choice(value, word or value, "selected" if value == chosen else None)
+                for value, word in choices.items()
+            ),
+        )
 
-    def _page_url(self, name: str, token: Token) -> str:
-        return url(self.request, self.model, "tokens_overview", f"?{name}={token.uid}")
+    def _time_field(self, name: str) -> FilterField:
+        time = getattr(self.state.query.matching, name)
+        text = self.moments.input_text(time) if time else self.request.GET.get(name, "")
+        return FilterField(name, _TIME_LABELS[name], text, self.state.mistakes.get(name))
+
+    def _head(self, label: object, by: SortKey, *, is_falling: bool = False) -> Head:
+        sort = self.state.query.sort
+        is_sorted = sort.by == by
+        goes_down = not sort.is_descending if is_sorted else is_falling
+        order = "descending" if sort.is_descending else "ascending"
+        query = self.state.address_with(sort=f"-{by}" if goes_down else by)
+        address = url(self.request, self.model, OVERVIEW, query)
+        return Head(label, url=address, order=order if is_sorted else None)
+
+    def _page_url(self, **beside: uuid.UUID) -> str:
+        query = self.state.address_with(**beside)
+        return url(self.request, self.model, OVERVIEW, query)
 
     def _row(self, token: Token) -> Row:
         show = self.moments.show
         return Row(
+            uid=str(token.uid),
             url=url(self.request, self.model[str(token.uid)]),
-            value=token.value,
             short_value=shortened(token.value),
             badge=badge(status_of(token)),
             uses=uses_text(token),
@@ -198,3 +509,20 @@ class Overview(_ContainerTile):
             last_used=show(token.last_used),
             created=show(token.created),
         )
+
+
+_TIME_LABELS: Final = {
+    "created_from": _("filter_created_from", default="Created from"),
+    "created_to": _("filter_created_to", default="Created to"),
+    "valid_at": _("filter_valid_at", default="Valid at"),
+}
+
+
+def _bulk_notes(request: Request) -> Iterator[Note]:
+    """Return the notes that the page of changes left in the address."""
+    done, count = request.GET.get(DONE), request.GET.get(COUNT, "")
+    if done in DONE_NOTES and count.isdecimal() and count.isascii() and int(count) <= MAX_BATCH:
+        yield Note("success", DONE_NOTES[done] % {"count": count})
+    problem = request.GET.get(PROBLEM)
+    if problem in _PROBLEM_NOTES:
+        yield Note("warning", _PROBLEM_NOTES[problem] % {"maximum": MAX_BATCH})

@@ -13,8 +13,13 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from cone.tokens import wiring
+from cone.tokens.browser import bulk
+from cone.tokens.browser.bulk import BULK
+from cone.tokens.browser.labels import LABELS
+from cone.tokens.browser.labels import labels_response
 from cone.tokens.browser.page import render_page
 from cone.tokens.browser.page import url
+from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
@@ -45,10 +50,32 @@ def overview_page(model: TokenContainer, request: Request) -> Response:
     return render_page(model, request, OVERVIEW)
 
 
+@view_config(name=BULK, context=TokenContainer, permission=LIST)
+def bulk_page(model: Any, request: Request) -> Response:
+    """Ask whether to change many tokens; a POST that is confirmed is the answer yes."""
+    if request.method != "POST":
+        return HTTPSeeOther(url(request, model, OVERVIEW))
+    following = bulk.answer(model, request)
+    return HTTPSeeOther(following) if following else render_page(model, request, BULK)
+
+
 @view_config(name="add", context=TokenContainer, permission=ADD)
 def add_page(model: TokenContainer, request: Request) -> Response:
     """Show the form of a new token, or add it."""
     return render_page(model, request, "add")
+
+
+@view_config(name=STATISTICS, context=TokenContainer, permission=LIST)
+def statistics_page(model: TokenContainer, request: Request) -> Response:
+    """Show how often tokens were consumed and refused."""
+    return render_page(model, request, STATISTICS)
+
+
+@view_config(name=LABELS, context=TokenContainer, permission=LIST)
+@view_config(name=LABELS, context=TokenNode, permission=VIEW)
+def labels_page(model: Any, request: Request) -> Response:
+    """Show the options of labels, or return the document."""
+    return labels_response(model, request) or render_page(model, request, LABELS)
 
 
 @view_config(context=TokenNode, permission=VIEW)

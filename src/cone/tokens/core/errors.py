@@ -14,6 +14,7 @@ slug                      code  raised as, or the reason of a refusal
 ``value_taken``           5     :class:`ValueTaken`
 ``token_disabled``        7     ``Denial.TOKEN_DISABLED``
 ``token_changed``         -     :class:`TokenChanged`
+``count_changed``         -     :class:`CountChanged`
 ``idempotency_conflict``  -     :class:`IdempotencyConflict`
 ``value_too_long_for_qr`` -     :class:`ValueTooLongForQr`
 ``unavailable``           -     :class:`Unavailable`
@@ -126,6 +127,17 @@ class TokenChanged(TokenError):
     def __init__(self, uid: object) -> None:
         """Name the token by ``uid``."""
         super().__init__(f"Token {uid} was used or changed meanwhile")
+
+
+class CountChanged(TokenChanged):
+    """Another number of tokens is meant than the caller expected."""
+
+    slug = "count_changed"
+
+    def __init__(self, count: int) -> None:
+        """Tell how many there are."""
+        self.count = count
+        TokenError.__init__(self, f"expected_count: there are {count} tokens now, nothing changed")
 
 
 class IdempotencyConflict(TokenError):

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import and_
+from sqlalchemy import not_
 from sqlalchemy import or_
 
 from cone.tokens.core.errors import Denial
@@ -93,3 +94,19 @@ def status(token: Token, now: datetime.datetime) -> Status:
 def consumable(now: SqlTime) -> ColumnElement[bool]:
     """Return the condition that selects the tokens that may be consumed at ``now``."""
     return and_(*(rule.clause(now) for rule in RULES))
+
+
+def has_status(sought: Status, now: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens whose status is ``sought`` at ``now``."""
+    clauses: list[ColumnElement[bool]] = []
+    for rule in RULES:
+        if rule.status is sought:
+            return and_(*clauses, not_(rule.clause(now)))
+        clauses.append(rule.clause(now))
+    return and_(*clauses)
+
+
+def is_in_window(time: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens whose window has ``time`` in it."""
+    edges = (rule for rule in RULES if rule.denial is Denial.OUT_OF_TIME_RANGE)
+    return and_(*(rule.clause(time) for rule in edges))

@@ -22,14 +22,22 @@ from typing import Any
 from typing import Final
 from typing import NoReturn
 from typing import TypeVar
+from typing import get_args
 
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.types import MAX_INTEGER
+from cone.tokens.core.types import NEWEST_FIRST
 from cone.tokens.core.types import UNLIMITED
 from cone.tokens.core.types import UNSET
 from cone.tokens.core.types import NewToken
+from cone.tokens.core.types import Selection
+from cone.tokens.core.types import Sort
+from cone.tokens.core.types import SortKey
+from cone.tokens.core.types import Status
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.types import TokenFilter
+from cone.tokens.core.types import TokenQuery
 from cone.tokens.core.types import Unset
 
 T = TypeVar("T")
@@ -180,6 +188,21 @@ def _window_edge(name: str, description: str) -> Parameter:
     return Parameter(name, schema, f"{description} Empty: open.")
 
 
+def _text_filter(name: str, description: str) -> Parameter:
+    return Parameter(name, {**_text_schema(MAX_VALUE_BYTES), "type": "string"}, description)
+
+
+def _time_filter(name: str, description: str) -> Parameter:
+    schema = {"type": "string", "anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
+    return Parameter(name, schema, description)
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a text inside of JSON, where null means empty."""
+    enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, **enum, "type": [schema["type"], "null"]}
+
+
 VALUE = Parameter(
     "value",
     _text_schema(MAX_VALUE_BYTES),
@@ -255,6 +278,70 @@ FORMAT = Parameter(
 #: What a token is issued with and what an update may change.
 TOKEN_PARAMETERS = (VALUE, VALID_FROM, VALID_TO, USAGE_COUNT, LOCK_TIME, ENABLED)
 
+#: Which tokens are meant. An empty one is the same as none.
+FILTER_PARAMETERS = (
+    _text_filter("value", "The whole value; case and spaces count."),
+    _text_filter("prefix", "The beginning of the value."),
+    Parameter(
+        "status",
+        {"type": "string", "enum": [*(status.value for status in Status), ""]},
+        "What the tokens can do right now.",
+    ),
+    _time_filter("created_from", "They were added then or later."),
+    _time_filter("created_to", "They were added then or before."),
+    _time_filter("valid_at", "Their window has this time in it."),
+)
+_OF_VALUE, _OF_PREFIX, _OF_STATUS, _CREATED_FROM, _CREATED_TO, _VALID_AT = FILTER_PARAMETERS
+
+#: The orders of a list, by what a request calls them.
+SORTS: Final = {
+    f"{mark}{by}": Sort(by=by, is_descending=mark == "-")
+    for by in get_args(SortKey)
+    for mark in ("", "-")
+}
+SORT = Parameter(
+    "sort",
+    {"type": "string", "enum": [*SORTS, ""]},
+    "Order of the tokens; `-` turns it around. Empty: `-created`, the newest first.",
+)
+PAGE_LIMIT = Parameter(LIMIT.name, LIMIT.schema, "How many tokens to return. Empty: the default.")
+AFTER = Parameter(
+    "after",
+    BEFORE.schema,
+    "The uid of a token: return those behind it. Empty: the first ones.",
+)
+BEFORE_TOKEN = Parameter(
+    BEFORE.name,
+    BEFORE.schema,
+    "The uid of a token: return those in front of it. Not together with `after`.",
+)
+QUERY_PARAMETERS = (*FILTER_PARAMETERS, SORT, PAGE_LIMIT, AFTER, BEFORE_TOKEN)
+
+FILTER = Parameter(
+    "filter",
+    {
+        "type": "object",
+        "properties": {
+            parameter.name: _or_null(parameter.schema) for parameter in FILTER_PARAMETERS
+        },
+        "additionalProperties": False,
+    },
+    f"JSON object of filters, in a JSON body it or its text: all tokens for which they hold, at "
+    f"most {MAX_BATCH:,}. Instead of `{TOKEN_UIDS.name}`; an empty object means all.",
+)
+EXPECTED_COUNT = Parameter(
+    "expected_count",
+    _integer_schema(0, MAX_INTEGER),
+    "How many tokens are meant; where it is another number, nothing is changed.",
+)
+CHOSEN_UIDS = Parameter(
+    TOKEN_UIDS.name,
+    TOKEN_UIDS.schema,
+    f"{TOKEN_UIDS.description} Either it or `{FILTER.name}` is required.",
+)
+#: Which tokens a change is about.
+SELECTION_PARAMETERS = (CHOSEN_UIDS, FILTER, EXPECTED_COUNT)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parser:
@@ -291,9 +378,7 @@ class Parser:
 
         :raises InvalidParameter: a parameter is wrong; ``value`` is one here.
         """
-        if VALUE.name in given:
-            message = f"{VALUE.name}: is not for many tokens, take prefix"
-            raise InvalidParameter(VALUE.name, "not_for_many", message)
+        _refuse_value(given, ", take prefix")
         if given.get(COUNT.name, "") == "":
             raise _missing(COUNT)
         count = _parse_integer(COUNT, given[COUNT.name])
@@ -318,6 +403,71 @@ class Parser:
             lock_time_s=_if_given(LOCK_TIME, given, _parse_integer),
             enabled=_if_given(ENABLED, given, _parse_flag),
         )
+
+    def changes_of_many(self, given: Mapping[str, Any]) -> TokenChanges:
+        """Return the changes of many tokens; what is omitted stays unset.
+
+        :raises InvalidParameter: a parameter is wrong; ``value`` is one here.
+        """
+        _refuse_value(given)
+        return self.changes(given)
+
+    def token_filter(self, given: Mapping[str, Any]) -> TokenFilter:
+        """Return which tokens are meant.
+
+        :raises InvalidParameter: a parameter is wrong.
+        """
+        return TokenFilter(
+            value=_parse_value(_OF_VALUE, given.get(_OF_VALUE.name, "")),
+            prefix=_parse_value(_OF_PREFIX, given.get(_OF_PREFIX.name, "")),
+            status=_unless_empty(_OF_STATUS, given, _parse_status, None),
+            created_from=self._edge(_CREATED_FROM, given),
+            created_to=self._edge(_CREATED_TO, given),
+            valid_at=self._edge(_VALID_AT, given),
+        )
+
+    def token_query(self, given: Mapping[str, Any]) -> TokenQuery:
+        """Return which page of which tokens is asked for.
+
+        :raises InvalidParameter: a parameter is wrong.
+        """
+        after = _unless_empty(AFTER, given, _parse_token_uid, None)
+        before = _unless_empty(BEFORE_TOKEN, given, _parse_token_uid, None)
+        if after and before:
+            name = BEFORE_TOKEN.name
+            message = f"{name}: cannot be given together with {AFTER.name}"
+            raise InvalidParameter(name, "not_together", message)
+        return TokenQuery(
+            matching=self.token_filter(given),
+            sort=_unless_empty(SORT, given, _parse_sort, NEWEST_FIRST),
+            limit=_unless_empty(PAGE_LIMIT, given, _parse_integer, DEFAULT_USAGES),
+            after=after,
+            before=before,
+        )
+
+    def selection(self, given: Mapping[str, Any]) -> Selection:
+        """Return which tokens a change is about.
+
+        :raises InvalidParameter: a parameter is wrong, or both or none of uids and filter are
+            given.
+        :raises TokenNotFound: one of the uids spells none.
+        """
+        name = FILTER.name
+        if name not in given:
+            return parse_token_uids(given)
+        if TOKEN_UIDS.name in given:
+            message = f"{name}: cannot be given together with {TOKEN_UIDS.name}"
+            raise InvalidParameter(name, "not_together", message)
+        raw = given[name]
+        members = _parse_json_object(raw) if isinstance(raw, str) else raw
+        if not isinstance(members, _Members):
+            raise InvalidParameter(name, "invalid_filter", f"{name}: must be a JSON object")
+        known = {parameter.name for parameter in FILTER_PARAMETERS}
+        # What is ignored elsewhere would mean more tokens than the caller thinks.
+        if not known.issuperset(member for member, _raw in members):
+            message = f"{name}: may only have {', '.join(sorted(known))}"
+            raise InvalidParameter(name, "unknown_filter", message)
+        return self.token_filter(collect(members, FILTER_PARAMETERS))
 
     def instant(self, name: str, raw: object) -> datetime.datetime:
         """Return the time that ``raw`` spells, in UTC.
@@ -422,6 +572,28 @@ def parse_usages(given: Mapping[str, Any]) -> tuple[int, uuid.UUID | None]:
     return limit, before
 
 
+def parse_expected_count(given: Mapping[str, Any]) -> int | None:
+    """Return how many tokens the caller expects to change, None where nothing is expected.
+
+    :raises InvalidParameter: it is no such number.
+    """
+    if EXPECTED_COUNT.name not in given:
+        return None
+    return _parse_integer(EXPECTED_COUNT, given[EXPECTED_COUNT.name])
+
+
+def unknown_token(name: str) -> InvalidParameter:
+    """Return the error of a parameter that has to name a token that there is."""
+    return InvalidParameter(name, "unknown_token", f"{name}: there is no such token")
+
+
+def too_many_tokens() -> InvalidParameter:
+    """Return the error of a filter that means more tokens than one change may be about."""
+    name = FILTER.name
+    message = f"{name}: means more than {MAX_BATCH} tokens, narrow it"
+    return InvalidParameter(name, "too_many_tokens", message, maximum=MAX_BATCH)
+
+
 def invalid_receipt() -> InvalidParameter:
     """Return the error of a ``before`` that is no receipt of the token."""
     message = f"{BEFORE.name}: is no receipt of this token"
@@ -449,6 +621,12 @@ def _written_time(raw: object) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(raw)
     except ValueError:
         return None
+
+
+def _refuse_value(given: Mapping[str, Any], advice: str = "") -> None:
+    if VALUE.name in given:
+        message = f"{VALUE.name}: is not for many tokens{advice}"
+        raise InvalidParameter(VALUE.name, "not_for_many", message)
 
 
 def _missing(parameter: Parameter) -> InvalidParameter:
@@ -491,6 +669,33 @@ def _parse_integer(parameter: Parameter, raw: object) -> int:
     return number
 
 
+def _parse_status(parameter: Parameter, raw: object) -> Status:
+    try:
+        return Status(raw)
+    except ValueError:
+        raise _no_choice(parameter) from None
+
+
+def _parse_sort(parameter: Parameter, raw: object) -> Sort:
+    sort = SORTS.get(raw) if isinstance(raw, str) else None
+    if sort is None:
+        raise _no_choice(parameter)
+    return sort
+
+
+def _no_choice(parameter: Parameter) -> InvalidParameter:
+    choices = ", ".join(filter(None, parameter.schema["enum"]))
+    message = f"{parameter.name}: must be one of {choices}"
+    return InvalidParameter(parameter.name, "invalid_choice", message)
+
+
+def _parse_token_uid(parameter: Parameter, raw: object) -> uuid.UUID:
+    uid = find_uid(raw) if isinstance(raw, str) else None
+    if uid is None:
+        raise unknown_token(parameter.name)
+    return uid
+
+
 def _parse_flag(parameter: Parameter, raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
@@ -527,6 +732,13 @@ def _parse_value(
         message = f"{name}: must be at most {limit} bytes of UTF-8"
         raise InvalidParameter(name, "too_long", message, maximum=limit)
     return text or None
+
+
+def _parse_json_object(text: str) -> object:
+    try:
+        return _Members(parse_json(text))
+    except InvalidParameter:
+        return None
 
 
 def _parse_json_list(text: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import secrets
 import uuid
 from collections.abc import Callable
@@ -15,12 +16,16 @@ from sqlalchemy import Engine
 
 from cone.tokens.core.clock import Clock
 from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import RANDOM_LENGTH
 from cone.tokens.core.params import check_window
 from cone.tokens.core.params import invalid_receipt
+from cone.tokens.core.params import too_many_tokens
+from cone.tokens.core.periods import edges
 from cone.tokens.core.store import Database
 from cone.tokens.core.store import HostTransaction
 from cone.tokens.core.store import KeyTaken
@@ -28,13 +33,21 @@ from cone.tokens.core.store import RecordedAnswer
 from cone.tokens.core.store import Selector
 from cone.tokens.core.store import Store
 from cone.tokens.core.store import TokensDatabase
+from cone.tokens.core.types import EVERYTHING
+from cone.tokens.core.types import NEWEST_FIRST
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import NewToken
 from cone.tokens.core.types import Outcome
+from cone.tokens.core.types import Selection
+from cone.tokens.core.types import Sort
+from cone.tokens.core.types import Statistics
+from cone.tokens.core.types import Step
 from cone.tokens.core.types import Token
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.types import TokenFilter
 from cone.tokens.core.types import TokenPage
+from cone.tokens.core.types import TokenQuery
 from cone.tokens.core.types import UsagePage
 
 T = TypeVar("T")
@@ -85,12 +98,40 @@ class TokenService:
         self,
         size: int,
         *,
-        older_than: uuid.UUID | None = None,
-        newer_than: uuid.UUID | None = None,
+        matching: TokenFilter = EVERYTHING,
+        sort: Sort = NEWEST_FIRST,
+        after: uuid.UUID | None = None,
+        before: uuid.UUID | None = None,
     ) -> TokenPage:
-        """Return up to ``size`` tokens, newest first, beside a token where one is named."""
+        """Return up to ``size`` tokens, beside a token where one is named.
+
+        A token that does not exist counts as not named.
+        """
         with self._database.reading() as store:
-            return store.page(size, older_than=older_than, newer_than=newer_than)
+            return store.page(size, matching=matching, sort=sort, after=after, before=before)
+
+    def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
+        """Return how many tokens there are for which the filter holds.
+
+        None: more than :data:`MAX_BATCH`, which are counted only where an index tells it.
+        """
+        with self._database.reading() as store:
+            return store.count(matching)
+
+    def counted_page(self, query: TokenQuery) -> tuple[TokenPage, int | None]:
+        """Return a page, and how many tokens there are in all, as :meth:`count` has it."""
+        page = self.page(
+            query.limit,
+            matching=query.matching,
+            sort=query.sort,
+            after=query.after,
+            before=query.before,
+        )
+        if page.count is not None:
+            return page, page.count
+        # To count takes longer than to read a page.
+        is_whole = not page.has_previous and not page.has_next
+        return page, len(page.tokens) if is_whole else self.count(query.matching)
 
     def usages(self, uid: uuid.UUID, limit: int, before: uuid.UUID | None = None) -> UsagePage:
         """Return up to ``limit`` usages of a token, newest first.
@@ -106,6 +147,21 @@ class TokenService:
                 return store.usages(uid, limit, before)
             except LookupError:
                 raise invalid_receipt() from None
+
+    def statistics(
+        self,
+        first: datetime.date,
+        last: datetime.date,
+        step: Step,
+        zone: datetime.tzinfo,
+    ) -> Statistics:
+        """Return how many tries to consume a token there were in each hour or day of a time.
+
+        :param last: the last day; it belongs to the time.
+        :param zone: whose clocks tell hours and days.
+        """
+        with self._database.reading() as store:
+            return store.statistics(edges(first, last, step, zone))
 
     def check_key(self, key: IdempotencyKey) -> None:
         """Refuse a key that is bound to another request.
@@ -215,7 +271,36 @@ class TokenService:
             if changes.value is None:
                 changed["value"] = str(uid)
             if changed:
-                store.update(token, changed, actor=by)
+                store.update([token], changed, actor=by)
+
+    def update_many(
+        self,
+        which: Selection,
+        changes: TokenChanges,
+        *,
+        by: Actor,
+        expected_count: int | None = None,
+    ) -> int:
+        """Change what ``changes`` gives in tokens, all of them or none; return how many.
+
+        :param changes: without a value, which is one token's.
+        :param expected_count: what the caller saw; another number refuses the change.
+        :raises TokenNotFound: one of them does not exist.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: a filter means more than :data:`MAX_BATCH` tokens, or the window
+            of one would end before it begins.
+        """
+        changed = changes.given()
+        with self._database.writing() as store:
+            tokens = _chosen(store, which, expected_count)
+            for token in tokens:
+                check_window(
+                    changed.get("valid_from", token.valid_from),
+                    changed.get("valid_to", token.valid_to),
+                )
+            if tokens and changed:
+                store.update(tokens, changed, actor=by)
+        return len(tokens)
 
     def delete(self, uid: uuid.UUID, *, by: Actor) -> None:
         """Delete the token; its usage log stays.
@@ -224,13 +309,25 @@ class TokenService:
         """
         self.delete_many([uid], by=by)
 
-    def delete_many(self, uids: list[uuid.UUID], *, by: Actor) -> None:
-        """Delete tokens, all of them or none; their usage logs stay.
+    def delete_many(
+        self,
+        which: Selection,
+        *,
+        by: Actor,
+        expected_count: int | None = None,
+    ) -> int:
+        """Delete tokens, all of them or none, and return how many; their usage logs stay.
 
+        :param expected_count: what the caller saw; another number refuses the change.
         :raises TokenNotFound: one of them does not exist.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: a filter means more than :data:`MAX_BATCH` tokens.
         """
         with self._database.writing() as store:
-            store.delete(uids, actor=by)
+            tokens = _chosen(store, which, expected_count)
+            if tokens:
+                store.delete(tokens, actor=by)
+        return len(tokens)
 
     def _consume(
         self,
@@ -291,6 +388,15 @@ class TokenService:
             if outcome is None:
                 raise
             return outcome
+
+
+def _chosen(store: Store, which: Selection, expected_count: int | None) -> list[Token]:
+    tokens = store.find_many(which, MAX_BATCH + 1)
+    if len(tokens) > MAX_BATCH:
+        raise too_many_tokens()
+    if expected_count not in (None, len(tokens)):
+        raise CountChanged(len(tokens))
+    return tokens
 
 
 def _recorded(store: Store, key: IdempotencyKey) -> RecordedAnswer | None:

@@ -15,10 +15,14 @@ import dataclasses
 import datetime
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import sqlite3
+import sys
 import uuid
+from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -28,16 +32,22 @@ from typing import Any
 from typing import Final
 from typing import Literal
 from typing import Protocol
+from typing import get_args
 
+from sqlalchemy import ARRAY
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import Dialect
 from sqlalchemy import Engine
+from sqlalchemy import Executable
+from sqlalchemy import FromClause
 from sqlalchemy import Insert
 from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import SQLColumnExpression
 from sqlalchemy import Table
+from sqlalchemy import Text
+from sqlalchemy import UnaryExpression
 from sqlalchemy import Update
 from sqlalchemy import bindparam
 from sqlalchemy import case
@@ -50,6 +60,7 @@ from sqlalchemy import literal
 from sqlalchemy import null
 from sqlalchemy import select
 from sqlalchemy import text
+from sqlalchemy import true
 from sqlalchemy import tuple_
 from sqlalchemy import update
 from sqlalchemy.exc import DatabaseError
@@ -64,6 +75,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.operators import custom_op
 
 from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import Clock
@@ -78,15 +90,24 @@ from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.records import TokenRequestRecord
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.types import EVERYTHING
+from cone.tokens.core.types import NEWEST_FIRST
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import Denied
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import NewToken
 from cone.tokens.core.types import Outcome
+from cone.tokens.core.types import Selection
+from cone.tokens.core.types import Sort
+from cone.tokens.core.types import SortKey
+from cone.tokens.core.types import Statistics
 from cone.tokens.core.types import Token
+from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.types import TokenFilter
 from cone.tokens.core.types import TokenPage
 from cone.tokens.core.types import Usage
+from cone.tokens.core.types import UsageBucket
 from cone.tokens.core.types import UsagePage
 
 logger = logging.getLogger(__name__)
@@ -99,6 +120,12 @@ SCHEMA_LOCK: Final = 0x636F6E65746F6B
 
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
+
+#: Tokens that are counted one by one.
+MOST_COUNTED: Final = 10_000
+
+#: Tokens in an order that are looked at before all are.
+NEAR: Final = 10_000
 
 #: The bits of SQLite's error codes that are not detail.
 PRIMARY_CODE: Final = 0xFF
@@ -285,6 +312,13 @@ class Store:
             return func.clock_timestamp(type_=UtcDateTime)
         return literal(self._time, UtcDateTime)
 
+    @property
+    def _read_at(self) -> ColumnElement[Any]:
+        """The time of a statement that reads: the same for all of its rows."""
+        if self._time is None:
+            return func.statement_timestamp(type_=UtcDateTime)
+        return literal(self._time, UtcDateTime)
+
     def ping(self) -> None:
         """Ask the database for a sign of life."""
         self._connection.execute(select(1))
@@ -323,25 +357,86 @@ class Store:
         row = statement.find(self._connection, sought=sought)
         return self._token(vars(row)) if row else None
 
+    def find_many(self, which: Selection, limit: int) -> list[Token]:
+        """Return tokens in the order of their uids, and keep others from changing them.
+
+        :param limit: of what a filter means no more than that are returned.
+        :raises TokenNotFound: one of the uids is no token's.
+
+        SQL: 1 statement; with a filter the cost grows with the table. Concurrency: tokens are
+        locked in the order of their uids, so that two callers with the same tokens wait for each
+        other instead of blocking each other.
+        """
+        statement = _select_tokens(self._dialect.name).with_for_update()
+        if isinstance(which, TokenFilter):
+            columns = self._columns(is_walk=False)
+            statement = statement.where(*self._conditions(which, columns)).limit(limit)
+            rows = self._connection.execute(statement.order_by(columns["uid"])).all()
+            return self._tokens(rows)
+        sought = statement.where(TokenRecord.uid.in_(which)).order_by(TokenRecord.uid)
+        tokens = self._tokens(self._connection.execute(sought).all())
+        there = {token.uid for token in tokens}
+        missing = next((uid for uid in which if uid not in there), None)
+        if missing:
+            raise TokenNotFound(missing)
+        return tokens
+
     def page(
         self,
         size: int,
         *,
-        older_than: uuid.UUID | None = None,
-        newer_than: uuid.UUID | None = None,
+        matching: TokenFilter = EVERYTHING,
+        sort: Sort = NEWEST_FIRST,
+        after: uuid.UUID | None = None,
+        before: uuid.UUID | None = None,
     ) -> TokenPage:
-        """Return up to ``size`` tokens, newest first; the first page where no token is named.
+        """Return up to ``size`` tokens, beside a token where one is named, else the first ones.
 
         A token that does not exist counts as not named.
 
-        SQL: 1 statement, 2 where a token is named; the cost does not grow with the table.
+        SQL: 1 statement, 2 where a token is named. Where no index has order and filter together,
+        4 more at most; what they cost grows with the table, and not with the place of the page.
         """
-        cursor = older_than or newer_than
-        created = self._created(cursor) if cursor else None
-        if created is None:
-            return self._page(size, None, upwards=False)
-        key = tuple_(literal(created, UtcDateTime), literal(cursor, TokenRecord.uid.type))
-        return self._page(size, key, upwards=older_than is None)
+        cursor = after or before
+        edge = self._edge(cursor, sort.by) if cursor else None
+        order = _Order(
+            sort.by,
+            size + 1,
+            edge,
+            is_rising=sort.is_descending is (edge is not None and after is None),
+        )
+        if _is_walk(matching, sort.by):
+            rows, count = self._walked(matching, order), None
+        else:
+            rows, count = self._sought(matching, order)
+        tokens = self._tokens(rows[:size])
+        is_backwards = edge is not None and after is None
+        if is_backwards:
+            tokens.reverse()
+        there_is_more = len(rows) > size
+        return TokenPage(
+            tokens=tuple(tokens),
+            has_previous=there_is_more if is_backwards else edge is not None,
+            has_next=is_backwards or there_is_more,
+            count=count,
+        )
+
+    def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
+        """Return how many tokens there are for which the filter holds.
+
+        None: more than :data:`MOST_COUNTED`, and no index has all that the filter asks for.
+
+        SQL: 1 statement; the cost grows with the table, a table of a million is read in a
+        fraction of a second.
+        """
+        is_walk = any(_is_walk(matching, by) for by in _INDEXED)
+        conditions = self._conditions(matching, self._columns(is_walk=is_walk))
+        if is_walk:
+            statement = select(func.count()).select_from(TokenRecord).where(*conditions)
+            return self._connection.scalar(statement) or 0
+        some = select(TokenRecord.uid).where(*conditions).limit(MOST_COUNTED + 1).subquery()
+        count = self._connection.scalar(select(func.count()).select_from(some)) or 0
+        return count if count <= MOST_COUNTED else None
 
     def usages(self, token_uid: uuid.UUID, limit: int, before: uuid.UUID | None) -> UsagePage:
         """Return up to ``limit`` usages of a token, newest first.
@@ -529,8 +624,14 @@ class Store:
             _event("add", row["uid"], (None, _event_values(row)), actor, version=1) for row in rows
         )
 
-    def update(self, token: Token, changed: dict[str, Any], *, actor: Actor) -> None:
-        """Change the fields of ``changed`` in ``token``, which this transaction found for update.
+    def update(
+        self,
+        tokens: Sequence[Token],
+        changed: dict[str, Any],
+        *,
+        actor: Actor,
+    ) -> None:
+        """Change the fields of ``changed`` in tokens, which this transaction found for update.
 
         :raises ValueTaken: the value belongs to another token. The transaction has to be rolled
             back.
@@ -541,46 +642,34 @@ class Store:
         if "lock_time_s" in columns:
             lock_time = columns["lock_time"] = columns.pop("lock_time_s")
             columns["locked_until"] = _locked_until(TokenRecord.last_used, literal(lock_time))
-        version = token.version + 1
         self._connection.execute(
             update(TokenRecord)
-            .where(TokenRecord.uid == token.uid)
-            .values(modified=self._now, version=version, **columns),
+            .where(TokenRecord.uid.in_([token.uid for token in tokens]))
+            .values(modified=self._now, version=TokenRecord.version + 1, **columns),
         )
-        old = _event_values(dataclasses.asdict(token))
-        new = old | _event_values(changed)
-        action = _action(changed)
-        self._log_events([_event(action, token.uid, (old, new), actor, version=version)])
+        action, new = _action(changed), _event_values(changed)
+        self._log_events(
+            _event(action, token.uid, (old, old | new), actor, version=token.version + 1)
+            for token in tokens
+            for old in [_event_values_of(token)]
+        )
 
-    def delete(self, uids: Iterable[uuid.UUID], *, actor: Actor) -> None:
-        """Delete the tokens with these uids; all of them or none. Their usage log stays.
+    def delete(self, tokens: Sequence[Token], *, actor: Actor) -> None:
+        """Delete tokens, which this transaction found for update. Their usage log stays.
 
-        :raises TokenNotFound: one of them does not exist.
-
-        SQL: 3 statements. Concurrency: tokens are locked in the order of their uids, so that
-        two callers with the same tokens wait for each other instead of blocking each other.
+        SQL: 2 statements.
         """
-        sought = list(uids)
-        rows = self._connection.execute(
-            select(TokenRecord.__table__)
-            .where(TokenRecord.uid.in_(sought))
-            .order_by(TokenRecord.uid)
-            .with_for_update(),
-        ).all()
-        there = {row.uid for row in rows}
-        missing = next((uid for uid in sought if uid not in there), None)
-        if missing:
-            raise TokenNotFound(missing)
-        self._connection.execute(delete(TokenRecord).where(TokenRecord.uid.in_(sought)))
+        uids = [token.uid for token in tokens]
+        self._connection.execute(delete(TokenRecord).where(TokenRecord.uid.in_(uids)))
         self._log_events(
             _event(
                 "delete",
-                row.uid,
-                (_event_values(row._asdict()), None),
+                token.uid,
+                (_event_values_of(token), None),
                 actor,
-                version=row.version + 1,
+                version=token.version + 1,
             )
-            for row in rows
+            for token in tokens
         )
 
     def _log_events(self, events: Iterable[dict[str, Any]]) -> None:
@@ -599,31 +688,151 @@ class Store:
             [{**row, **now} for row in rows],
         )
 
+    def _execute(self, statement: Executable, **parameters: Any) -> Any:
+        return self._connection.execute(statement, parameters)
+
     def _token(self, values: dict[str, Any]) -> Token:
         read_at = values.pop("read_at", self._time)
         return Token(lock_time_s=values.pop("lock_time"), read_at=read_at, **values)
 
-    def _created(self, uid: uuid.UUID) -> datetime.datetime | None:
-        statement = select(TokenRecord.created).where(TokenRecord.uid == uid)
-        return self._connection.scalar(statement)
+    def _tokens(self, rows: Iterable[Row[Any]]) -> list[Token]:
+        return [self._token(row._asdict()) for row in rows]
 
-    def _page(self, size: int, key: ColumnElement[Any] | None, *, upwards: bool) -> TokenPage:
-        columns = (TokenRecord.created, TokenRecord.uid)
-        statement = _select_tokens(self._dialect.name)
-        if key is not None:
-            beyond = tuple_(*columns) > key if upwards else tuple_(*columns) < key
-            statement = statement.where(beyond)
-        order = (column.asc() if upwards else column.desc() for column in columns)
-        rows = self._connection.execute(statement.order_by(*order).limit(size + 1)).all()
-        tokens = [self._token(row._asdict()) for row in rows[:size]]
-        if upwards:
-            tokens.reverse()
-        there_is_more = len(rows) > size
-        return TokenPage(
-            tokens=tuple(tokens),
-            has_newer=there_is_more if upwards else key is not None,
-            has_older=upwards or there_is_more,
-        )
+    def _edge(self, uid: uuid.UUID, by: SortKey) -> Row[Any] | None:
+        key = self._columns(is_walk=True)[by]
+        statement = select(key, TokenRecord.uid).where(TokenRecord.uid == uid)
+        return self._connection.execute(statement).one_or_none()
+
+    def _walked(self, matching: TokenFilter, order: _Order) -> Sequence[Row[Any]]:
+        """Return rows in order, found by walking along the index of the order."""
+        columns = self._columns(is_walk=True)
+        conditions = self._conditions(matching, columns)
+        return self._in_order(_select_tokens(self._dialect.name).where(*conditions), order, columns)
+
+    def _sought(
+        self,
+        matching: TokenFilter,
+        order: _Order,
+    ) -> tuple[Sequence[Row[Any]], int | None]:
+        """Return rows in order where no index has it all, and their number where it is known.
+
+        Many that match are near in the order. Few are found by reading the table once, from end
+        to end: to look at its rows in the order of an index until enough match takes many times
+        longer. Only many that are all far away are put in order by the database.
+        """
+        rows, is_all = self._near(matching, order)
+        if is_all or len(rows) == order.limit:
+            return rows, None
+        columns = self._columns(is_walk=False)
+        conditions = list(self._conditions(matching, columns))
+        keys = self._connection.execute(
+            select(columns[order.by], columns["uid"]).where(*conditions).limit(MOST_COUNTED + 1),
+        ).all()
+        if len(keys) > MOST_COUNTED:
+            statement = _select_tokens(self._dialect.name).where(*conditions)
+            return self._in_order(statement, order, columns, is_sorted=True), None
+        uids = [uid for _key, uid in order.cut(keys)]
+        found = self._connection.execute(
+            _select_tokens(self._dialect.name).where(TokenRecord.uid.in_(uids)),
+        ).all()
+        by_uid = {row.uid: row for row in found}
+        return [by_uid[uid] for uid in uids if uid in by_uid], len(keys)
+
+    def _near(self, matching: TokenFilter, order: _Order) -> tuple[Sequence[Row[Any]], bool]:
+        """Return rows that are among the next ones in order, and whether there are no others."""
+        walk = self._columns(is_walk=True)
+        key = order.key(walk)
+        last = self._in_order(select(*key).offset(NEAR), dataclasses.replace(order, limit=1), walk)
+        # The one index that there shall be is that of the order.
+        columns = {**self._columns(is_walk=False), order.by: walk[order.by], "uid": walk["uid"]}
+        conditions = list(self._conditions(matching, columns))
+        for row in last:
+            end = _literals(row, key)
+            conditions.append(tuple_(*key) <= end if order.is_rising else tuple_(*key) >= end)
+        statement = _select_tokens(self._dialect.name).where(*conditions)
+        return self._in_order(statement, order, columns), not last
+
+    def _in_order(
+        self,
+        statement: Select[Any],
+        order: _Order,
+        columns: Mapping[str, ColumnElement[Any]],
+        *,
+        is_sorted: bool = False,
+    ) -> Sequence[Row[Any]]:
+        """Return rows in order.
+
+        :param is_sorted: no index has the order.
+        """
+        key = order.key(columns)
+        if order.edge is not None:
+            edge, row = _literals(order.edge, key), tuple_(*key)
+            statement = statement.where(row > edge if order.is_rising else row < edge)
+        if self._is_postgresql and is_sorted:
+            # A row is the order of no index: the planner takes what matches for evenly spread,
+            # and would walk along one for too long.
+            key = [tuple_(*key)]
+        parts = (part.asc() if order.is_rising else part.desc() for part in key)
+        return self._connection.execute(statement.order_by(*parts).limit(order.limit)).all()
+
+    def _columns(self, *, is_walk: bool) -> dict[str, ColumnElement[Any]]:
+        """Return the columns that lists are about.
+
+        :param is_walk: an index may be walked along. Else SQLite must not see that there is one:
+            it has no idea of how many rows match, and to find each of many takes longer than to
+            read all.
+        """
+        columns: dict[str, ColumnElement[Any]] = {
+            "created": TokenRecord.__table__.columns.created,
+            "value": TokenRecord.__table__.columns.value,
+            "uid": TokenRecord.__table__.columns.uid,
+        }
+        if is_walk or self._is_postgresql:
+            return columns
+        return {name: _without_index(column) for name, column in columns.items()}
+
+    def _conditions(
+        self,
+        matching: TokenFilter,
+        columns: Mapping[str, ColumnElement[Any]],
+    ) -> Iterator[ColumnElement[bool]]:
+        value, created = columns["value"], columns["created"]
+        if matching.value is not None:
+            # One row at most: its index is always the way.
+            yield TokenRecord.value == matching.value
+        if matching.prefix is not None:
+            yield value >= matching.prefix
+            end = _text_behind(matching.prefix)
+            if end is not None:
+                yield value < end
+        if matching.created_from is not None:
+            yield created >= matching.created_from
+        if matching.created_to is not None:
+            yield created <= matching.created_to
+        if matching.valid_at is not None:
+            yield lifecycle.is_in_window(literal(matching.valid_at, UtcDateTime))
+        if matching.status is not None:
+            yield lifecycle.has_status(matching.status, self._read_at)
+
+    def statistics(self, edges: Sequence[datetime.datetime]) -> Statistics:
+        """Count the tries of all tokens between each two neighbours of ``edges``.
+
+        :param edges: two or more times, ascending.
+
+        SQL: 1 statement, 2 on PostgreSQL; the cost grows with the tries in that time, not with
+        the log.
+        """
+        pairs = list(itertools.pairwise(edges))
+        given: dict[str, Any]
+        if self._is_postgresql:
+            # It takes the statement for a long one, and a second to compile it.
+            self._connection.execute(text("SET LOCAL jit = off"))
+            given = {"starts": [start for start, _ in pairs], "ends": [end for _, end in pairs]}
+        else:
+            texts = [(_stored_text(start), _stored_text(end)) for start, end in pairs]
+            given = {"buckets": json.dumps(texts)}
+        rows = self._execute(_count_usages(is_postgresql=self._is_postgresql), **given).all()
+        return _statistics(edges, rows)
 
 
 # Statements. Those of hot paths are prepared, once for a dialect: an engine has one of its own.
@@ -639,6 +848,78 @@ def _select_tokens(dialect: str) -> Select[Any]:
 def _table(record: type[Base]) -> Table:
     # Statements on tables: those on mapped classes are looked at by the ORM each time.
     return Base.metadata.tables[record.__tablename__]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Order:
+    """A direction in a list.
+
+    :ivar limit: so many rows are enough.
+    :ivar edge: the key that the rows are beyond.
+    """
+
+    by: SortKey
+    limit: int
+    edge: Row[Any] | None
+    is_rising: bool = dataclasses.field(kw_only=True)
+
+    def key(self, columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        """Return what tells the place of a row."""
+        return [columns[self.by], columns["uid"]]
+
+    def cut(self, keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Return the keys of the rows that are to be returned, in order.
+
+        Python has the order of the database: text by its code points, uids by their bytes.
+        """
+        places = sorted((tuple(key) for key in keys), reverse=not self.is_rising)
+        if self.edge is not None:
+            edge = tuple(self.edge)
+            places = [key for key in places if (key > edge if self.is_rising else key < edge)]
+        return places[: self.limit]
+
+
+def _literals(row: Row[Any], key: Sequence[ColumnElement[Any]]) -> Any:
+    return tuple_(*(literal(part, of.type) for part, of in zip(row, key, strict=True)))
+
+
+#: Columns of lists; each has an index.
+_INDEXED: Final[tuple[SortKey, ...]] = get_args(SortKey)
+
+
+def _is_walk(matching: TokenFilter, by: SortKey) -> bool:
+    """Return whether all that a filter asks for stands in the index of an order."""
+    if matching.value is not None:
+        return True
+    asked = {
+        "value": matching.prefix,
+        "created": matching.created_from or matching.created_to,
+        "rest": matching.status or matching.valid_at,
+    }
+    return {name for name, sought in asked.items() if sought} <= {by}
+
+
+def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return ``column`` as an expression that SQLite looks no index up for."""
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def _text_behind(prefix: str) -> str | None:
+    """Return the least text that is greater than all that begin with ``prefix``.
+
+    None where there is none. Texts are in the order of their code points, which is that of their
+    bytes in UTF-8.
+    """
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    # No text has a surrogate.
+    return kept[:-1] + chr(_BEHIND_SURROGATES if following == _SURROGATES else following)
+
+
+_SURROGATES: Final = 0xD800
+_BEHIND_SURROGATES: Final = 0xE000
 
 
 def _holds_nul(sought: object) -> bool:
@@ -761,6 +1042,40 @@ def _log_with_key(dialect: Dialect) -> Prepared:
     return Prepared(statement, dialect)
 
 
+@functools.cache
+def _count_usages(*, is_postgresql: bool) -> Select[Any]:
+    """Return the statement that counts along the index, bucket by bucket and code by code.
+
+    No row is looked at, and nothing is sorted into groups: that takes several times as long. The
+    codes that there are are found by looking for the next one; behind the last one comes NULL,
+    that of a grant.
+    """
+    usage = _table(TokenUsageRecord).columns
+    code = usage.error_code
+    codes = select(func.min(code).label("error_code")).cte("codes", recursive=True)
+    next_code = select(func.min(code)).where(code > codes.c.error_code).scalar_subquery()
+    codes = codes.union_all(select(next_code).where(codes.c.error_code.is_not(None)))
+    buckets, (number, start, end) = _buckets(is_postgresql=is_postgresql)
+    within = select(func.count()).where(usage.timestamp >= start, usage.timestamp < end)
+    granted = within.where(code.is_(None)).scalar_subquery()
+    refused = within.where(code == codes.c.error_code).scalar_subquery()
+    count = case((codes.c.error_code.is_(None), granted), else_=refused)
+    return select(number, codes.c.error_code, count).select_from(buckets.join(codes, true()))
+
+
+def _buckets(*, is_postgresql: bool) -> tuple[FromClause, tuple[ColumnElement[Any], ...]]:
+    """Return a table of buckets, and its columns: number from 0, start and end."""
+    if is_postgresql:
+        times = [bindparam(name, type_=ARRAY(UtcDateTime())) for name in ("starts", "ends")]
+        unnested = func.unnest(*times).table_valued("start", "end", with_ordinality="number")
+        table = unnested.render_derived()
+        return table, (table.c.number - 1, table.c.start, table.c.end)
+    json_text = bindparam("buckets", type_=Text)
+    table = func.json_each(json_text).table_valued("key", "value")
+    start, end = (func.json_extract(table.c.value, f"$[{place}]", type_=Text) for place in (0, 1))
+    return table, (table.c.key, start, end)
+
+
 # Rows.
 
 
@@ -808,7 +1123,41 @@ def _usage(row: Row[Any]) -> Usage:
     )
 
 
+def _stored_text(time: datetime.datetime) -> str:
+    """Return ``time`` as it stands in SQLite."""
+    naive = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    return naive.isoformat(sep=" ", timespec="microseconds")
+
+
+def _statistics(
+    edges: Sequence[datetime.datetime],
+    rows: Iterable[tuple[int, int | None, int]],
+) -> Statistics:
+    granted: Counter[int] = Counter()
+    refused: dict[int, Counter[Denial | None]] = defaultdict(Counter)
+    for bucket, code, count in rows:
+        if not count:
+            continue
+        if code is None:
+            granted[bucket] = count
+        else:
+            refused[bucket][Denial.from_code(code)] += count
+    return Statistics(
+        buckets=tuple(
+            UsageBucket(start=edge, granted=granted[number], refused=dict(refused[number]))
+            for number, edge in enumerate(edges[:-1])
+        ),
+        until=edges[-1],
+    )
+
+
 _EVENT_FIELDS = ("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled")
+
+
+def _event_values_of(token: Token) -> dict[str, Any]:
+    return _event_values(
+        {field.name: getattr(token, field.name) for field in dataclasses.fields(TokenChanges)},
+    )
 
 
 def _event_values(fields: dict[str, Any]) -> dict[str, Any]:

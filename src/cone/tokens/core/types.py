@@ -9,9 +9,12 @@ import dataclasses
 import datetime
 import enum
 import uuid
+from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import Final
+from typing import Literal
 from typing import NewType
 
 from cone.tokens.core.errors import Denial
@@ -151,12 +154,73 @@ class UsagePage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFilter:
+    """Which tokens are meant: those for which all holds that is given.
+
+    :ivar value: the whole value.
+    :ivar prefix: the beginning of the value.
+    :ivar status: the status right now.
+    :ivar created_from: they were added then or later.
+    :ivar created_to: they were added then or before.
+    :ivar valid_at: their window has this time in it, its edges included.
+    """
+
+    value: Value | None = None
+    prefix: str | None = None
+    status: Status | None = None
+    created_from: datetime.datetime | None = None
+    created_to: datetime.datetime | None = None
+    valid_at: datetime.datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether it means all tokens."""
+        return self == EVERYTHING
+
+
+EVERYTHING: Final = TokenFilter()
+
+#: Tokens by their uids, or all that a filter means.
+Selection = Sequence[uuid.UUID] | TokenFilter
+
+#: What tokens are put in order by: what has an index. Nothing that a consumption changes has one,
+#: and a page would lose its place.
+SortKey = Literal["created", "value"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """The order of a list; tokens that are equal in it are in the order of their uids."""
+
+    by: SortKey = "created"
+    is_descending: bool = True
+
+
+NEWEST_FIRST: Final = Sort()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPage:
-    """Tokens, newest first, and whether there are newer and older ones beside the page."""
+    """Tokens in an order, and whether there are others before and behind the page.
+
+    :ivar count: how many there are in all, where that is known along with the page.
+    """
 
     tokens: tuple[Token, ...]
-    has_newer: bool
-    has_older: bool
+    has_previous: bool
+    has_next: bool
+    count: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenQuery:
+    """A page of a list: which tokens, in which order, how many, and beside which one."""
+
+    matching: TokenFilter
+    sort: Sort
+    limit: int
+    after: uuid.UUID | None
+    before: uuid.UUID | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,3 +235,54 @@ class IdempotencyKey:
     caller: str
     operation: Operation
     parameters: Mapping[str, Any]
+
+
+class Step(enum.Enum):
+    """How long a bucket of the statistics is, on the clocks of a zone."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UsageBucket:
+    """How many tries to consume a token there were from ``start`` to the next bucket.
+
+    :ivar refused: how many of them, by the reason; None where the log does not tell a known one.
+        Reasons that did not occur are missing.
+    """
+
+    start: datetime.datetime
+    granted: int
+    refused: Mapping[Denial | None, int]
+
+    @property
+    def refusals(self) -> int:
+        """All that were refused."""
+        return sum(self.refused.values())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The tries of all tokens in a time, oldest bucket first; empty buckets are there too."""
+
+    buckets: tuple[UsageBucket, ...]
+    until: datetime.datetime
+
+    @property
+    def granted(self) -> int:
+        """All that were granted."""
+        return sum(bucket.granted for bucket in self.buckets)
+
+    @property
+    def refused(self) -> dict[Denial | None, int]:
+        """How many were refused for each reason that occurred, the most frequent first."""
+        total: Counter[Denial | None] = Counter()
+        for bucket in self.buckets:
+            total.update(bucket.refused)
+        return dict(total.most_common())
+
+    @property
+    def refusals(self) -> int:
+        """All that were refused."""
+        return sum(bucket.refusals for bucket in self.buckets)

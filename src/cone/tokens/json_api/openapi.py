@@ -21,6 +21,13 @@ UID: Final[Schema] = {"type": "string", "format": "uuid"}
 UID_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "uuid"}
 UIDS: Final[Schema] = {"type": "array", "items": UID}
 TOKEN_OR_NULL: Final[Schema] = {"anyOf": [{"$ref": "#/components/schemas/Token"}, {"type": "null"}]}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+COUNT_OR_NULL: Final[Schema] = {
+    "type": ["integer", "null"],
+    "minimum": 0,
+    "description": "How many match; null: more than 10,000, which are not always counted.",
+}
+TOKENS: Final[Schema] = {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}
 USAGES: Final[Schema] = {"type": "array", "items": {"$ref": "#/components/schemas/Usage"}}
 
 #: Members of a granted consumption; a refused one has those of a failure and ``consumed`` false.
@@ -75,6 +82,7 @@ _IDEMPOTENCY_KEY: Final[Schema] = {
 #: Where an answer tells the uid that an operation on a token takes.
 _UID_LINKS: Final[dict[str, str]] = {
     "query_token": "$response.body#/token/uid",
+    "query_tokens": "$response.body#/tokens/0/uid",
     "add_token": "$response.body#/token_uid",
     "add_tokens": "$response.body#/token_uids/0",
     "consume_token_by_value": "$response.body#/token_uid",
@@ -101,7 +109,7 @@ _FAILURES: Final[dict[str, str]] = {
     "403": "A permission is missing, or the request comes from another site.",
     "404": "There is no such token.",
     "405": "Wrong method.",
-    "409": "The value belongs to another token.",
+    "409": "The value belongs to another token; another number of tokens is meant than expected.",
     "413": "The body is larger than 1 MiB.",
     "422": "The idempotency key was used for another request; no QR code holds the value.",
     "429": "Too many requests.",
@@ -186,7 +194,11 @@ def _links(operation_id: str) -> Schema:
         links = {"usages": _link("usages", uid="$request.path.uid", before=before)}
     if operation_id == "add_tokens":
         body = {"token_uids": "$response.body#/token_uids"}
-        links["delete_tokens"] = {"operationId": "delete_tokens", "requestBody": body}
+        for change in ("update_tokens", "delete_tokens"):
+            links[change] = {"operationId": change, "requestBody": body}
+    if operation_id == "query_tokens":
+        after = {"operationId": operation_id, "parameters": {"after": "$response.body#/next"}}
+        links[operation_id] = after
     return {"links": links} if links else {}
 
 
@@ -241,7 +253,7 @@ def _in_json(parameter: Parameter, endpoint: Endpoint) -> Schema:
 def _in_form(schema: Schema) -> Schema:
     """Return ``schema`` for a form: it has no null, and a list is text."""
     types = schema.get("type")
-    if types == "array":
+    if types in ("array", "object"):
         return {
             "type": "string",
             "minLength": 1,

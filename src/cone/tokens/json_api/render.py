@@ -15,6 +15,7 @@ from cone.tokens.core.types import Denied
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import Outcome
 from cone.tokens.core.types import Token
+from cone.tokens.core.types import TokenPage
 from cone.tokens.core.types import Usage
 from cone.tokens.core.types import UsagePage
 
@@ -30,6 +31,18 @@ def json_response(answer: Mapping[str, Any], status: int = 200) -> Response:
 def token_json(token: Token, zone: datetime.tzinfo) -> Json:
     """Return the fields of ``token``; times in ``zone`` (contract 2)."""
     return {name: _encoded(value, zone) for name, value in token_values(token).items()}
+
+
+def tokens_json(page: TokenPage, count: int | None, zone: datetime.tzinfo) -> Json:
+    """Return a page of a list of tokens, and how many there are in all."""
+    tokens = page.tokens
+    return {
+        "success": True,
+        "tokens": [token_json(token, zone) for token in tokens],
+        "next": str(tokens[-1].uid) if tokens and page.has_next else None,
+        "previous": str(tokens[0].uid) if tokens and page.has_previous else None,
+        "count": count,
+    }
 
 
 def outcome_json(outcome: Outcome) -> Json:

@@ -21,6 +21,7 @@ from cone.tokens.json_api import openapi
 from cone.tokens.json_api.render import Json
 from cone.tokens.json_api.render import outcome_json
 from cone.tokens.json_api.render import token_json
+from cone.tokens.json_api.render import tokens_json
 from cone.tokens.json_api.render import usages_json
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
@@ -29,6 +30,7 @@ from cone.tokens.security import ADD
 from cone.tokens.security import CONSUME
 from cone.tokens.security import DELETE
 from cone.tokens.security import EDIT
+from cone.tokens.security import LIST
 from cone.tokens.security import VIEW
 
 if TYPE_CHECKING:
@@ -39,12 +41,23 @@ CONSUME_TOKEN = "consume_token"  # noqa: S105 - no password
 ADD_TOKEN = "add_token"  # noqa: S105 - no password
 ADD_TOKENS = "add_tokens"
 
+_FOR_MANY = tuple(
+    parameter for parameter in params.TOKEN_PARAMETERS if parameter is not params.VALUE
+)
+
 #: What many tokens are issued with. The parser knows ``value`` too, to refuse it.
 TOKENS_PARAMETERS = (
     params.Parameter(params.VALUE.name, {"not": {}}, "Refused: take ``prefix``."),
-    *(parameter for parameter in params.TOKEN_PARAMETERS if parameter is not params.VALUE),
+    *_FOR_MANY,
     params.COUNT,
     params.PREFIX,
+)
+
+#: What may be changed in many tokens, and in which. ``value`` is refused in the same way.
+CHANGES_PARAMETERS = (
+    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: each token has its own."),
+    *_FOR_MANY,
+    *params.SELECTION_PARAMETERS,
 )
 
 
@@ -65,6 +78,34 @@ def query_token(_context: TokenContainer, request: Request) -> Json:
     token = wiring.token_service().find_by_value(value)
     zone = wiring.plugin().config.zone
     return {"success": True, "token": token and token_json(token, zone)}
+
+
+@json_view(
+    Endpoint(
+        name="query_tokens",
+        context=TokenContainer,
+        method="GET",
+        permission=LIST,
+        summary="Return a page of the tokens for which all filters hold, and how many there are.",
+        parameters=params.QUERY_PARAMETERS,
+        answer={
+            "tokens": openapi.TOKENS,
+            "next": openapi.UID_OR_NULL,
+            "previous": openapi.UID_OR_NULL,
+            "count": openapi.COUNT_OR_NULL,
+        },
+    ),
+)
+def query_tokens(_context: TokenContainer, request: Request) -> Json:
+    """Return a page of a list of tokens."""
+    query = wiring.parser().token_query(given(request, params.QUERY_PARAMETERS))
+    page, count = wiring.token_service().counted_page(query)
+    # Beside a token that there is there are others: it itself.
+    if query.after and not page.has_previous:
+        raise params.unknown_token(params.AFTER.name)
+    if query.before and not page.has_next:
+        raise params.unknown_token(params.BEFORE_TOKEN.name)
+    return tokens_json(page, count, wiring.plugin().config.zone)
 
 
 @json_view(
@@ -189,20 +230,43 @@ def delete_token(context: TokenNode, request: Request) -> Json:
 
 @json_view(
     Endpoint(
+        name="update_tokens",
+        context=TokenContainer,
+        method="POST",
+        permission=EDIT,
+        summary="Change up to 10,000 tokens; all of them or none. What is omitted stays.",
+        parameters=CHANGES_PARAMETERS,
+        answer={"updated": openapi.COUNT, "message": {"type": "string"}},
+    ),
+)
+def update_tokens(_context: TokenContainer, request: Request) -> Json:
+    """Change many tokens."""
+    fields = given(request, CHANGES_PARAMETERS)
+    parser = wiring.parser()
+    changes, expected = parser.changes_of_many(fields), params.parse_expected_count(fields)
+    which, by = parser.selection(fields), wiring.actor(request)
+    updated = wiring.token_service().update_many(which, changes, by=by, expected_count=expected)
+    return {"success": True, "updated": updated, "message": f"Updated {updated} tokens"}
+
+
+@json_view(
+    Endpoint(
         name="delete_tokens",
         context=TokenContainer,
         method="POST",
         permission=DELETE,
         summary="Delete up to 10,000 tokens; all of them or none.",
-        parameters=(params.TOKEN_UIDS,),
-        answer={"deleted": {"type": "integer"}, "message": {"type": "string"}},
+        parameters=params.SELECTION_PARAMETERS,
+        answer={"deleted": openapi.COUNT, "message": {"type": "string"}},
     ),
 )
 def delete_tokens(_context: TokenContainer, request: Request) -> Json:
     """Delete many tokens."""
-    uids = params.parse_token_uids(given(request, [params.TOKEN_UIDS]))
-    wiring.token_service().delete_many(uids, by=wiring.actor(request))
-    return {"success": True, "deleted": len(uids), "message": f"Deleted {len(uids)} tokens"}
+    fields = given(request, params.SELECTION_PARAMETERS)
+    expected = params.parse_expected_count(fields)
+    which, by = wiring.parser().selection(fields), wiring.actor(request)
+    deleted = wiring.token_service().delete_many(which, by=by, expected_count=expected)
+    return {"success": True, "deleted": deleted, "message": f"Deleted {deleted} tokens"}
 
 
 @json_view(

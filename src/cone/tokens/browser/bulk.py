@@ -1,0 +1,322 @@
+"""Changes of many tokens: what is chosen in the list, the question back, and the answer to it.
+
+It works without a script: the list sends what is chosen, this page asks and tells the number,
+and its form brings everything along once more. The service makes the change, in one transaction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import parse_qsl
+
+from cone.tile import Tile
+from cone.tile import tile
+from pyramid.httpexceptions import HTTPForbidden
+
+from cone.tokens import wiring
+from cone.tokens.browser.page import Localized
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import mistake_text
+from cone.tokens.browser.tokens import ACTIONS
+from cone.tokens.browser.tokens import COUNT
+from cone.tokens.browser.tokens import DONE
+from cone.tokens.browser.tokens import OVERVIEW
+from cone.tokens.browser.tokens import PROBLEM
+from cone.tokens.browser.tokens import ListState
+from cone.tokens.core.errors import CountChanged
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import ENABLED
+from cone.tokens.core.params import MAX_BATCH
+from cone.tokens.core.params import USAGE_COUNT
+from cone.tokens.core.params import VALID_FROM
+from cone.tokens.core.params import VALID_TO
+from cone.tokens.core.params import find_uid
+from cone.tokens.core.types import Selection
+from cone.tokens.core.types import TokenChanges
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.security import LIST
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+BULK: Final = "bulk"
+
+#: So many tokens are changed without their number having to be typed.
+FEW: Final = 100
+
+#: Names of the fields.
+ACTION: Final = "action"
+UIDS: Final = "uid"
+ALL: Final = "all"
+STATE: Final = "list"
+EXPECTED: Final = "expected"
+TYPED: Final = "typed"
+CONFIRMED: Final = "confirmed"
+
+#: Where a request carries the mistakes of the form that is to be shown again.
+_MISTAKES: Final = "cone.tokens.bulk_mistakes"
+
+_QUESTIONS: Final = {
+    "delete": _(
+        "bulk_question_delete",
+        default="Shall these tokens be deleted? This cannot be taken back. The logs of their "
+        "uses stay.",
+    ),
+    "enable": _("bulk_question_enable", default="Shall these tokens be enabled?"),
+    "disable": _(
+        "bulk_question_disable",
+        default="Shall these tokens be disabled? Every consumption is refused then.",
+    ),
+    "validity": _(
+        "bulk_question_validity",
+        default="Shall these tokens get this validity? A field that is empty means open.",
+    ),
+    "uses": _("bulk_question_uses", default="Shall these tokens have this number of uses left?"),
+}
+_COUNT_CHANGED: Final = _(
+    "bulk_count_changed",
+    default="Another number of tokens is meant by now. Nothing was changed. Look again.",
+)
+_TOKEN_GONE: Final = _(
+    "bulk_token_gone",
+    default="One of the selected tokens was deleted meanwhile. Nothing was changed.",
+)
+_WRONG_NUMBER: Final = _("bulk_wrong_number", default="This is not the number of the tokens.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Input:
+    """A field of what is to be set."""
+
+    name: str
+    kind: str
+    label: object
+    text: str
+    mistake: object | None
+    required: str | None = None
+    help: object | None = None
+
+    @property
+    def mistake_id(self) -> str | None:
+        """Id of the sentence about a mistake, None where there is none."""
+        return f"bulk-{self.name}-mistake" if self.mistake else None
+
+
+class Bulk:
+    """What a form asks to do with many tokens."""
+
+    def __init__(self, request: Request) -> None:
+        """Read the form.
+
+        :raises InvalidParameter: no form of ours sends that.
+        """
+        fields = request.POST
+        self.request = request
+        self.action: str = fields.get(ACTION, "")
+        if self.action not in ACTIONS:
+            raise _unknown(ACTION)
+        self.state = ListState.read(parse_qsl(fields.get(STATE, "").removeprefix("?")))
+        self.means_all = ALL in fields
+        if self.means_all and self.state.mistakes:
+            # What is left out would mean more tokens.
+            raise _unknown(STATE)
+        self.uids = [_uid(text) for text in dict.fromkeys(fields.getall(UIDS))]
+        self.is_confirmed = CONFIRMED in fields
+        self.which: Selection = self.state.query.matching if self.means_all else self.uids
+
+    @property
+    def permission(self) -> str:
+        """The permission that the action needs."""
+        return ACTIONS[self.action][0]
+
+    @property
+    def changes(self) -> TokenChanges:
+        """What is to be set.
+
+        :raises InvalidParameter: a field is wrong.
+        """
+        names = {"validity": (VALID_FROM, VALID_TO), "uses": (USAGE_COUNT,)}.get(self.action, ())
+        given = {name.name: self.request.POST.get(name.name, "") for name in names}
+        if self.action in ("enable", "disable"):
+            given = {ENABLED.name: "true" if self.action == "enable" else "false"}
+        return wiring.parser().changes(given)
+
+    def count(self) -> int:
+        """Return how many tokens are meant right now, or a number that is too great."""
+        if not self.means_all:
+            return len(self.uids)
+        count = wiring.token_service().count(self.state.query.matching)
+        return MAX_BATCH + 1 if count is None else count
+
+    def carry_out(self) -> int:
+        """Do what is asked for, and return with how many tokens.
+
+        :raises TokenError: it cannot be done; nothing was changed.
+        """
+        service, by = wiring.token_service(), wiring.actor(self.request)
+        expected = self.expected
+        if self.action == "delete":
+            return service.delete_many(self.which, by=by, expected_count=expected)
+        return service.update_many(self.which, self.changes, by=by, expected_count=expected)
+
+    @property
+    def expected(self) -> int:
+        """How many tokens the user was told.
+
+        :raises InvalidParameter: no form of ours sends that.
+        """
+        text = self.request.POST.get(EXPECTED, "")
+        if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
+            raise _unknown(EXPECTED)
+        return int(text)
+
+    @property
+    def is_number_typed(self) -> bool:
+        """Whether the number of tokens was typed, where it has to be."""
+        typed = self.request.POST.get(TYPED, "").strip()
+        return self.expected <= FEW or typed == str(self.expected)
+
+
+def answer(model: TokenContainer, request: Request) -> str | None:
+    """Do what a form asks for where it is confirmed; return where to go, or None to ask back.
+
+    :raises HTTPForbidden: the action is not permitted.
+    :raises InvalidParameter: no form of ours sends that.
+    """
+    bulk = Bulk(request)
+    permitted = request.has_permission(bulk.permission, model)
+    if not permitted:
+        raise HTTPForbidden(result=permitted)
+    count = bulk.count()
+    if not count:
+        return _list_url(model, bulk, **{PROBLEM: "none"})
+    if count > MAX_BATCH:
+        return _list_url(model, bulk, **{PROBLEM: "many"})
+    if not bulk.is_confirmed:
+        return None
+    mistakes: dict[str | None, str] = {}
+    request.environ[_MISTAKES] = mistakes
+    if not bulk.is_number_typed:
+        mistakes[TYPED] = _WRONG_NUMBER
+        return None
+    try:
+        done = bulk.carry_out()
+    except CountChanged:
+        mistakes[None] = _COUNT_CHANGED
+    except TokenNotFound:
+        mistakes[None] = _TOKEN_GONE
+    except InvalidParameter as error:
+        mistakes[error.parameter] = mistake_text(error)
+    else:
+        return _list_url(model, bulk, **{DONE: bulk.action, COUNT: done})
+    return None
+
+
+def _list_url(model: TokenContainer, bulk: Bulk, **more: object) -> str:
+    query = bulk.state.address_with(**more)
+    return url(bulk.request, model, OVERVIEW, query)
+
+
+def _unknown(name: str) -> InvalidParameter:
+    return InvalidParameter(name, "invalid_choice", f"{name}: is none of the choices")
+
+
+def _uid(text: str) -> uuid.UUID:
+    uid = find_uid(text)
+    if uid is None:
+        raise _unknown(UIDS)
+    return uid
+
+
+@tile(
+    name=BULK,
+    path="templates/bulk.pt",
+    interface=TokenContainer,
+    permission=LIST,
+)
+class BulkQuestion(Localized, Tile):
+    """Asks whether to change many tokens. It changes nothing, the view does."""
+
+    bulk: Bulk
+    count: int
+
+    def prepare(self) -> None:
+        """Read what is asked for, and count the tokens."""
+        self.bulk = Bulk(self.request)
+        self.count = self.bulk.count()
+        self._mistakes: dict[str | None, str] = self.request.environ.get(_MISTAKES, {})
+
+    @property
+    def heading(self) -> object:
+        """Name of the action."""
+        return ACTIONS[self.bulk.action][1]
+
+    @property
+    def question(self) -> object:
+        """The question."""
+        return _QUESTIONS[self.bulk.action]
+
+    @property
+    def notes(self) -> list[Note]:
+        """Why nothing was changed, where that is no matter of a field."""
+        names = (TYPED, *(field.name for field in self.inputs))
+        others = (self._mistakes[name] for name in self._mistakes if name not in names)
+        return [Note("danger", text) for text in others]
+
+    @property
+    def action_url(self) -> str:
+        """Where the answer goes."""
+        return url(self.request, self.model, BULK)
+
+    @property
+    def list_url(self) -> str:
+        """Address of the list that the tokens were chosen in."""
+        return _list_url(self.model, self.bulk)
+
+    @property
+    def hidden(self) -> list[tuple[str, str]]:
+        """What the form brings along."""
+        fields = [
+            (ACTION, self.bulk.action),
+            (STATE, self.bulk.state.address),
+            (EXPECTED, str(self.count)),
+            (CONFIRMED, "1"),
+        ]
+        if self.bulk.means_all:
+            return [*fields, (ALL, "1")]
+        return [*fields, *((UIDS, str(uid)) for uid in self.bulk.uids)]
+
+    @property
+    def inputs(self) -> list[Input]:
+        """The fields of what is to be set."""
+        if self.bulk.action == "validity":
+            return [
+                self._input(
+                    VALID_FROM.name, "datetime-local", _("valid_from", default="Valid from")
+                ),
+                self._input(VALID_TO.name, "datetime-local", _("valid_to", default="Valid to")),
+            ]
+        if self.bulk.action == "uses":
+            text = _("bulk_uses_help", default="-1 means without limit.")
+            label = _("uses_left", default="Uses left")
+            return [self._input(USAGE_COUNT.name, "number", label, required="required", help=text)]
+        return []
+
+    @property
+    def typed(self) -> Input | None:
+        """The field for the number of the tokens, where it has to be typed."""
+        if self.count <= FEW:
+            return None
+        label = _("bulk_typed", default="Type the number of the tokens")
+        return self._input(TYPED, "text", label, required="required")
+
+    def _input(self, name: str, kind: str, label: object, **more: Any) -> Input:
+        text = self.request.POST.get(name, "")
+        return Input(name, kind, label, text, self._mistakes.get(name), **more)

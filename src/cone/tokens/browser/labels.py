@@ -1,0 +1,433 @@
+"""The page that makes sheets of labels: a form with options, and the document."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import uuid
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from cone.tile import Tile
+from cone.tile import tile
+from pyramid.response import Response
+
+from cone.tokens import labels
+from cone.tokens import wiring
+from cone.tokens.browser.form_page import BAD_REQUEST
+from cone.tokens.browser.form_page import CONFLICT
+from cone.tokens.browser.page import Localized
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import url
+from cone.tokens.browser.token import shortened
+from cone.tokens.browser.token import token_of
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import TOKEN_UIDS
+from cone.tokens.core.params import parse_token_uids
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.request_data import FORMS
+from cone.tokens.request_data import pairs
+from cone.tokens.security import LIST
+from cone.tokens.security import VIEW
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+LABELS: Final = "labels"
+
+#: The field whose presence asks for the document instead of the form.
+MAKE: Final = "make"
+
+NOT_IMPLEMENTED: Final = 501
+
+_OWN: Final = "own"
+_SHEET, _START, _CAPTION, _MARKS = "sheet", "start", "caption", "cut_marks"
+_PAGES: Final = {"A4": (210.0, 297.0), "Letter": (215.9, 279.4)}
+
+#: What an own sheet begins with: that of the maker's number which is sold most.
+_COUNTS: Final = {"columns": "3", "rows": "7"}
+_LENGTHS: Final = {
+    "width": "63.5",
+    "height": "38.1",
+    "left": "7.2",
+    "top": "15.15",
+    "gap_x": "2.5",
+    "gap_y": "0",
+}
+_DEFAULTS: Final = {_SHEET: "L7160", _START: "1", "page": "A4", **_COUNTS, **_LENGTHS}
+_FIELD_WORDS: Final = {
+    "columns": _("labels_columns", default="Columns"),
+    "rows": _("labels_rows", default="Rows"),
+    "width": _("labels_width", default="Width of a label (mm)"),
+    "height": _("labels_height", default="Height of a label (mm)"),
+    "left": _("labels_left", default="Left margin (mm)"),
+    "top": _("labels_top", default="Upper margin (mm)"),
+    "gap_x": _("labels_gap_x", default="Gap between columns (mm)"),
+    "gap_y": _("labels_gap_y", default="Gap between rows (mm)"),
+}
+_COUNT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+_LENGTH: Final = re.compile(r"[0-9]{1,4}([.,][0-9]{1,4})?", re.ASCII)
+
+_SHEET_WORDS: Final = _(
+    "labels_sheet_words",
+    default="${name}: ${width} by ${height} mm, ${columns} by ${rows} on a page",
+)
+_OWN_WORDS: Final = _("labels_own_sheet", default="Another sheet, with the sizes below")
+_NO_SHEET: Final = _("labels_no_sheet", default="There is no such sheet.")
+_NO_NUMBER: Final = _("labels_no_number", default="This must be a number.")
+_WRONG_START: Final = _(
+    "labels_wrong_start",
+    default="This must be a whole number from 1 to ${count}, the labels of a page.",
+)
+_WRONG_SHEETS: Final = {
+    "count": _("labels_wrong_count", default="A page needs a column and a row at least."),
+    "size": _("labels_wrong_size", default="A label needs a width and a height."),
+    "overlap": _("labels_overlap", default="The labels would overlap."),
+    "page": _("labels_beyond_page", default="The labels would reach beyond the page."),
+}
+_WRONG_SELECTION: Final = _(
+    "labels_wrong_selection",
+    default="The chosen tokens cannot be read. Choose them in the list again.",
+)
+_GONE: Final = _(
+    "labels_tokens_gone",
+    default="Chosen tokens that are no longer there: ${count}. The others stay chosen.",
+)
+_TITLE: Final = _("labels", default="Labels")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SheetChoice:
+    """A sheet to choose."""
+
+    name: str
+    words: str
+    is_chosen: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SizeField:
+    """A field about an own sheet."""
+
+    name: str
+    label: str
+    text: str
+    mistake: str | None
+
+
+class WrongSelectionError(ValueError):
+    """The tokens that were chosen cannot be read."""
+
+
+class Order:
+    """What a request asks to print, and what is wrong with it.
+
+    :ivar mistakes: texts by the name of the field that they stand beside.
+    :ivar options: None where there are mistakes.
+    """
+
+    def __init__(self, fields: Iterable[tuple[str, Any]]) -> None:
+        """Read the ``fields`` of a form."""
+        given: dict[str, list[str]] = {}
+        for name, text in fields:
+            given.setdefault(name, []).append(text)
+        self._given = {name: texts[-1] for name, texts in given.items()}
+        self._chosen = given.get(TOKEN_UIDS.name, [])
+        self.is_sent = MAKE in given
+        self.mistakes: dict[str, str] = {}
+        self.options = self._options()
+
+    def uids(self) -> list[uuid.UUID]:
+        """Return the uids of the chosen tokens, each once: as fields, or as a JSON list.
+
+        :raises WrongSelectionError: they are none, or too many.
+        """
+        chosen = [text for text in self._chosen if text]
+        if not chosen:
+            return []
+        is_json = len(chosen) == 1 and chosen[0].startswith("[")
+        raw = chosen[0] if is_json else list(dict.fromkeys(chosen))
+        try:
+            return parse_token_uids({TOKEN_UIDS.name: raw})
+        except (InvalidParameter, TokenNotFound):
+            raise WrongSelectionError from None
+
+    def text(self, name: str) -> str:
+        """Return what is in a field."""
+        return self._given.get(name, _DEFAULTS[name])
+
+    def is_on(self, name: str, *, default: bool) -> bool:
+        """Return whether a box is ticked; browsers do not send one that is not."""
+        return name in self._given if self.is_sent else default
+
+    def _options(self) -> labels.Options | None:
+        sheet = self._sheet()
+        start = self._start(sheet) if sheet else None
+        if sheet is None or start is None:
+            return None
+        return labels.Options(
+            sheet=sheet,
+            start=start,
+            caption=self.is_on(_CAPTION, default=True),
+            cut_marks=self.is_on(_MARKS, default=False),
+        )
+
+    def _start(self, sheet: labels.Sheet) -> int | None:
+        text = self.text(_START)
+        if _COUNT.fullmatch(text) and 1 <= int(text) <= sheet.count:
+            return int(text)
+        self.mistakes[_START] = _WRONG_START % {"count": sheet.count}
+        return None
+
+    def _sheet(self) -> labels.Sheet | None:
+        name = self.text(_SHEET)
+        if name == _OWN:
+            return self._own_sheet()
+        if name not in labels.SHEETS:
+            self.mistakes[_SHEET] = _NO_SHEET
+        return labels.SHEETS.get(name)
+
+    def _own_sheet(self) -> labels.Sheet | None:
+        page = _PAGES.get(self.text("page"))
+        if page is None:
+            self.mistakes[_SHEET] = _NO_SHEET
+        for names, pattern in ((_COUNTS, _COUNT), (_LENGTHS, _LENGTH)):
+            wrong = [name for name in names if not pattern.fullmatch(self.text(name))]
+            self.mistakes.update(dict.fromkeys(wrong, _NO_NUMBER))
+        if page is None or self.mistakes:
+            return None
+        number = {name: float(self.text(name).replace(",", ".")) for name in _LENGTHS}
+        try:
+            return labels.Sheet(
+                name=_OWN,
+                page=page,
+                columns=int(self.text("columns")),
+                rows=int(self.text("rows")),
+                width=number["width"],
+                height=number["height"],
+                left=number["left"],
+                top=number["top"],
+                pitch_x=number["width"] + number["gap_x"],
+                pitch_y=number["height"] + number["gap_y"],
+            )
+        except labels.WrongSheetError as error:
+            self.mistakes[_SHEET] = _WRONG_SHEETS[error.reason]
+            return None
+
+
+def order_of(request: Request) -> Order:
+    """Return what ``request`` asks to print."""
+    return Order(pairs(request, FORMS))
+
+
+def labels_response(model: Any, request: Request) -> Response | None:
+    """Return the document that ``request`` asks for; None where the form is to be shown."""
+    order = order_of(request)
+    if not (order.is_sent and order.options and labels.is_available()):
+        return None
+    try:
+        values, gone = _values(model, order)
+    except WrongSelectionError:
+        return None
+    return pdf_response(values, order.options, request) if values and not gone else None
+
+
+def pdf_response(
+    values: Iterable[str],
+    options: labels.Options,
+    request: Request,
+) -> Response:
+    """Return the document with a label for each of ``values``."""
+    title = request.localizer.translate(_TITLE)
+    return Response(
+        labels.pdf(values, options, title),
+        content_type="application/pdf",
+        content_disposition='attachment; filename="labels.pdf"',
+        cache_control="no-store",
+    )
+
+
+def _values(model: Any, order: Order) -> tuple[list[str], int]:
+    """Return the values of the chosen tokens, and how many of the tokens are gone.
+
+    :raises WrongSelectionError: which tokens are meant cannot be read.
+    """
+    if isinstance(model, TokenNode):
+        return [token_of(model).value], 0
+    service = wiring.token_service()
+    found = [service.find(uid) for uid in order.uids()]
+    values = [token.value for token in found if token]
+    return values, len(found) - len(values)
+
+
+@tile(
+    name=LABELS,
+    path="templates/labels.pt",
+    interface=TokenContainer,
+    permission=LIST,
+)
+class LabelsForm(Localized, Tile):
+    """The options of labels, for chosen tokens."""
+
+    order: Order
+    notes: list[Note]
+    uids: list[uuid.UUID]
+
+    def prepare(self) -> None:
+        """Find out what is to be printed, and what keeps it from being."""
+        self.order = order_of(self.request)
+        self.notes = []
+        self.uids = []
+        if not self.is_available:
+            self.request.response.status = NOT_IMPLEMENTED
+            return
+        try:
+            self.choose()
+        except WrongSelectionError:
+            self.fail(BAD_REQUEST, _WRONG_SELECTION)
+        if self.order.is_sent and (self.order.mistakes or not self.has_tokens):
+            self.request.response.status = BAD_REQUEST
+
+    def choose(self) -> None:
+        """Take the chosen tokens; those that are gone are left out."""
+        self.uids = self.order.uids()
+        if not self.order.is_sent or self.order.mistakes:
+            return
+        service = wiring.token_service()
+        there = [uid for uid in self.uids if service.find(uid)]
+        gone = len(self.uids) - len(there)
+        if gone:
+            self.fail(CONFLICT, _GONE % {"count": gone})
+        self.uids = there
+
+    def fail(self, status: int, text: Any) -> None:
+        """Tell what is wrong above the form."""
+        self.notes.append(Note("danger", text))
+        self.request.response.status = status
+
+    @property
+    def is_available(self) -> bool:
+        """Whether labels can be made at all."""
+        return labels.is_available()
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is something to print."""
+        return bool(self.uids)
+
+    @property
+    def count(self) -> int:
+        """How many tokens are chosen."""
+        return len(self.uids)
+
+    @property
+    def short_value(self) -> str | None:
+        """The value of the one token that the page is about."""
+        return None
+
+    @property
+    def token_uids(self) -> str | None:
+        """The chosen tokens, as a field."""
+        return json.dumps([str(uid) for uid in self.uids])
+
+    @property
+    def action_url(self) -> str:
+        """Where the form goes."""
+        return url(self.request, self.model, LABELS)
+
+    @property
+    def back_url(self) -> str:
+        """Where the tokens are."""
+        return url(self.request, self.model)
+
+    @property
+    def sheets(self) -> list[SheetChoice]:
+        """The sheets to choose from."""
+        chosen = self.order.text(_SHEET)
+        choices = [
+            SheetChoice(name, _SHEET_WORDS % _facts(sheet), name == chosen)
+            for name, sheet in labels.SHEETS.items()
+        ]
+        return [*choices, SheetChoice(_OWN, _OWN_WORDS, chosen == _OWN)]
+
+    @property
+    def pages(self) -> list[SheetChoice]:
+        """The papers of an own sheet."""
+        chosen = self.order.text("page")
+        return [SheetChoice(name, name, name == chosen) for name in _PAGES]
+
+    @property
+    def size_fields(self) -> Iterator[SizeField]:
+        """The fields about an own sheet."""
+        for name, word in _FIELD_WORDS.items():
+            yield SizeField(name, word, self.order.text(name), self.mistake(name))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the sizes of an own sheet are asked for."""
+        return self.order.text(_SHEET) == _OWN
+
+    @property
+    def start(self) -> str:
+        """The first label, as it was written."""
+        return self.order.text(_START)
+
+    @property
+    def caption(self) -> str | None:
+        """The state of the box."""
+        return "checked" if self.order.is_on(_CAPTION, default=True) else None
+
+    @property
+    def cut_marks(self) -> str | None:
+        """The state of the box."""
+        return "checked" if self.order.is_on(_MARKS, default=False) else None
+
+    def mistake(self, name: str) -> str | None:
+        """Return what is wrong with a field that was sent."""
+        return self.order.mistakes.get(name) if self.order.is_sent else None
+
+
+@tile(
+    name=LABELS,
+    path="templates/labels.pt",
+    interface=TokenNode,
+    permission=VIEW,
+)
+class TokenLabelForm(LabelsForm):
+    """The options of a label, for one token."""
+
+    def choose(self) -> None:
+        """Choose nothing: the address names the token."""
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is something to print."""
+        return True
+
+    @property
+    def short_value(self) -> str | None:
+        """The value of the token."""
+        return shortened(token_of(self.model).value)
+
+    @property
+    def token_uids(self) -> str | None:
+        """No field."""
+        return None
+
+
+def _facts(sheet: labels.Sheet) -> Mapping[str, object]:
+    return {
+        "name": sheet.name,
+        "width": f"{sheet.width:g}",
+        "height": f"{sheet.height:g}",
+        "columns": sheet.columns,
+        "rows": sheet.rows,
+    }

@@ -1,0 +1,290 @@
+"""The page of the statistics: how often tokens were consumed and refused, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+
+from cone.tile import Tile
+from cone.tile import tile
+
+from cone.tokens import wiring
+from cone.tokens.browser.chart import Chart
+from cone.tokens.browser.chart import Column
+from cone.tokens.browser.chart import draw
+from cone.tokens.browser.chart import grouped
+from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.page import Localized
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import url
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.params import MAX_INSTANT
+from cone.tokens.core.params import MIN_INSTANT
+from cone.tokens.core.types import Statistics
+from cone.tokens.core.types import Step
+from cone.tokens.core.types import UsageBucket
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.security import LIST
+
+STATISTICS: Final = "statistics"
+
+#: Days that a range may have.
+MOST_DAYS: Final = 366
+
+#: Days of a range that is shown by hours.
+_DAYS_BY_HOURS: Final = 2
+
+#: Rows of the table that are shown without being asked for.
+_ROWS_SHOWN: Final = 31
+
+_RANGE, _FROM, _TO = "range", "from", "to"
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+#: Ranges by name: how many days ago they begin and end, and their words.
+_RANGES: Final = {
+    "today": (0, 0, _("statistics_today", default="Today")),
+    "yesterday": (1, 1, _("statistics_yesterday", default="Yesterday")),
+    "7-days": (6, 0, _("statistics_7_days", default="7 days")),
+    "30-days": (29, 0, _("statistics_30_days", default="30 days")),
+}
+_DEFAULT: Final = "7-days"
+_WRONG_RANGE: Final = _(
+    "statistics_wrong_range",
+    default="There is no such range: it needs a first and a last day in this order, and has "
+    "${days} days at most. These are the last 7 days.",
+)
+
+REASON_WORDS: Final = {
+    Denial.TOKEN_DISABLED: _("statistics_token_disabled", default="Disabled"),
+    Denial.USAGE_COUNT_EXCEEDED: _("statistics_usage_count_exceeded", default="Used up"),
+    Denial.TOKEN_LOCKED: _("statistics_token_locked", default="Locked after a use"),
+    Denial.OUT_OF_TIME_RANGE: _(
+        "statistics_out_of_time_range",
+        default="Not yet or no longer valid",
+    ),
+    None: _("statistics_other_reason", default="Another reason"),
+}
+
+
+class WrongRangeError(ValueError):
+    """The address asks for a range that there is not."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Range:
+    """Days to count; both belong to it.
+
+    :ivar name: of a range that has one.
+    """
+
+    first: datetime.date
+    last: datetime.date
+    name: str | None = None
+
+    @property
+    def step(self) -> Step:
+        """How long a bar is."""
+        days = (self.last - self.first).days + 1
+        return Step.HOUR if days <= _DAYS_BY_HOURS else Step.DAY
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """A range to go to."""
+
+    word: str
+    url: str
+    is_current: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table."""
+
+    iso: str
+    text: str
+    granted: str
+    refused: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reason:
+    """How often tokens were refused for a reason."""
+
+    word: str
+    count: str
+    percent: int
+
+
+def named_range(name: str, today: datetime.date) -> Range:
+    """Return the range with this ``name``.
+
+    :raises WrongRangeError: there is none.
+    """
+    if name not in _RANGES:
+        raise WrongRangeError
+    begins, ends, _word = _RANGES[name]
+    return Range(_ago(today, begins), _ago(today, ends), name)
+
+
+def read_range(given: Mapping[str, str], today: datetime.date) -> Range:
+    """Return the range that the fields of the address ask for.
+
+    :raises WrongRangeError: there is no such range.
+    """
+    if not (given.get(_FROM) or given.get(_TO)):
+        return named_range(given.get(_RANGE) or _DEFAULT, today)
+    first = _read_date(given.get(_FROM, ""))
+    last = _read_date(given[_TO]) if given.get(_TO) else today
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise WrongRangeError
+    return Range(first, last)
+
+
+def _read_date(text: str) -> datetime.date:
+    if not _DATE.fullmatch(text):
+        raise WrongRangeError
+    try:
+        date = datetime.date.fromisoformat(text)
+    except ValueError:
+        raise WrongRangeError from None
+    if not MIN_INSTANT.year <= date.year <= MAX_INSTANT.year:
+        raise WrongRangeError
+    return date
+
+
+def _ago(today: datetime.date, days: int) -> datetime.date:
+    return today - datetime.timedelta(days)
+
+
+@tile(
+    name=STATISTICS,
+    path="templates/statistics.pt",
+    interface=TokenContainer,
+    permission=LIST,
+)
+class StatisticsTile(Localized, Tile):
+    """Consumptions and refusals in a range, as a picture and as a table."""
+
+    notes: list[Note]
+    range: Range
+    statistics: Statistics
+    moments: Moments
+
+    def prepare(self) -> None:
+        """Count what the address asks for."""
+        self.notes = []
+        self.moments = Moments.of_request(self.request)
+        zone = self.moments.zone
+        today = utc_now().astimezone(zone).date()
+        try:
+            self.range = read_range(self.request.GET, today)
+        except WrongRangeError:
+            self.range = named_range(_DEFAULT, today)
+            self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
+        shown = self.range
+        service = wiring.token_service()
+        self.statistics = service.statistics(shown.first, shown.last, shown.step, zone)
+
+    @property
+    def action_url(self) -> str:
+        """Where the form goes."""
+        return url(self.request, self.model, STATISTICS)
+
+    @property
+    def tokens_url(self) -> str:
+        """Address of the tokens."""
+        return url(self.request, self.model)
+
+    @property
+    def choices(self) -> list[Choice]:
+        """The ranges that have a name."""
+        return [
+            Choice(
+                word,
+                url(self.request, self.model, STATISTICS, f"?{_RANGE}={name}"),
+                self.range.name == name,
+            )
+            for name, (_begins, _ends, word) in _RANGES.items()
+        ]
+
+    @property
+    def is_by_hours(self) -> bool:
+        """Whether a bar is an hour."""
+        return self.range.step is Step.HOUR
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing happened."""
+        return not (self.statistics.granted or self.statistics.refusals)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the table has so many rows that it waits to be asked for."""
+        return len(self.statistics.buckets) > _ROWS_SHOWN
+
+    @property
+    def granted(self) -> str:
+        """How many were granted."""
+        return grouped(self.statistics.granted)
+
+    @property
+    def refused(self) -> str:
+        """How many were refused."""
+        return grouped(self.statistics.refusals)
+
+    @property
+    def range_text(self) -> str:
+        """The days of the range."""
+        shown = [self._day(edge) for edge in (self.range.first, self.range.last)]
+        return " \N{EN DASH} ".join(dict.fromkeys(shown))
+
+    @property
+    def chart(self) -> Chart:
+        """The picture."""
+        return draw([self._column(bucket) for bucket in self.statistics.buckets])
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """The table."""
+        for bucket in self.statistics.buckets:
+            moment: Any = self.moments.show(bucket.start)
+            counts = (grouped(bucket.granted), grouped(bucket.refusals))
+            yield Row(moment.iso, self._text(bucket), *counts)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why tokens were refused, the most frequent reason first."""
+        total = self.statistics.refusals
+        return [
+            Reason(REASON_WORDS[denial], grouped(count), round(100 * count / total))
+            for denial, count in self.statistics.refused.items()
+        ]
+
+    def _column(self, bucket: UsageBucket) -> Column:
+        text = self._text(bucket)
+        counts = f"{grouped(bucket.granted)} / {grouped(bucket.refusals)}"
+        return Column(self._label(text), f"{text}: {counts}", bucket.granted, bucket.refusals)
+
+    def _text(self, bucket: UsageBucket) -> str:
+        moment: Any = self.moments.show(bucket.start)
+        return moment.text if self.is_by_hours else moment.text.partition(" ")[0]
+
+    def _day(self, date: datetime.date) -> str:
+        noon = datetime.datetime.combine(date, datetime.time(12), self.moments.zone)
+        moment: Any = self.moments.show(noon)
+        return moment.text.partition(" ")[0]
+
+    def _label(self, text: str) -> str:
+        """Return the part of a time that tells it from its neighbours."""
+        if self.is_by_hours:
+            return text.partition(" ")[2]
+        year = len("2026")
+        return text[:-year] if self.lang == "de" else text[year + 1 :]

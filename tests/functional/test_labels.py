@@ -1,0 +1,221 @@
+"""The page that makes labels."""
+
+import json
+import uuid
+
+import pypdfium2
+import pytest
+import zxingcpp
+
+from cone.tokens import labels
+from tests.functional.conftest import UNKNOWN_UID
+
+PATH = "/tokens/labels"
+OWN = {
+    "sheet": "own",
+    "page": "Letter",
+    "columns": "2",
+    "rows": "2",
+    "width": "50,5",
+    "height": "60",
+    "left": "1",
+    "top": "2.5",
+    "gap_x": "0",
+    "gap_y": "3",
+}
+
+
+@pytest.fixture
+def tokens(make_token):
+    return [make_token(value=f"value {number}") for number in range(3)]
+
+
+def form(*tokens, **fields):
+    """The fields of the form."""
+    chosen = json.dumps([str(token.uid) for token in tokens])
+    return {"token_uids": chosen, "make": "pdf", "caption": "true", **fields}
+
+
+def content(answer):
+    return answer.html.find(id="content")
+
+
+def text_of(answer):
+    return " ".join(content(answer).get_text(" ").split())
+
+
+def read_codes(answer):
+    """The texts of the codes of a document, those of the first page first."""
+    assert answer.content_type == "application/pdf"
+    found = []
+    with pypdfium2.PdfDocument(answer.body) as opened:
+        for page in opened:
+            picture = page.render(scale=4).to_pil()
+            found += sorted(code.text for code in zxingcpp.read_barcodes(picture))
+            page.close()
+    return found
+
+
+def mistake_at(answer, name):
+    assert content(answer).find(id=f"tokens-{name}")["aria-invalid"] == "true"
+    return content(answer).find(id=f"tokens-{name}-mistake").get_text(strip=True)
+
+
+@pytest.mark.parametrize(
+    ("role", "of_many", "of_one"),
+    [("viewer", 200, 200), ("token_operator", 403, 200), ("editor", 200, 200), (None, 403, 403)],
+)
+def test_page_when_the_role_may_see_the_tokens_then_it_may_print_them(
+    app,
+    make_token,
+    role,
+    of_many,
+    of_one,
+):
+    client, token = app(role), make_token()
+    for method in (client.get, client.post):
+        assert method(PATH, form(token), status="*").status_int == of_many
+        path = f"/tokens/{token.uid}/labels"
+        assert method(path, {"make": "pdf"}, status="*").status_int == of_one
+
+
+@pytest.mark.parametrize("path", [PATH, f"/tokens/{UNKNOWN_UID}/labels"])
+def test_page_when_nobody_is_signed_in_then_401(anonymous, path):
+    anonymous.get(path, status=401)
+
+
+def test_page_when_no_tokens_are_chosen_then_it_says_so(editor):
+    assert "No tokens are chosen." in text_of(editor.get(PATH))
+    assert "No tokens are chosen." in text_of(editor.post(PATH, {"make": "pdf"}, status=400))
+
+
+def test_page_when_there_is_no_such_token_then_404(editor):
+    editor.get(f"/tokens/{UNKNOWN_UID}/labels", status=404)
+
+
+@pytest.mark.parametrize("way", ["json", "fields"])
+def test_form_when_it_is_sent_then_the_document_has_the_chosen_tokens(editor, tokens, way):
+    uids = [str(token.uid) for token in tokens]
+    query = (
+        [("token_uids", json.dumps(uids))] if way == "json" else [("token_uids", u) for u in uids]
+    )
+    page = editor.post(PATH, query)
+    assert "Labels to print: 3" in text_of(page)
+    asked = next(one for one in page.forms.values() if one.action.endswith("/labels"))
+    answer = asked.submit("make")
+    assert read_codes(answer) == ["value 0", "value 1", "value 2"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="labels.pdf"'
+
+
+def test_form_when_it_is_about_one_token_then_the_document_has_it(editor, tokens):
+    page = editor.get(f"/tokens/{tokens[1].uid}/labels")
+    assert "A label for the token value 1" in text_of(page)
+    asked = next(one for one in page.forms.values() if one.action.endswith("/labels"))
+    assert read_codes(asked.submit("make")) == ["value 1"]
+
+
+def test_page_when_a_value_is_html_then_it_is_escaped_and_shortened(editor, make_token):
+    token = make_token(value="<script>alert(1)</script>" + "x" * 2000)
+    answer = editor.get(f"/tokens/{token.uid}/labels")
+    assert "<script>alert(1)" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert len(content(answer).find("bdi").get_text()) < 100
+    editor.post(f"/tokens/{token.uid}/labels", {"make": "pdf"}, status=200)
+
+
+def test_document_when_a_uid_is_chosen_twice_then_there_is_one_label(editor, tokens):
+    fields = [("make", "pdf")] + [("token_uids", str(tokens[0].uid))] * 2
+    assert read_codes(editor.post(PATH, fields)) == ["value 0"]
+
+
+def test_document_when_it_is_asked_for_by_get_then_it_is_the_same(editor, tokens):
+    assert read_codes(editor.get(PATH, form(*tokens))) == ["value 0", "value 1", "value 2"]
+
+
+def test_document_when_options_are_given_then_they_are_obeyed(editor, tokens, monkeypatch):
+    seen = []
+    monkeypatch.setattr(labels, "pdf", lambda values, options, title: seen.append(options) or b"x")
+    editor.post(PATH, form(*tokens, sheet="L7651", start="65", cut_marks="true"))
+    editor.post(PATH, {**form(*tokens), "caption": ""})
+    fields = form(*tokens, **OWN)
+    del fields["caption"]
+    editor.post(PATH, fields)
+    first, second, third = seen
+    assert first == labels.Options(sheet=labels.SHEETS["L7651"], start=65, cut_marks=True)
+    assert second == labels.Options(sheet=labels.SHEETS["L7160"])
+    assert not third.caption
+    assert (third.sheet.page, third.sheet.width, third.sheet.pitch_y) == ((215.9, 279.4), 50.5, 63)
+
+
+def test_document_when_tokens_are_gone_then_the_form_keeps_the_others(editor, service, tokens):
+    service.delete(tokens[0].uid, by=None)
+    answer = editor.post(PATH, form(*tokens), status=409)
+    assert "Chosen tokens that are no longer there: 1." in text_of(answer)
+    asked = next(one for one in answer.forms.values() if one.action.endswith("/labels"))
+    assert read_codes(asked.submit("make")) == ["value 1", "value 2"]
+    for token in tokens[1:]:
+        service.delete(token.uid, by=None)
+    editor.post(PATH, form(*tokens), status=400)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    ["x", "[1]", "[", '["x"]', "[]", "<b>", "\0", json.dumps([str(uuid.UUID(int=0))] * 2)],
+)
+def test_selection_when_it_cannot_be_read_then_the_page_says_so(editor, chosen):
+    for fields in ({"token_uids": chosen}, {"token_uids": chosen, "make": "pdf"}):
+        answer = editor.post(PATH, fields, status=400)
+        assert "The chosen tokens cannot be read." in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mistake"),
+    [
+        ("sheet", "L9999", "There is no such sheet."),
+        ("sheet", "<b>", "There is no such sheet."),
+        ("start", "0", "This must be a whole number from 1 to 21, the labels of a page."),
+        ("start", "22", "This must be a whole number from 1 to 21, the labels of a page."),
+        ("start", "", "This must be a whole number from 1 to 21, the labels of a page."),
+        ("start", "\u0661", "This must be a whole number from 1 to 21, the labels of a page."),
+        ("start", "9" * 2048, "This must be a whole number from 1 to 21, the labels of a page."),
+    ],
+)
+def test_option_when_it_is_wrong_then_the_form_says_why(editor, tokens, name, text, mistake):
+    answer = editor.post(PATH, form(*tokens, **{name: text}), status=400)
+    assert mistake_at(answer, name) == mistake
+    assert "Labels to print: 3" in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "mistake"),
+    [
+        ({"page": "A3"}, "sheet", "There is no such sheet."),
+        ({"width": "wide"}, "width", "This must be a number."),
+        ({"gap_x": "-5"}, "gap_x", "This must be a number."),
+        ({"columns": "2.5"}, "columns", "This must be a number."),
+        ({"rows": "0"}, "sheet", "A page needs a column and a row at least."),
+        ({"height": "0"}, "sheet", "A label needs a width and a height."),
+        ({"columns": "9"}, "sheet", "The labels would reach beyond the page."),
+    ],
+)
+def test_own_sheet_when_it_is_wrong_then_the_form_says_why(editor, tokens, changed, name, mistake):
+    answer = editor.post(PATH, form(*tokens, **{**OWN, **changed}), status=400)
+    assert mistake_at(answer, name) == mistake
+    assert content(answer).find("details").has_attr("open")
+
+
+def test_page_when_the_library_is_missing_then_it_says_what_to_install(
+    editor,
+    tokens,
+    monkeypatch,
+):
+    monkeypatch.setattr(labels, "is_available", lambda: False)
+    for path in (PATH, f"/tokens/{tokens[0].uid}/labels"):
+        for answer in (editor.get(path, status=501), editor.post(path, form(*tokens), status=501)):
+            assert "pip install cone.tokens[labels]" in text_of(answer)
+            assert not content(answer).find("form")
+
+
+def test_document_when_another_site_asks_for_it_then_it_is_refused(editor, tokens):
+    editor.post(PATH, form(*tokens), headers={"Sec-Fetch-Site": "cross-site"}, status=403)

@@ -1,0 +1,224 @@
+"""The page of the statistics."""
+
+import datetime
+import re
+import uuid
+
+import cone.sql
+import pytest
+from sqlalchemy import insert
+
+from cone.tokens.browser import statistics
+from cone.tokens.browser.statistics import REASON_WORDS
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.records import TokenUsageRecord
+from tests.factories import new_token
+
+PATH = "/tokens/statistics"
+
+
+def utc(*fields):
+    return datetime.datetime(*fields, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch):
+    # Half past one in the night of the 6th of June in Vienna.
+    monkeypatch.setattr(statistics, "utc_now", lambda: utc(2026, 6, 5, 23, 30))
+
+
+@pytest.fixture
+def log(wsgi_app):
+    """Return a function that writes rows to the log."""
+
+    def write(*rows):
+        values = [
+            {
+                "uid": uuid.uuid4(),
+                "token_uid": uuid.uuid4(),
+                "token_value": "x",
+                "timestamp": time,
+                "error_code": code,
+                "version": 2,
+            }
+            for time, code in rows
+        ]
+        with cone.sql.session_factory.engine.begin() as connection:
+            connection.execute(insert(TokenUsageRecord), values)
+
+    return write
+
+
+def page(client, query=""):
+    return client.get(f"{PATH}{query}", status=200)
+
+
+def content(answer):
+    return answer.html.find(id="content")
+
+
+def text_of(answer):
+    return " ".join(content(answer).get_text(" ").split())
+
+
+def table_of(answer):
+    """The rows of the last table, without those of zeros."""
+    rows = content(answer).find_all("table")[-1].find("tbody").find_all("tr")
+    texts = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in rows]
+    return [row for row in texts if row[1:] != ["0", "0"]]
+
+
+def dates_of(answer):
+    return [answer.html.find(id=f"tokens-{name}")["value"] for name in ("from", "to")]
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("viewer", 200), ("editor", 200), ("token_operator", 403), (None, 403)],
+)
+def test_page_when_the_role_may_list_then_it_may_see_them(app, role, status):
+    assert app(role).get(PATH, status="*").status_int == status
+
+
+def test_page_when_nobody_is_signed_in_then_401(anonymous):
+    anonymous.get(PATH, status=401)
+
+
+def test_page_when_nothing_happened_then_it_says_so(editor):
+    answer = page(editor)
+    assert "No token was consumed or refused in this time." in text_of(answer)
+    assert not content(answer).find("svg")
+    assert dates_of(answer) == ["2026-05-31", "2026-06-06"]
+
+
+def test_page_when_tokens_are_consumed_then_it_counts_them(editor, service, monkeypatch):
+    monkeypatch.undo()
+    uid = service.add(new_token(usage_count=1), by=None)
+    for _ in range(3):
+        service.consume(uid, by="me")
+    answer = page(editor, "?range=today")
+    assert "Granted 1" in text_of(answer)
+    assert "Refused 2" in text_of(answer)
+    assert "Used up 2 100 %" in text_of(answer)
+
+
+def test_days_when_shown_then_those_of_the_zone_count(editor, log):
+    log((utc(2026, 6, 4, 21, 59), None), (utc(2026, 6, 4, 22), 2), (utc(2026, 6, 5, 22), None))
+    assert table_of(page(editor)) == [
+        ["2026-06-04", "1", "0"],
+        ["2026-06-05", "0", "1"],
+        ["2026-06-06", "1", "0"],
+    ]
+
+
+def test_hours_when_a_day_is_shown_then_they_are_its_own(editor, log):
+    log((utc(2026, 6, 4, 22, 30), None), (utc(2026, 6, 5, 21, 59), 3), (utc(2026, 6, 5, 22), 3))
+    assert table_of(page(editor, "?range=yesterday")) == [
+        ["2026-06-05 00:00", "1", "0"],
+        ["2026-06-05 23:00", "0", "1"],
+    ]
+    assert table_of(page(editor, "?range=today")) == [["2026-06-06 00:00", "0", "1"]]
+
+
+def test_hours_when_the_clocks_go_back_then_one_is_there_twice(editor, log):
+    log((utc(2026, 10, 25, 0, 30), None), (utc(2026, 10, 25, 1, 30), None))
+    answer = page(editor, "?from=2026-10-25&to=2026-10-25")
+    assert table_of(answer) == [["2026-10-25 02:00", "1", "0"]] * 2
+    times = content(answer).find_all("table")[-1].find_all("time")
+    assert len({time["datetime"] for time in times}) == 25
+
+
+def test_picture_when_there_are_figures_then_it_has_the_bars_and_their_words(editor, log):
+    log(*[(utc(2026, 6, 5, 12), None)] * 4, (utc(2026, 6, 5, 12), 4), (utc(2026, 6, 3, 12), 7))
+    picture = content(page(editor)).find("svg")
+    assert picture["role"] == "img"
+    words = [picture.find(id=uid).get_text(" ", strip=True) for uid in picture_ids(picture)]
+    assert "4 granted, 2 refused." in " ".join(words[1].split())
+    titles = [rect.title.string for rect in picture.find_all("rect") if rect.title]
+    assert titles == ["2026-06-03: 0 / 1", "2026-06-05: 4 / 1", "2026-06-05: 4 / 1"]
+    granted, refused = picture.find_all(class_=re.compile("tokens-bar"))[1:]
+    base = float(picture.find(class_="tokens-base")["y1"])
+    assert float(granted["y"]) + float(granted["height"]) == pytest.approx(base, abs=0.2)
+    assert float(refused["y"]) == pytest.approx(base, abs=0.2)
+
+
+def picture_ids(picture):
+    return picture["aria-labelledby"].split()
+
+
+def test_reasons_when_there_are_some_then_the_most_frequent_comes_first(editor, log):
+    log(*[(utc(2026, 6, 5, 12), code) for code in (3, 3, 4, 7, 2, 3, 99)])
+    reasons = content(page(editor)).find("table").find("tbody").find_all("tr")
+    words = [" ".join(row.get_text(" ").split()) for row in reasons]
+    assert words[0] == "Locked after a use 3 43 %"
+    assert "Another reason 1 14 %" in words
+    assert len(words) == 5
+
+
+def test_reasons_when_there_are_denials_then_each_has_a_word():
+    assert REASON_WORDS.keys() == {*Denial, None}
+
+
+def test_range_when_it_is_long_then_its_table_waits(editor, log):
+    log((utc(2026, 1, 5, 12), None))
+    details = content(page(editor, "?from=2026-01-01")).find("details")
+    assert not details.has_attr("open")
+    assert content(page(editor, "?from=2026-01-01&to=2026-01-08")).find("details").has_attr("open")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?range=7-days", "?range=", "?from=&to=", "?from=2026-05-31&to=", "?from=2026-05-31"],
+)
+def test_range_when_left_out_then_it_is_the_last_seven_days(editor, query):
+    answer = page(editor, query)
+    assert dates_of(answer) == ["2026-05-31", "2026-06-06"]
+    assert not content(answer).find(class_="alert")
+
+
+def test_range_when_it_has_a_name_then_it_is_marked(editor):
+    current = content(page(editor, "?range=30-days")).find(attrs={"aria-current": True})
+    assert current.string == "30 days"
+
+
+@pytest.mark.parametrize(
+    "query", ["?from=0002-01-01&to=0002-01-02", "?from=9998-12-31&to=9998-12-31"]
+)
+def test_range_when_it_lies_far_away_then_it_is_shown(editor, query):
+    assert not content(page(editor, query)).find(class_="alert")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?range=century",
+        "?range=%3Cscript%3E",
+        "?to=2026-06-01",
+        "?from=yesterday",
+        "?from=2026-02-30",
+        "?from=20260601",
+        "?from=0001-01-01&to=0001-01-02",
+        "?from=9999-01-01&to=9999-12-31",
+        "?from=2026-06-02&to=2026-06-01",
+        "?from=2026-06-07",
+        "?from=2025-06-05&to=2026-06-06",
+        "?from=%D9%A2%D9%A0%D9%A2%D9%A6-06-01",
+        "?from=" + "9" * 2048,
+        "?from=%00",
+    ],
+)
+def test_range_when_it_is_wrong_then_the_default_and_a_note_are_shown(editor, query):
+    answer = page(editor, query)
+    assert "There is no such range" in content(answer).find(class_="alert").get_text()
+    assert dates_of(answer) == ["2026-05-31", "2026-06-06"]
+
+
+def test_range_when_it_has_most_days_then_it_is_shown(editor):
+    assert dates_of(page(editor, "?from=2025-06-06&to=2026-06-06"))[0] == "2025-06-06"
+
+
+def test_page_when_it_is_asked_for_then_that_is_one_statement(editor, query_recorder):
+    page(editor)
+    query_recorder.clear()
+    page(editor)
+    assert len([text for text in query_recorder.statements if "token_usage" in text]) == 1
