@@ -22,7 +22,7 @@ BUDGETS: Mapping[str, Mapping[str, int]] = {
     "update": {"sqlite": 3, "postgresql": 3},
     "usages": {"sqlite": 2, "postgresql": 2},
     "list page": {"sqlite": 1, "postgresql": 1},
-    "token page": {"sqlite": 1, "postgresql": 1},
+    "token page": {"sqlite": 3, "postgresql": 3},
     "delete": {"sqlite": 3, "postgresql": 3},
 }
 KEY = "Idempotency-Key: budget\r\n"

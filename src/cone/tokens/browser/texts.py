@@ -9,6 +9,7 @@ from translationstring import TranslationString
 
 from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.types import Status
 from cone.tokens.core.types import Token
@@ -37,6 +38,17 @@ _STATUS_REASONS: Final = {
     ),
     Status.NOT_YET_VALID: _("reason_not_yet_valid", default="It is valid from ${time} on."),
     Status.EXPIRED: _("reason_expired", default="It was valid until ${time}."),
+}
+
+CONSUMED: Final = _("note_consumed", default="One use was taken.")
+USED: Final = _("used", default="Used")
+REFUSED: Final = _("note_refused", default="The token was refused:")
+
+_DENIAL_WORDS: Final = {
+    Denial.TOKEN_DISABLED: _("denial_token_disabled", default="Disabled"),
+    Denial.USAGE_COUNT_EXCEEDED: _("denial_usage_count_exceeded", default="Used up"),
+    Denial.TOKEN_LOCKED: _("denial_token_locked", default="Locked after a use"),
+    Denial.OUT_OF_TIME_RANGE: _("denial_out_of_time_range", default="Outside its time"),
 }
 
 _MISTAKES: Final = {
@@ -164,6 +176,11 @@ class FailureText:
     heading: TranslationString
     text: TranslationString
     reference: str | None
+
+
+def denial_word(denial: Denial) -> TranslationString:
+    """Return why a consumption was refused, in a few words."""
+    return _DENIAL_WORDS[denial]
 
 
 def status_reason(token: Token, status: Status, moments: Moments) -> TranslationString:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
@@ -12,11 +13,16 @@ from cone.tile import Tile
 from cone.tile import tile
 
 from cone.tokens import qr
+from cone.tokens import wiring
+from cone.tokens.browser.history import History
+from cone.tokens.browser.history import history
 from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.quick import ButtonGroup
+from cone.tokens.browser.quick import button_groups
 from cone.tokens.browser.texts import STATUS_WORDS
 from cone.tokens.browser.texts import status_reason
 from cone.tokens.core import lifecycle
@@ -25,6 +31,7 @@ from cone.tokens.core.types import Status
 from cone.tokens.core.types import Token
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenNode
+from cone.tokens.security import CONSUME
 from cone.tokens.security import DELETE
 from cone.tokens.security import EDIT
 from cone.tokens.security import VIEW
@@ -39,6 +46,10 @@ _NOTES: Final = {
     "added": _("note_added", default="The token was added."),
     "saved": _("note_saved", default="The changes were saved."),
 }
+_MEANWHILE: Final = _(
+    "note_meanwhile",
+    default="The token was used meanwhile: nothing was changed. Look at it and press again.",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,16 +155,40 @@ class TokenContent(TokenTile):
     """Shows a token: what it can do now, its QR picture, its fields."""
 
     status: Status
+    history: History
 
     def prepare(self) -> None:
         """Take the token and work its status out."""
         super().prepare()
         self.status = status_of(self.token)
+        self.history = history(self.request, self.token, self.moments)
 
     @property
     def notes(self) -> list[Note]:
         """What was done on the page before."""
-        return notes_of(self.request, _NOTES)
+        meanwhile = [Note("warning", _MEANWHILE)] if "meanwhile" in self.request.GET else []
+        return notes_of(self.request, _NOTES) + meanwhile + self.history.notes
+
+    @property
+    def button_groups(self) -> list[ButtonGroup]:
+        """The buttons that change the token."""
+        ranges = wiring.plugin().settings_file.values
+        return button_groups(self.token, self.moments, ranges)
+
+    @property
+    def change_url(self) -> str | None:
+        """Where the buttons send to, for those who may change the token."""
+        return self.permitted_url("change", EDIT)
+
+    @property
+    def use_url(self) -> str | None:
+        """Where the button sends to that takes a use, for those who may consume."""
+        return self.permitted_url("use", CONSUME)
+
+    @property
+    def use_key(self) -> str:
+        """The key of this rendering: pressed twice, the button takes one use."""
+        return str(uuid.uuid4())
 
     @property
     def badge(self) -> StatusBadge:

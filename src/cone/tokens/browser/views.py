@@ -9,21 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
+from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from cone.tokens import wiring
 from cone.tokens.browser import bulk
+from cone.tokens.browser import quick
 from cone.tokens.browser.bulk import BULK
+from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
 from cone.tokens.browser.page import render_page
 from cone.tokens.browser.page import url
 from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.params import collect
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
+from cone.tokens.request_data import FORMS
+from cone.tokens.request_data import pairs
 from cone.tokens.security import ADD
+from cone.tokens.security import CONSUME
 from cone.tokens.security import DELETE
 from cone.tokens.security import EDIT
 from cone.tokens.security import LIST
@@ -90,6 +98,38 @@ def edit_page(model: TokenNode, request: Request) -> Response:
     return render_page(model, request, "editform")
 
 
+@view_config(name="change", context=TokenNode, permission=EDIT)
+def change_token(model: Any, request: Request) -> Response:
+    """Change what a button of the page of a token gives, and show the page."""
+    _require_post(request)
+    token = token_of(model)
+    fields = collect(pairs(request, FORMS), quick.PARAMETERS)
+    shown = fields.pop(quick.SHOWN.name, None)
+    expected = None if shown is None else quick.parse_shown(shown)
+    changes = wiring.parser().changes(fields)
+    try:
+        wiring.token_service().update(
+            token.uid,
+            changes,
+            by=wiring.actor(request),
+            expected_usage_count=expected,
+        )
+    except TokenChanged:
+        return HTTPSeeOther(url(request, model, query="?meanwhile=1"))
+    return HTTPSeeOther(url(request, model, query="?saved=1"))
+
+
+@view_config(name="use", context=TokenNode, permission=CONSUME)
+def use_token(model: Any, request: Request) -> Response:
+    """Take one use of a token, and show its page."""
+    _require_post(request)
+    token = token_of(model)
+    fields = collect(pairs(request, FORMS), [quick.KEY])
+    key = quick.consumption_key(fields, token, wiring.actor(request))
+    outcome = wiring.token_service().consume(token.uid, by=wiring.actor(request), key=key)
+    return HTTPSeeOther(url(request, model, query=f"?{RECEIPT}={outcome.receipt}"))
+
+
 @view_config(name="delete", context=TokenNode, permission=DELETE)
 def delete_page(model: Any, request: Request) -> Response:
     """Ask whether to delete a token; a POST is the answer yes."""
@@ -99,6 +139,11 @@ def delete_page(model: Any, request: Request) -> Response:
     container = model.parent
     view = OVERVIEW if request.has_permission(LIST, container) else None
     return HTTPSeeOther(url(request, container, view, "?deleted=1"))
+
+
+def _require_post(request: Request) -> None:
+    if request.method != "POST":
+        raise HTTPMethodNotAllowed(headers={"Allow": "POST"})
 
 
 @view_config(context=TokenSettings, permission=MANAGE)
