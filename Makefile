@@ -11,13 +11,18 @@ NO_VENV := python3-venv is missing: apt-get install python3-venv
 stop = { echo "$(1)" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz proof bench sure lint types translations build format clean
+.PHONY: help run demo test fuzz proof bench sure lint types translations build format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: $(VENV)/.installed ## Serve config/tokens.ini on 127.0.0.1, port 8081 or PORT=...
 	@$(PY) config/prepare.py $(PORT)
+	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
+
+demo: $(VENV)/.installed ## As run, with 500 tokens and a week of uses to look around in
+	@$(PY) config/prepare.py $(PORT)
+	@$(PY) config/demo.py
 	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
 
 test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
