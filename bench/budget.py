@@ -21,7 +21,7 @@ BUDGETS: Mapping[str, Mapping[str, int]] = {
     "consume, refused": {"sqlite": 3, "postgresql": 3},
     "update": {"sqlite": 3, "postgresql": 3},
     "usages": {"sqlite": 2, "postgresql": 2},
-    "list page": {"sqlite": 1, "postgresql": 1},
+    "list page": {"sqlite": 2, "postgresql": 2},
     "token page": {"sqlite": 3, "postgresql": 3},
     "delete": {"sqlite": 3, "postgresql": 3},
 }

@@ -7,6 +7,7 @@ import zoneinfo
 import pytest
 
 from cone.tokens.core.types import TokenChanges
+from tests.functional.conftest import UNKNOWN_UID
 from tests.functional.conftest import ZONE
 from tests.functional.test_pages import content
 from tests.functional.test_pages import text_of
@@ -219,7 +220,7 @@ def test_history_when_there_were_many_tries_then_it_leads_through_them(app, make
     assert tries(older.click("Newest tries")) == tries(page)
 
 
-@pytest.mark.parametrize("before", ["x", str(uuid.uuid4())])
+@pytest.mark.parametrize("before", ["x", UNKNOWN_UID])
 def test_history_when_its_page_is_wrong_then_it_is_the_newest_with_a_note(
     app,
     make_token,

@@ -81,6 +81,12 @@ def test_mistakes_when_the_parser_of_a_form_knows_a_reason_then_there_is_a_text_
         "invalid_receipt",
         "invalid_format",
         "not_for_many",
+        "not_together",
+        "invalid_filter",
+        "unknown_filter",
+        "unknown_token",
+        "too_many_tokens",
+        "invalid_choice",
     }
     assert reasons_of(params) - others <= texts._MISTAKES.keys()
 
