@@ -26,7 +26,7 @@ demo: $(VENV)/.installed ## As run, with 500 tokens and a week of uses to look a
 	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
 
 test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
-	$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile
+	$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
 
 fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour

@@ -17,12 +17,22 @@ from tests.postgres import PostgresUnavailable
 
 # What examples cost depends on the machine. "make fuzz" takes the profile of its name.
 _COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", _COMMON, max_examples=100)
+settings.register_profile("ci", _COMMON, max_examples=60)
 settings.register_profile("fuzz", _COMMON, max_examples=2_000)
 settings.load_profile("ci")
 
 #: How many examples the property tests that count theirs have tried.
 EXAMPLES: Counter[str] = Counter()
+
+
+#: What takes long for each test: where several processes share the tests, it comes first.
+SLOW = ("tests/browser/", "test_crash", "test_races", "test_schemathesis", "test_model")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with what takes long, so that no process is left with it at the end."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in SLOW))
 
 
 def pytest_sessionfinish(session) -> None:

@@ -166,7 +166,7 @@ class NaiveService(TokenService):
         token = self.get(uid)
         self._pass_gate()
         with self._database.writing() as store:
-            store.update(token, {"usage_count": token.usage_count, **changes.given()}, actor=by)
+            store.update([token], {"usage_count": token.usage_count, **changes.given()}, actor=by)
 
     def delete_many(self, uids, *, by) -> None:
         for uid in uids:

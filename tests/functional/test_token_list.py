@@ -371,7 +371,7 @@ def test_bulk_when_more_than_ten_thousand_match_then_it_says_so(signed_in, servi
     shown = form.submit().follow()
     assert "At most 10000 tokens can be changed at once." in text_of(shown)
     assert "all" not in bulk_form(shown).fields
-    assert service.count() == MAX_BATCH + 1
+    assert service.count() is None
 
 
 @pytest.mark.parametrize(
@@ -645,4 +645,4 @@ def test_a_change_of_many_when_the_filter_means_too_many_then_it_says_to_narrow_
     for view in ("update_tokens", "delete_tokens"):
         answer = send(admin, "POST", f"/tokens/{view}", {"filter": "{}"})
         assert_invalid(answer, "filter", "filter: means more than 10000 tokens, narrow it")
-    assert service.count() == MAX_BATCH + 1
+    assert service.count() is None

@@ -427,7 +427,7 @@ def test_change_when_a_filter_means_ten_thousand_then_all_change_and_one_more_is
     service.add(new_token(value="one more"), by=None)
     with pytest.raises(InvalidParameter, match="means more than 10000 tokens"):
         service.delete_many(EVERYTHING, by=None)
-    assert service.count() == MAX_BATCH + 1
+    assert service.count() is None
     assert service.delete_many(TokenFilter(prefix="x"), by=None) == MAX_BATCH
 
 
