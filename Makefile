@@ -7,11 +7,13 @@ PORT := $(or $(PORT),8081)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
+# Tests are shared by as many processes as there are cores; tests/conftest.py has the order.
+SHARED := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 NO_VENV := python3-venv is missing: apt-get install python3-venv
 stop = { echo "$(1)" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test fuzz proof bench sure lint types translations build format clean
+.PHONY: help run demo test browser fuzz proof bench sure lint types translations build format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,9 +27,12 @@ demo: $(VENV)/.installed ## As run, with 500 tokens and a week of uses to look a
 	@$(PY) config/demo.py
 	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
 
-test: $(VENV)/.installed-test ## Run all tests, with the thresholds of coverage
-	$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+test: $(VENV)/.installed-test ## Run all tests but those in a browser, with the thresholds of coverage
+	$(PY) -m pytest -m 'not proof and not browser' --cov $(SHARED)
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
+
+browser: $(VENV)/.installed-test ## Run the tests in Chromium
+	$(PY) -m pytest -m browser $(SHARED)
 
 fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour
 	$(PY) -m pytest --numprocesses=auto --hypothesis-profile=fuzz tests/store/test_model.py \
