@@ -34,7 +34,7 @@ test: $(VENV)/.installed-test ## Run all tests but those in a browser, with the 
 browser: $(VENV)/.installed-test ## Run the tests in Chromium
 	$(PY) -m pytest -m browser $(SHARED)
 
-fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do, for about a quarter of an hour
+fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do
 	$(PY) -m pytest --numprocesses=auto --hypothesis-profile=fuzz tests/store/test_model.py \
 		tests/functional/test_schemathesis.py tests/unit/core/test_params.py
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from cone.tokens.browser import statistics
-from cone.tokens.browser.statistics import REASON_WORDS
+from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.records import TokenUsageRecord
 from tests.factories import new_token
@@ -156,7 +156,7 @@ def test_reasons_when_there_are_some_then_the_most_frequent_comes_first(editor, 
 
 
 def test_reasons_when_there_are_denials_then_each_has_a_word():
-    assert REASON_WORDS.keys() == {*Denial, None}
+    assert DENIAL_WORDS.keys() == {*Denial, None}
 
 
 def test_range_when_it_is_long_then_its_table_waits(editor, log):

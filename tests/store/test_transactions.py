@@ -84,6 +84,17 @@ def test_make_tables_when_they_are_of_an_older_version_then_nothing_is_touched(e
     assert inspect(empty_database).get_table_names() == ["tokens"]
 
 
+def test_make_tables_when_an_index_is_missing_then_it_is_made(empty_database):
+    service = on_engine(empty_database)
+    service.make_tables()
+    before = inspect(empty_database).get_indexes("token_usage")
+    with empty_database.begin() as connection:
+        for index in before:
+            connection.execute(text(f"DROP INDEX {index['name']}"))
+    service.make_tables()
+    assert inspect(empty_database).get_indexes("token_usage") == before
+
+
 # a transaction of the host
 
 

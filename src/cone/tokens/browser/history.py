@@ -12,9 +12,9 @@ from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.texts import CONSUMED
+from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.browser.texts import REFUSED
 from cone.tokens.browser.texts import USED
-from cone.tokens.browser.texts import denial_word
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import BEFORE
 from cone.tokens.core.params import collect
@@ -101,14 +101,14 @@ def _outcome(request: Request, page: UsagePage) -> list[Note]:
         if str(usage.receipt) == receipt:
             if usage.denial is None:
                 return [Note("success", CONSUMED)]
-            return [Note("danger", REFUSED, denial_word(usage.denial))]
+            return [Note("danger", REFUSED, DENIAL_WORDS[usage.denial])]
     return []
 
 
 def _row(usage: Usage, moments: Moments) -> Row:
     return Row(
         moment=moments.show(usage.time),
-        word=denial_word(usage.denial) if usage.denial else USED,
+        word=DENIAL_WORDS[usage.denial] if usage.denial else USED,
         is_granted=usage.denial is None,
         user=usage.user,
         usage_count=usage.usage_count,

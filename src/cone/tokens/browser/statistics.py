@@ -22,8 +22,8 @@ from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.clock import utc_now
-from cone.tokens.core.errors import Denial
 from cone.tokens.core.params import MAX_INSTANT
 from cone.tokens.core.params import MIN_INSTANT
 from cone.tokens.core.types import Statistics
@@ -60,17 +60,6 @@ _WRONG_RANGE: Final = _(
     default="There is no such range: it needs a first and a last day in this order, and has "
     "${days} days at most. These are the last 7 days.",
 )
-
-REASON_WORDS: Final = {
-    Denial.TOKEN_DISABLED: _("statistics_token_disabled", default="Disabled"),
-    Denial.USAGE_COUNT_EXCEEDED: _("statistics_usage_count_exceeded", default="Used up"),
-    Denial.TOKEN_LOCKED: _("statistics_token_locked", default="Locked after a use"),
-    Denial.OUT_OF_TIME_RANGE: _(
-        "statistics_out_of_time_range",
-        default="Not yet or no longer valid",
-    ),
-    None: _("statistics_other_reason", default="Another reason"),
-}
 
 
 class WrongRangeError(ValueError):
@@ -264,7 +253,7 @@ class StatisticsTile(Localized, Tile):
         """Why tokens were refused, the most frequent reason first."""
         total = self.statistics.refusals
         return [
-            Reason(REASON_WORDS[denial], grouped(count), round(100 * count / total))
+            Reason(DENIAL_WORDS[denial], grouped(count), round(100 * count / total))
             for denial, count in self.statistics.refused.items()
         ]
 

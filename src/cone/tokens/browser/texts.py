@@ -44,11 +44,16 @@ CONSUMED: Final = _("note_consumed", default="One use was taken.")
 USED: Final = _("used", default="Used")
 REFUSED: Final = _("note_refused", default="The token was refused:")
 
-_DENIAL_WORDS: Final = {
+#: Why consumptions were refused, in a few words; None: a code of the log that is not ours.
+DENIAL_WORDS: Final = {
     Denial.TOKEN_DISABLED: _("denial_token_disabled", default="Disabled"),
     Denial.USAGE_COUNT_EXCEEDED: _("denial_usage_count_exceeded", default="Used up"),
     Denial.TOKEN_LOCKED: _("denial_token_locked", default="Locked after a use"),
-    Denial.OUT_OF_TIME_RANGE: _("denial_out_of_time_range", default="Outside its time"),
+    Denial.OUT_OF_TIME_RANGE: _(
+        "denial_out_of_time_range",
+        default="Not yet or no longer valid",
+    ),
+    None: _("denial_other", default="Another reason"),
 }
 
 _MISTAKES: Final = {
@@ -176,11 +181,6 @@ class FailureText:
     heading: TranslationString
     text: TranslationString
     reference: str | None
-
-
-def denial_word(denial: Denial) -> TranslationString:
-    """Return why a consumption was refused, in a few words."""
-    return _DENIAL_WORDS[denial]
 
 
 def status_reason(token: Token, status: Status, moments: Moments) -> TranslationString:

@@ -113,7 +113,7 @@ class TokenService:
     def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
         """Return how many tokens there are for which the filter holds.
 
-        None: more than :data:`MAX_BATCH`, which are counted only where an index tells it.
+        None: more than :data:`MAX_BATCH`.
         """
         with self._database.reading() as store:
             return store.count(matching)

@@ -83,6 +83,7 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.records import Base
 from cone.tokens.core.records import TokenEventRecord
@@ -121,8 +122,8 @@ SCHEMA_LOCK: Final = 0x636F6E65746F6B
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
 
-#: Tokens that are counted one by one.
-MOST_COUNTED: Final = 10_000
+#: Tokens that are counted: more cannot be changed at once.
+MOST_COUNTED: Final = MAX_BATCH
 
 #: Tokens in an order that are looked at before all are.
 NEAR: Final = 10_000
