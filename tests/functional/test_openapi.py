@@ -20,7 +20,7 @@ OPERATIONS = {
     ("get", "/query_token"): ({"value"}, False),
     ("get", "/query_tokens"): (FILTERS | {"sort", "limit", "after", "before"}, False),
     ("post", "/add_token"): (TOKEN_PARAMETERS, True),
-    ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix"}, True),
+    ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix", "random"}, True),
     ("post", "/{uid}/consume_token"): (set(), True),
     ("get", "/{uid}/consume_token"): (set(), True),
     ("post", "/consume_token"): ({"value"}, True),
@@ -137,6 +137,7 @@ def test_parameters_when_they_are_described_then_limits_are_those_of_the_parser(
         "lock_time": (0, 2_147_483_647),
         "enabled": (0, 1),
         "count": (1, 10_000),
+        "random": (0, 1),
     }
     assert add["schema"]["required"] == ["count"]
     for parameter in (*params.TOKEN_PARAMETERS[1:], params.COUNT, params.PREFIX):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from cone.tokens.browser import STATIC
+from cone.tokens.browser.page import SCRIPT_TEXTS
 from cone.tokens.browser.scan import TEXTS
 
 ROLES = ["viewer", "token_operator", "editor", "admin", "manager", None]
@@ -107,15 +108,32 @@ def test_manifest_when_it_is_read_then_the_page_can_be_installed(app, anonymous)
 
 def test_texts_when_scripts_use_them_then_the_page_has_these_and_no_others():
     scripts = "".join(path.read_text() for path in (STATIC / "scan").glob("*.js"))
-    named = set(re.findall(r"(?:texts|#texts)\.(\w+)", scripts))
+    named = set(re.findall(r"(?<!/)texts\.(\w+)", scripts))
     named |= set(re.findall(r'"((?:reason|camera)_\w+|checked)"', scripts))
     named |= {f"word_{kind}" for kind in ("granted", "refused", "checked")}
     named |= {f"submit_{mode}" for mode in ("consume", "check")}
     named |= {f"{name}_time" for name in named if f"{name}_time" in TEXTS}
-    failures = re.search(r"FAILURES = {(.*?)}", scripts, re.DOTALL)[1]
-    reasons = {*re.findall(r'"(\w+)"', failures), "fault", "not_possible", "no_answer"}
+    reasons = {*failure_names(), "no_answer"} - set(same_at_the_door(scripts))
     named |= {f"{reason}_{part}" for reason in reasons for part in ("word", "text")}
     assert named == TEXTS.keys()
+
+
+def test_texts_when_scripts_of_pages_use_them_then_the_page_has_these_and_no_others():
+    scripts = "".join(path.read_text() for path in (STATIC / "page").glob("*.js"))
+    named = set(re.findall(r"(?<!/)texts\.(\w+)", scripts)) | {*failure_names(), "no_answer"}
+    assert named == SCRIPT_TEXTS.keys()
+
+
+def failure_names():
+    """What the scripts call failures."""
+    script = (STATIC / "failures.js").read_text()
+    table = re.search(r"FAILURES = {(.*?)}", script, re.DOTALL)[1]
+    return {*re.findall(r'"(\w+)"', table), "fault", "not_possible"}
+
+
+def same_at_the_door(scripts):
+    """The failures that are told like others at the door."""
+    return re.findall(r"(\w+):", re.search(r"const NAMES = {(.*?)}", scripts)[1])
 
 
 def test_texts_when_the_language_is_german_then_those_of_scripts_are_german_too(app):
@@ -130,14 +148,14 @@ def test_texts_when_the_language_is_german_then_those_of_scripts_are_german_too(
 
 
 def test_container_when_one_may_consume_then_it_links_to_the_door(app):
-    answer = app("token_operator").get("/tokens").click("Scan at the door")
+    answer = app("token_operator").get("/tokens").click("^Door$")
     assert answer.request.path == "/tokens/scan"
     assert "/tokens/scan" not in app("viewer").get("/tokens").text
 
 
 def test_page_when_it_is_sent_compressed_then_it_is_as_light_as_promised(app):
     page = app("token_operator").get("/tokens/scan").body
-    files = [*(STATIC / "scan").iterdir(), *(STATIC / "vendor").rglob("*.js")]
+    files = [*STATIC.glob("*.js"), *(STATIC / "scan").iterdir(), *(STATIC / "vendor").rglob("*.js")]
     light = sum(len(gzip.compress(content)) for content in [page, *map(read, files)])
     wasm = len(gzip.compress(read(*(STATIC / "vendor").rglob("*.wasm"))))
     print(f"door page: {light} bytes, with wasm {light + wasm}")

@@ -30,6 +30,9 @@ from cone.tokens.security import acl_of
 
 __all__ = ["TokenContainer", "TokenNode", "TokenRecord", "TokenUsageRecord"]
 
+#: Name of the container below the root.
+ENTRY: Final = "tokens"
+
 #: Tokens that are read at once where all of them are walked.
 CHUNK: Final = 500
 

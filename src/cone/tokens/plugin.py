@@ -25,6 +25,7 @@ from cone.tokens.core.service import on_engine
 from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
+from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
 from cone.tokens.security import read_user_files
 from cone.tokens.security import register_operator_role
@@ -32,7 +33,6 @@ from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import get_settings_node
-from cone.tokens.tweens import ENTRY
 from cone.tokens.tweens import check_page_request
 
 if TYPE_CHECKING:

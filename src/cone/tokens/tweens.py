@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from typing import Final
 
 from cone.app.model import AppRoot
 from pyramid.httpexceptions import HTTPNotFound
@@ -18,6 +17,7 @@ from cone.tokens.json_api.errors import failure_response
 from cone.tokens.json_api.errors import is_api_failure
 from cone.tokens.json_api.errors import response_below_no_uid
 from cone.tokens.json_api.errors import view_below_no_uid
+from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 from cone.tokens.settings import TokenSettings
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from pyramid.registry import Registry
     from pyramid.request import Request
     from pyramid.response import Response
-
-#: Name of the container below the root.
-ENTRY: Final = "tokens"
 
 Handler = Callable[["Request"], "Response"]
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 STYLES: Final = "cone-tokens-css"
 _STYLES_FILE: Final = "tokens.css"
+SCRIPTS: Final = "cone-tokens-js"
+_SCRIPTS_FILE: Final = "page/main.js"
 
 
 def _digest(folder: Path) -> str:
@@ -32,11 +34,17 @@ _PATH: Final = f"cone-tokens-{_digest(STATIC)}"
 
 
 def register_resources(config: Configurator) -> None:
-    """Register what browsers load, for everybody: the sign-in page needs it too."""
+    """Register what browsers load, for everybody: the sign-in page needs it too.
+
+    The scripts act on our pages only, whichever template these stand in.
+    """
     group = webresource.ResourceGroup(name="cone.tokens", directory=str(STATIC), path=_PATH)
     group.add(webresource.StyleResource(name=STYLES, resource=_STYLES_FILE))
+    scripts = webresource.ScriptResource(name=SCRIPTS, resource=_SCRIPTS_FILE, type_="module")
+    group.add(scripts)
     config.register_resource(group)
-    config.set_resource_include(STYLES, True)  # noqa: FBT003 - cone.app's signature
+    for name in (STYLES, SCRIPTS):
+        config.set_resource_include(name, True)  # noqa: FBT003 - cone.app's signature
 
 
 def static_url(request: Request, name: str) -> str:

@@ -46,6 +46,11 @@ class Field:
         """Whether it is a box to tick."""
         return self.kind == "checkbox"
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether people do not see it."""
+        return self.kind == "hidden"
+
     def widget(self, text: str, shown: str | None = None) -> Any:
         """Return the widget.
 
@@ -62,9 +67,12 @@ class Field:
         return _one_line(submitted) != _one_line(shown)
 
 
-def new_form(name: str, action: str) -> Any:
-    """Return an empty form that is sent to ``action``."""
-    return factory("form", name=name, props={"action": action})
+def new_form(name: str, action: str, **data: object) -> Any:
+    """Return an empty form that is sent to ``action``.
+
+    :param data: what the scripts have to know about it.
+    """
+    return factory("form", name=name, props={"action": action, "data": {"send": "", **data}})
 
 
 def save_button(

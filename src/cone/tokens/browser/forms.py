@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from typing import Final
 
 from cone.tile import tile
 
@@ -17,6 +18,9 @@ from cone.tokens.browser.form_page import BAD_REQUEST
 from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.form_page import FormPage
 from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.once import KEY
+from cone.tokens.browser.once import key_of
+from cone.tokens.browser.once import new_key
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
 from cone.tokens.browser.texts import VALUE_TAKEN
@@ -25,6 +29,7 @@ from cone.tokens.browser.token import token_of
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import texts_of
 from cone.tokens.browser.token_fields import token_fields
+from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import ValueTaken
@@ -33,11 +38,15 @@ from cone.tokens.core.params import TOKEN_PARAMETERS
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALUE
 from cone.tokens.core.params import collect
+from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 from cone.tokens.security import ADD
 from cone.tokens.security import EDIT
+
+ADD_WORD: Final = _("add", default="Add")
+KEY_FIELD: Final = Field(KEY.name, "", "hidden")
 
 
 class TokenForm(FormPage):
@@ -46,11 +55,14 @@ class TokenForm(FormPage):
     fields: tuple[Field, ...]
     moments: Moments
 
-    def new_form(self, view: str) -> None:
-        """Begin a form that is sent to ``view``."""
+    def new_form(self, view: str, **data: object) -> None:
+        """Begin a form that is sent to ``view``.
+
+        :param data: what the scripts have to know about it.
+        """
         self.moments = Moments.of_request(self.request)
         self.fields = token_fields(self.moments)
-        self.form = new_form("tokenform", url(self.request, self.model, view))
+        self.form = new_form("tokenform", url(self.request, self.model, view), **data)
 
     def add_button(self, label: str) -> None:
         """End the form."""
@@ -66,9 +78,25 @@ class TokenForm(FormPage):
         except ValueTaken:
             self.fail(CONFLICT)
             set_mistake(data, VALUE.name, VALUE_TAKEN)
+        except IdempotencyConflict:
+            self.fail(CONFLICT)
+            self.notes.append(Note("warning", _SENT_BEFORE))
+            data[KEY.name].extracted = new_key()
         except TokenChanged:
             self.fail(CONFLICT)
             self.show_current(data)
+
+    def add_key(self) -> None:
+        """Add the field of the key: what was sent twice is added once."""
+        self.form[KEY.name] = KEY_FIELD.widget(new_key())
+
+    def key(self, operation: str, given: dict[str, Any]) -> IdempotencyKey:
+        """Return the key that was sent.
+
+        :param given: what is asked for.
+        :raises InvalidParameter: it is none.
+        """
+        return key_of(self.request, dict(self.sent()).get(KEY.name), operation, given)
 
     def save_token(self) -> None:
         """Save what was sent and say where to go."""
@@ -103,12 +131,15 @@ class AddForm(TokenForm):
         texts = default_texts(wiring.parser())
         for field in self.fields:
             self.form[field.name] = field.widget(texts[field.name])
-        self.add_button(_("add", default="Add"))
+        self.add_key()
+        self.add_button(ADD_WORD)
 
     def save_token(self) -> None:
         """Add the token and go to its page."""
-        token = wiring.parser().new_token(self.given())
-        uid = wiring.token_service().add(token, by=wiring.actor(self.request))
+        given = self.given()
+        token = wiring.parser().new_token(given)
+        key = self.key("add_token", given)
+        uid = wiring.token_service().add(token, by=wiring.actor(self.request), key=key)
         self.succeed(url(self.request, self.model[str(uid)], query="?added=1"))
 
 
@@ -186,7 +217,12 @@ class EditForm(TokenForm):
                 data[name].extracted = text
 
 
-_CHANGED_MEANWHILE = _(
+_SENT_BEFORE: Final = _(
+    "note_sent_before",
+    default="This form was sent before, with other content, and that was added. Look at it in the "
+    "list; send this again to add more.",
+)
+_CHANGED_MEANWHILE: Final = _(
     "note_changed_meanwhile",
     default="The token was used meanwhile, nothing was saved. Its uses below are those of now.",
 )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from typing import TYPE_CHECKING
+from typing import Final
 
 from cone.tokens import wiring
 from cone.tokens.browser.page import language
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+
+
+#: In microseconds. Browsers know no shorter time in a field.
+MILLISECOND: Final = 1_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,6 +63,13 @@ class Moments:
             return ""
         local = time.astimezone(self.zone).replace(tzinfo=None)
         return local.isoformat(timespec="seconds" if local.second else "minutes")
+
+    def exact_input_text(self, time: datetime.datetime) -> str:
+        """Return ``time`` in the same way, with the milliseconds that it has."""
+        if time.microsecond < MILLISECOND:
+            return self.input_text(time)
+        local = time.astimezone(self.zone).replace(tzinfo=None)
+        return local.isoformat(timespec="milliseconds")
 
 
 def same_input(submitted: object, shown: str) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -11,15 +14,71 @@ import cone.app
 from cone.app.browser.actions import ActionContext
 from cone.app.browser.utils import make_url
 from cone.tile import render_template_to_response
+from translationstring import TranslationString
+
+from cone.tokens import wiring
+from cone.tokens.i18n import _
 
 if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
 
+#: What cone.app takes where a site names no main template.
+HOST_TEMPLATE: Final = "cone.app.browser:templates/main.pt"
+#: The main template of ours.
+OUR_TEMPLATE: Final = "cone.tokens.browser:templates/main.pt"
+
 #: Languages that there is a catalogue for; the first is what others get.
 LANGUAGES: Final = ("en", "de")
 
 _LOCALE: Final = "_LOCALE_"
+
+#: The texts that the scripts of all pages show, by the names that they have there.
+SCRIPT_TEXTS: Final = MappingProxyType(
+    {
+        "offline": _(
+            "page_offline",
+            default="There is no connection. Nothing was lost here: try again when it is back.",
+        ),
+        "no_answer": _(
+            "page_no_answer",
+            default="Something else answered. Perhaps the network wants a sign-in.",
+        ),
+        "signed_out": _(
+            "page_signed_out",
+            default="You are signed out. Sign in in another window, then try again here.",
+        ),
+        "sign_in": _("page_sign_in", default="Sign in"),
+        "forbidden": _("page_forbidden", default="You may not do that. Nothing was changed."),
+        "not_found": _(
+            "page_not_found",
+            default="It is not there any more. Perhaps somebody deleted it.",
+        ),
+        "conflict": _(
+            "page_conflict",
+            default="Somebody changed it meanwhile. Nothing was changed here.",
+        ),
+        "too_large": _("page_too_large", default="That is too much at once."),
+        "rate_limited": _(
+            "page_rate_limited",
+            default="That were too many requests. Wait a moment and try again.",
+        ),
+        "unavailable": _(
+            "page_unavailable",
+            default="The database is busy or not available. Try again in a moment.",
+        ),
+        "fault": _(
+            "page_fault",
+            default="Something went wrong in the server. Look whether it was done, then try again.",
+        ),
+        "not_possible": _("page_not_possible", default="That did not work. Nothing was changed."),
+        "reference": _("page_reference", default="Reference for the log: ${reference}"),
+        "copied": _("copied", default="Copied"),
+        "not_copied": _("not_copied", default="It could not be copied. Select it and copy it."),
+        "progress": _("progress", default="${done} of ${all}"),
+        "selected": _("selected_count", default="Selected: ${count}"),
+    },
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,11 +92,6 @@ class Note:
     kind: str
     text: str
     detail: str | None = None
-
-    @property
-    def role(self) -> str:
-        """How a screen reader announces it."""
-        return "alert" if self.kind == "danger" else "status"
 
 
 class PageContext(ActionContext):
@@ -58,12 +112,17 @@ def render_page(model: Any, request: Request, tile: str) -> Response:
     The status is that of ``request.response``: a form that is shown again sets it.
     """
     PageContext(model, request, tile)
-    template = cone.app.cfg.main_template
-    response = render_template_to_response(template, request=request, model=model)
+    response = render_template_to_response(main_template(), request=request, model=model)
     response.headers["Cache-Control"] = "no-store"
     if response.status_int == 200:  # noqa: PLR2004 - no redirection
         response.status = request.response.status
     return response
+
+
+def main_template() -> str:
+    """Return the template of our pages: the site's own where it names one."""
+    of_site: str = cone.app.cfg.main_template
+    return OUR_TEMPLATE if of_site == HOST_TEMPLATE else of_site
 
 
 def url(request: Request, node: Any, view: str | None = None, query: str = "") -> str:
@@ -86,6 +145,30 @@ class Localized:
     def lang(self) -> str:
         """Language of the texts."""
         return language(self.request)
+
+    @property
+    def script_settings(self) -> str:
+        """What the scripts of pages have to know; see :func:`script_json`."""
+        return script_json(self.request, SCRIPT_TEXTS)
+
+
+def script_json(
+    request: Request,
+    texts: Mapping[str, TranslationString],
+    **more: Any,
+) -> str:
+    """Return what scripts have to know, as JSON that may stand in HTML.
+
+    It has the ``texts`` in the reader's language, that language, and the zone of the site.
+    """
+    translate = request.localizer.translate
+    settings = {
+        "texts": {name: translate(text) for name, text in texts.items()},
+        "lang": language(request),
+        "zone": str(wiring.plugin().config.zone),
+        **more,
+    }
+    return json.dumps(settings).replace("<", "\\u003c")
 
 
 def settle_language(request: Request) -> None:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import Any
 from typing import Final
 
 from cone.tokens import wiring
 from cone.tokens.browser.moments import Moments
-from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import ENABLED
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALID_FROM
 from cone.tokens.core.params import VALID_TO
 from cone.tokens.core.params import Parameter
-from cone.tokens.core.params import find_uid
 from cone.tokens.core.types import UNLIMITED
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import Operation
 from cone.tokens.core.types import Token
 from cone.tokens.i18n import _
 from cone.tokens.settings import TIME_RANGES
@@ -30,8 +25,6 @@ USES: Final = (1, 2, 5, 10, 100, UNLIMITED)
 
 #: The uses left that the page showed: a change of them refuses what was consumed meanwhile.
 SHOWN: Final = Parameter("shown_usage_count", dict(USAGE_COUNT.schema), "")
-#: Of one rendering of the page: a second press of its button counts once.
-KEY: Final = Parameter("key", {"type": "string", "format": "uuid"}, "")
 #: What the buttons of changes send.
 PARAMETERS: Final = (VALID_FROM, VALID_TO, USAGE_COUNT, ENABLED, SHOWN)
 
@@ -95,27 +88,6 @@ def parse_shown(raw: object) -> int | None:
     """
     count = wiring.parser().changes({USAGE_COUNT.name: raw}).usage_count
     return count if isinstance(count, int) else None
-
-
-def consumption_key(
-    fields: Mapping[str, Any],
-    token: Token,
-    actor: str | None,
-) -> IdempotencyKey:
-    """Return the key that the button brings along.
-
-    :raises InvalidParameter: it brings none.
-    """
-    text = fields.get(KEY.name)
-    uid = find_uid(text) if isinstance(text, str) else None
-    if uid is None:
-        raise InvalidParameter(KEY.name, "missing", f"Missing ``{KEY.name}`` parameter")
-    return IdempotencyKey(
-        key=f"page-{uid}",
-        caller=actor or "",
-        operation=Operation("consume_token"),
-        parameters={"uid": str(token.uid)},
-    )
 
 
 def _windows(token: Token, moments: Moments, ranges: Any) -> Iterator[Button]:

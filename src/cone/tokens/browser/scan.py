@@ -13,10 +13,10 @@ from pyramid.renderers import render
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from cone.tokens import wiring
 from cone.tokens.browser import static_url
 from cone.tokens.browser.guard import READING
 from cone.tokens.browser.page import language
+from cone.tokens.browser.page import script_json
 from cone.tokens.browser.page import url
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
@@ -229,15 +229,9 @@ def _check_method(request: Request) -> None:
 
 
 def _settings(model: TokenContainer, request: Request) -> str:
-    """Return what the scripts have to know, as JSON that may stand in HTML."""
-    translate = request.localizer.translate
-    settings = {
-        "texts": {name: translate(text) for name, text in TEXTS.items()},
-        "lang": language(request),
-        "zone": str(wiring.plugin().config.zone),
-        "urls": {
-            "consume": url(request, model, "consume_token"),
-            "look_up": url(request, model, "query_token"),
-        },
+    """Return what the scripts have to know."""
+    urls = {
+        "consume": url(request, model, "consume_token"),
+        "look_up": url(request, model, "query_token"),
     }
-    return json.dumps(settings).replace("<", "\\u003c")
+    return script_json(request, TEXTS, urls=urls)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
@@ -18,6 +17,7 @@ from cone.tokens.browser.history import History
 from cone.tokens.browser.history import history
 from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.once import new_key
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 
 _SHORT: Final = 40
 _UNLIMITED: Final = _("unlimited", default="unlimited")
+
+_VALUE: Final = _("value", default="Value")
+_UID: Final = _("uid", default="Identifier")
+_COPY_LABELS: Final = {
+    _VALUE: _("copy_value", default="Copy the value"),
+    _UID: _("copy_uid", default="Copy the identifier"),
+}
 
 _NOTES: Final = {
     "added": _("note_added", default="The token was added."),
@@ -73,6 +80,11 @@ class Fact:
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
         return self.text is None and self.moment is None
+
+    @property
+    def copy_label(self) -> object:
+        """What the button that copies it is called aloud."""
+        return _COPY_LABELS[self.label]
 
 
 def token_of(node: TokenNode) -> Token:
@@ -188,7 +200,7 @@ class TokenContent(TokenTile):
     @property
     def use_key(self) -> str:
         """The key of this rendering: pressed twice, the button takes one use."""
-        return str(uuid.uuid4())
+        return new_key()
 
     @property
     def badge(self) -> StatusBadge:
@@ -226,7 +238,7 @@ class TokenContent(TokenTile):
     def facts(self) -> Iterator[Fact]:
         """The fields of the token."""
         token, show = self.token, self.moments.show
-        yield Fact(_("value", default="Value"), token.value, is_value=True)
+        yield Fact(_VALUE, token.value, is_value=True)
         yield Fact(_("uses_left", default="Uses left"), uses_text(token))
         yield Fact(_("valid_from", default="Valid from"), moment=show(token.valid_from))
         yield Fact(_("valid_to", default="Valid to"), moment=show(token.valid_to))
@@ -236,7 +248,7 @@ class TokenContent(TokenTile):
         yield Fact(_("creator", default="Created by"), token.creator)
         yield Fact(_("created", default="Created"), moment=show(token.created))
         yield Fact(_("modified", default="Changed"), moment=show(token.modified))
-        yield Fact(_("uid", default="Identifier"), str(token.uid), is_value=True)
+        yield Fact(_UID, str(token.uid), is_value=True)
 
 
 _YES_OR_NO: Final = {True: _("yes", default="yes"), False: _("no", default="no")}

@@ -12,7 +12,6 @@ from typing import Any
 from typing import Final
 from urllib.parse import urlencode
 
-from cone.app.browser.actions import get_action_context
 from cone.tile import Tile
 from cone.tile import tile
 
@@ -98,6 +97,7 @@ _WRONG_FILTER: Final = _(
 DONE: Final = "done"
 COUNT: Final = "count"
 DONE_NOTES: Final = {
+    "add": _("note_bulk_add", default="Tokens added: ${count}."),
     "delete": _("note_bulk_delete", default="Tokens deleted: ${count}."),
     "enable": _("note_bulk_enable", default="Tokens enabled: ${count}."),
     "disable": _("note_bulk_disable", default="Tokens disabled: ${count}."),
@@ -112,6 +112,13 @@ _PROBLEM_NOTES: Final = {
         default="At most ${maximum} tokens can be changed at once. Narrow the filter. "
         "Nothing was changed.",
     ),
+}
+
+#: The forms that make tokens.
+NEW_VIEWS: Final = {
+    "add": _("add_token", default="Add a token"),
+    "add_many": _("add_many", default="Add many"),
+    "import": _("import", default="Import CSV"),
 }
 
 #: The actions for many tokens, and what they need.
@@ -274,7 +281,7 @@ class _ContainerTile(Localized, Tile):
     permission=VIEW,
 )
 class ContainerContent(_ContainerTile):
-    """A field to look a token up by its value, and the list for those who may see it."""
+    """The list for those who may see it, to others a field to look a token up by its value."""
 
     sought: str
     mistake: str | None
@@ -288,6 +295,10 @@ class ContainerContent(_ContainerTile):
         token = self._find()
         if token is not None:
             self.redirect(url(self.request, self.model[str(token.uid)]))
+        elif self.may_list:
+            # The list has the field to go on with.
+            query = f"?{urlencode({MATCH: EXACT, SEARCH: self.sought})}"
+            self.redirect(url(self.request, self.model, OVERVIEW, query))
         elif self.mistake is None:
             self.mistake = _("note_no_token_with_value", default="No token with this value.")
 
@@ -298,8 +309,8 @@ class ContainerContent(_ContainerTile):
 
     @property
     def notes(self) -> list[Note]:
-        """What was done on the page before; the list tells it where there is one."""
-        return [] if self.may_list else notes_of(self.request, _NOTES)
+        """What was done on the page before."""
+        return notes_of(self.request, _NOTES)
 
     def _find(self) -> Token | None:
         try:
@@ -332,11 +343,6 @@ class Overview(_ContainerTile):
         self.page, self.count = self._read()
 
     @property
-    def is_page(self) -> bool:
-        """Whether the list is all there is on the page."""
-        return get_action_context(self.request).scope == OVERVIEW
-
-    @property
     def is_filtered(self) -> bool:
         """Whether there may be tokens that are not in the list."""
         return not self.state.query.matching.is_empty
@@ -352,9 +358,28 @@ class Overview(_ContainerTile):
         return url(self.request, self.model, OVERVIEW)
 
     @property
+    def new_links(self) -> list[Choice]:
+        """The ways to make tokens that the user has."""
+        may_add = self.request.has_permission(ADD, self.model)
+        views = NEW_VIEWS if may_add else {}
+        return [
+            Choice(url(self.request, self.model, view), word, None) for view, word in views.items()
+        ]
+
+    @property
     def bulk_url(self) -> str:
         """Where the form around the list goes."""
         return url(self.request, self.model, "bulk")
+
+    @property
+    def labels_url(self) -> str:
+        """Where the form around the list goes for labels."""
+        return url(self.request, self.model, "labels")
+
+    @property
+    def export_url(self) -> str:
+        """Where the form around the list goes for a file."""
+        return url(self.request, self.model, "export")
 
     @property
     def search(self) -> FilterField:
@@ -394,8 +419,7 @@ class Overview(_ContainerTile):
             self._head(_("value", default="Value"), "value"),
             Head(_("status", default="Status")),
             Head(_("uses_left", default="Uses left"), "tokens-number"),
-            Head(_("valid_from", default="Valid from")),
-            Head(_("valid_to", default="Valid to")),
+            Head(_("valid", default="Valid")),
             Head(_("last_used", default="Last used")),
             self._head(_("created", default="Created"), "created", is_falling=True),
         ]
@@ -480,7 +504,7 @@ class Overview(_ContainerTile):
 
     def _time_field(self, name: str) -> FilterField:
         time = getattr(self.state.query.matching, name)
-        text = self.moments.input_text(time) if time else self.request.GET.get(name, "")
+        text = self.moments.exact_input_text(time) if time else self.request.GET.get(name, "")
         return FilterField(name, _TIME_LABELS[name], text, self.state.mistakes.get(name))
 
     def _head(self, label: object, by: SortKey, *, is_falling: bool = False) -> Head:

@@ -14,12 +14,16 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from cone.tokens import wiring
+from cone.tokens.browser import add_many
 from cone.tokens.browser import bulk
 from cone.tokens.browser import quick
+from cone.tokens.browser.add_many import ADD_MANY
 from cone.tokens.browser.bulk import BULK
 from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
+from cone.tokens.browser.once import KEY
+from cone.tokens.browser.once import key_of
 from cone.tokens.browser.page import render_page
 from cone.tokens.browser.page import url
 from cone.tokens.browser.statistics import STATISTICS
@@ -73,6 +77,15 @@ def add_page(model: TokenContainer, request: Request) -> Response:
     return render_page(model, request, "add")
 
 
+@view_config(name=ADD_MANY, context=TokenContainer, permission=ADD)
+def add_many_page(model: Any, request: Request) -> Response:
+    """Show the form of many new tokens, or add them."""
+    if add_many.FIRST in request.GET:
+        return HTTPSeeOther(add_many.list_url(model, request))
+    page = render_page(model, request, ADD_MANY)
+    return add_many.answer_to_script(request) or page
+
+
 @view_config(name=STATISTICS, context=TokenContainer, permission=LIST)
 def statistics_page(model: TokenContainer, request: Request) -> Response:
     """Show how often tokens were consumed and refused."""
@@ -124,8 +137,8 @@ def use_token(model: Any, request: Request) -> Response:
     """Take one use of a token, and show its page."""
     _require_post(request)
     token = token_of(model)
-    fields = collect(pairs(request, FORMS), [quick.KEY])
-    key = quick.consumption_key(fields, token, wiring.actor(request))
+    raw = collect(pairs(request, FORMS), [KEY]).get(KEY.name)
+    key = key_of(request, raw, "consume_token", {"uid": str(token.uid)})
     outcome = wiring.token_service().consume(token.uid, by=wiring.actor(request), key=key)
     return HTTPSeeOther(url(request, model, query=f"?{RECEIPT}={outcome.receipt}"))
 

@@ -245,7 +245,12 @@ COUNT = Parameter(
 PREFIX = Parameter(
     "prefix",
     _text_schema(MAX_VALUE_BYTES - RANDOM_LENGTH),
-    "Values are it and 26 random upper-case base32 characters. Without it: the uid.",
+    "Values are it and 26 random upper-case base32 characters. Without it: see `random`.",
+)
+RANDOM = Parameter(
+    "random",
+    dict(ENABLED.schema),
+    "Whether values are random where there is no `prefix`, with one they are. Else the uid.",
 )
 TOKEN_UIDS = Parameter(
     "token_uids",
@@ -384,6 +389,9 @@ class Parser:
         count = _parse_integer(COUNT, given[COUNT.name])
         limit = MAX_VALUE_BYTES - RANDOM_LENGTH
         prefix = _parse_value(PREFIX, given.get(PREFIX.name, ""), limit=limit)
+        is_random = _unless_empty(RANDOM, given, _parse_flag, default=False)
+        if prefix is None and is_random:
+            prefix = ""
         return self.new_token(given), count, prefix
 
     def changes(self, given: Mapping[str, Any]) -> TokenChanges:

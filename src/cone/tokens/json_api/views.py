@@ -47,10 +47,11 @@ _FOR_MANY = tuple(
 
 #: What many tokens are issued with. The parser knows ``value`` too, to refuse it.
 TOKENS_PARAMETERS = (
-    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: take ``prefix``."),
+    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: take ``prefix`` or ``random``."),
     *_FOR_MANY,
     params.COUNT,
     params.PREFIX,
+    params.RANDOM,
 )
 
 #: What may be changed in many tokens, and in which. ``value`` is refused in the same way.

@@ -2,6 +2,8 @@
 //
 // Green is one thing only: an answer that says `consumed: true`.
 
+import { failureName } from "../failures.js";
+
 export const GRANTED = "granted";
 export const REFUSED = "refused";
 /** Looked up only: nothing was consumed. */
@@ -28,15 +30,8 @@ const STATUS_REASONS = {
   disabled: "reason_disabled",
 };
 
-const FAILURES = {
-  // No answer: the connection is lost, or it took too long.
-  0: "offline",
-  401: "signed_out",
-  403: "forbidden",
-  409: "conflict",
-  429: "rate_limited",
-  503: "unavailable",
-};
+/** What makes no difference at the door. */
+const NAMES = { not_found: "not_possible", too_large: "not_possible" };
 
 /** What an answer to a consumption means. */
 export function consumption({ status, body, wait }) {
@@ -77,7 +72,7 @@ export function tokenFacts(token) {
 function failure(status, wait) {
   // A page in place of an answer is what some networks show before one signs in to them.
   if (status === 200) return failed("no_answer");
-  return failed(FAILURES[status] ?? (status >= 500 ? "fault" : "not_possible"), wait);
+  return failed(NAMES[failureName(status)] ?? failureName(status), wait);
 }
 
 function failed(reason, wait) {

@@ -1,5 +1,6 @@
 // The door page: its parts, and what they have to tell each other.
 
+import { timeFormat } from "../times.js";
 import { GRANTED, REFUSED, UNKNOWN } from "./answers.js";
 import { Door } from "./door.js";
 import { announce, unlockSound } from "./feedback.js";
@@ -15,7 +16,7 @@ const part = (id) => document.getElementById(id);
 
 const door = new Door(new Server(urls));
 const field = new ValueField(part("entry"));
-const panel = new ResultPanel(part("result"), texts, timeFormat());
+const panel = new ResultPanel(part("result"), texts, timeFormat({ lang, zone }));
 const viewfinder = new Viewfinder(part("viewfinder"), texts);
 const counts = { [GRANTED]: 0, [REFUSED]: 0, ...JSON.parse(sessionStorage.getItem(COUNTS)) };
 
@@ -88,20 +89,4 @@ function showConnection() {
 
 function note(text) {
   part("note").textContent = text;
-}
-
-/** Times are those of the site and written as on its other pages. */
-function timeFormat() {
-  // Swedes write dates as ISO 8601 does.
-  const locale = lang === "de" ? "de" : "sv";
-  const two = "2-digit";
-  const style = { year: "numeric", month: two, day: two, hour: two, minute: two, second: two };
-  let format;
-  try {
-    format = new Intl.DateTimeFormat(locale, { ...style, timeZone: zone });
-  } catch {
-    // A zone that the browser does not know: its own, and then it says which.
-    format = new Intl.DateTimeFormat(locale, { ...style, timeZoneName: "short" });
-  }
-  return (text) => format.format(new Date(text));
 }

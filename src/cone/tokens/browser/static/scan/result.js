@@ -1,7 +1,8 @@
 // The answer: it fills the screen for a moment, then stays as a line above the field.
 
 import { GRANTED, REFUSED, UNKNOWN, VALID } from "./answers.js";
-import { filled, shortened, visible } from "./shown.js";
+import { filled } from "../texts.js";
+import { shortened, visible } from "./shown.js";
 
 /** How long an answer fills the screen; one that is not known stays until it is. */
 const SHOWN_MS = { [GRANTED]: 1_500, [VALID]: 1_500, [REFUSED]: 4_000 };

@@ -24,11 +24,6 @@ export function shortened(text, length = SHORT) {
   return text;
 }
 
-/** A text with its gaps filled. */
-export function filled(text, facts) {
-  return text.replace(/\$\{(\w+)\}/g, (_gap, name) => facts[name]);
-}
-
 function* lettersOf(text) {
   if (!Intl.Segmenter) {
     yield* text;

@@ -1,0 +1,168 @@
+"""The form of many new tokens, and the way to those that it made.
+
+A browser with scripts sends a large number in parts, with progress: each part is this form, with
+a key of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import urlencode
+
+from cone.tile import render_template
+from cone.tile import tile
+from pyramid.response import Response
+
+from cone.tokens import wiring
+from cone.tokens.browser.fields import OFF
+from cone.tokens.browser.fields import ON
+from cone.tokens.browser.fields import Field
+from cone.tokens.browser.forms import ADD_WORD
+from cone.tokens.browser.forms import TokenForm
+from cone.tokens.browser.page import url
+from cone.tokens.browser.token_fields import default_texts
+from cone.tokens.browser.token_fields import limits
+from cone.tokens.browser.tokens import COUNT as DONE_COUNT
+from cone.tokens.browser.tokens import DONE
+from cone.tokens.browser.tokens import OVERVIEW
+from cone.tokens.browser.tokens import SEARCH
+from cone.tokens.core.params import COUNT
+from cone.tokens.core.params import ENABLED
+from cone.tokens.core.params import PREFIX
+from cone.tokens.core.params import RANDOM
+from cone.tokens.core.params import TOKEN_PARAMETERS
+from cone.tokens.core.params import VALUE
+from cone.tokens.core.params import collect
+from cone.tokens.core.params import find_uid
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.security import ADD
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+ADD_MANY: Final = "add_many"
+
+#: More are sent in parts of so many, with progress.
+PART: Final = 1_000
+
+#: In the address: uids of the first and the last token that were made, what their values begin
+#: with, and how many they are.
+FIRST: Final = "first"
+_LAST: Final = "last"
+
+#: What a script adds to a part: it wants no page.
+_PART_FIELD: Final = "part"
+#: Where a request carries the answer to a script.
+_ANSWER: Final = "cone.tokens.add_many"
+
+_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
+
+_PARAMETERS: Final = (*TOKEN_PARAMETERS, COUNT, PREFIX, RANDOM)
+_FIELDS: Final = (
+    Field(
+        COUNT.name,
+        _("add_many_count", default="How many"),
+        "number",
+        _("add_many_count_help", default="1 to 10,000."),
+        {**limits(COUNT), "inputmode": "numeric", "required": "required"},
+    ),
+    Field(
+        RANDOM.name,
+        _("add_many_random", default="Random values"),
+        "checkbox",
+        _(
+            "add_many_random_help",
+            default="26 letters and digits that nobody can guess, made for small QR codes. "
+            "Otherwise the identifier is the value.",
+        ),
+    ),
+    Field(
+        PREFIX.name,
+        _("add_many_prefix", default="Values begin with"),
+        help=_("add_many_prefix_help", default="May be empty; random characters follow."),
+        attributes={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"},
+    ),
+)
+
+
+@tile(name=ADD_MANY, interface=TokenContainer, permission=ADD)
+class AddManyForm(TokenForm):
+    """The form of many new tokens, with the defaults of the settings."""
+
+    heading = _("add_many_tokens", default="Add many tokens")
+
+    def __call__(self, model: Any, request: Request) -> str:
+        """Return the form, and what shows the progress."""
+        form = super().__call__(model, request)
+        path = "cone.tokens.browser:templates/progress.pt"
+        return form and form + render_template(path, request=request, model=model, context=self)
+
+    @property
+    def cancel_url(self) -> str:
+        """Where to go without adding tokens."""
+        return url(self.request, self.model)
+
+    def prepare(self) -> None:
+        """Make the form."""
+        self.new_form(ADD_MANY, parts=PART)
+        self.fields = (*_FIELDS, *(field for field in self.fields if field.name != VALUE.name))
+        texts = {**default_texts(wiring.parser()), COUNT.name: "", RANDOM.name: ON, PREFIX.name: ""}
+        for field in self.fields:
+            self.form[field.name] = field.widget(texts[field.name])
+        self.add_key()
+        self.add_button(ADD_WORD)
+
+    def save_token(self) -> None:
+        """Add the tokens and go to the list of them."""
+        sent = self.sent()
+        given = {ENABLED.name: OFF, RANDOM.name: OFF, **collect(sent, _PARAMETERS)}
+        token, count, prefix = wiring.parser().new_tokens(given)
+        key = self.key("add_tokens", given)
+        service, by = wiring.token_service(), wiring.actor(self.request)
+        uids = service.add_many(token, count, prefix, by=by, key=key)
+        made = {FIRST: uids[0], _LAST: uids[-1], DONE_COUNT: count, PREFIX.name: prefix or ""}
+        if _PART_FIELD in dict(sent):
+            self.request.environ[_ANSWER] = {name: str(value) for name, value in made.items()}
+        self.succeed(url(self.request, self.model, ADD_MANY, f"?{urlencode(made)}"))
+
+
+def answer_to_script(request: Request) -> Response | None:
+    """Return what a script gets that sent a part, once that is done."""
+    made = request.environ.get(_ANSWER)
+    if made is None:
+        return None
+    return Response(json.dumps(made).encode(), content_type="application/json")
+
+
+def list_url(model: TokenContainer, request: Request) -> str:
+    """Return the address of the list of the tokens that were made.
+
+    They are those from the first to the last one: nothing else tells them from others that
+    somebody adds at the same moment, with values that begin the same.
+    """
+    times = [_created(request.GET.get(name, "")) for name in (FIRST, _LAST)]
+    count = request.GET.get(DONE_COUNT, "")
+    note = {DONE: "add", DONE_COUNT: count}
+    if None in times:
+        return url(request, model, OVERVIEW, f"?{urlencode(note)}")
+    zone = wiring.plugin().config.zone
+    start, end = (time.astimezone(zone) for time in times if time)
+    # Fields for times know milliseconds.
+    range_ = {
+        "created_from": start.isoformat(timespec="milliseconds"),
+        "created_to": (end + _MILLISECOND).isoformat(timespec="milliseconds"),
+    }
+    prefix = request.GET.get(PREFIX.name, "")
+    search = {SEARCH: prefix} if prefix else {}
+    return url(request, model, OVERVIEW, f"?{urlencode({**search, **range_, **note})}")
+
+
+def _created(text: str) -> datetime.datetime | None:
+    uid = find_uid(text)
+    token = wiring.token_service().find(uid) if uid else None
+    return token.created if token else None

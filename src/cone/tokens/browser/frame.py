@@ -1,0 +1,171 @@
+"""The frame of a page: document, header and navigation around one content tile.
+
+``templates/main.pt`` is a main template of cone.app, for all pages of a site. Ours have it
+unless the site names a template of its own (docs/decisions/0006).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+from typing import Final
+
+import cone.app
+from cone.app.browser.actions import get_action_context
+from cone.app.browser.layout import MainMenu
+from cone.app.browser.layout import PersonalTools
+from cone.app.browser.layout import language_names
+from cone.tile import Tile
+from cone.tile import render_tile
+from cone.tile import tile
+from pyramid.i18n import get_localizer
+
+from cone.tokens.browser.page import Localized
+from cone.tokens.browser.page import url
+from cone.tokens.i18n import _
+from cone.tokens.model import ENTRY
+from cone.tokens.model import TokenContainer
+from cone.tokens.model import TokenNode
+from cone.tokens.security import CONSUME
+from cone.tokens.security import LIST
+from cone.tokens.security import MANAGE
+from cone.tokens.security import VIEW
+from cone.tokens.settings import TokenSettings
+from cone.tokens.settings import get_settings_node
+
+_HEADING: Final = re.compile(r"<h1\b[^>]*>(.*?)</h1>", re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]*>")
+
+#: The parts of the tokens: view of the container, permission and word.
+_PARTS: Final = (
+    (None, VIEW, _("tokens", default="Tokens")),
+    ("scan", CONSUME, _("door", default="Door")),
+    ("statistics", LIST, _("statistics", default="Statistics")),
+)
+_SETTINGS: Final = _("settings", default="Settings")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """A link of a navigation.
+
+    :ivar current: how a screen reader tells that one is there.
+    """
+
+    word: object
+    url: str
+    current: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LanguageLink:
+    """The page in another language."""
+
+    name: str
+    word: str
+    url: str
+    current: str | None
+
+
+@tile(name="tokens_frame", path="templates/frame.pt", permission=None)
+class Frame(Localized, Tile):
+    """The document around a content tile."""
+
+    content: str
+
+    def prepare(self) -> None:
+        """Render the content: it may change what the frame tells."""
+        name = get_action_context(self.request).scope
+        self.content = render_tile(self.model, self.request, name, catch_errors=False)
+
+    @property
+    def site_title(self) -> str:
+        """Title of the site."""
+        return self.model.root.metadata.title
+
+    @property
+    def heading(self) -> str:
+        """The text of the heading that the content has, escaped as it is there."""
+        found = _HEADING.search(self.content)
+        return " ".join(_TAG.sub("", found[1]).split()) if found else ""
+
+    @property
+    def home_url(self) -> str:
+        """Address of the start page."""
+        return str(self.request.application_url)
+
+    @property
+    def menu(self) -> list[Link]:
+        """The host's main menu, where it leads to more than the tokens."""
+        items = self._of_host(MainMenu).menuitems
+        links = [
+            Link(item["title"], item["url"], "true" if item["selected"] else None) for item in items
+        ]
+        return links if any(item["id"] != ENTRY for item in items) else []
+
+    @property
+    def parts(self) -> list[Link]:
+        """The parts of the tokens that the user may go to."""
+        container = container_of(self.model)
+        if container is None:
+            return []
+        return [*self._parts_of(container), *self._settings_of(container)]
+
+    @property
+    def user(self) -> str | None:
+        """The name of who is signed in."""
+        if self.request.authenticated_userid is None:
+            return None
+        return self._of_host(PersonalTools).user
+
+    @property
+    def tools(self) -> list[str]:
+        """What the host offers to who is signed in, as markup."""
+        return self._of_host(PersonalTools).items
+
+    @property
+    def languages(self) -> list[LanguageLink]:
+        """The languages of the site, where there is a choice."""
+        names = cone.app.cfg.available_languages
+        localizer = get_localizer(self.request)
+        return [
+            LanguageLink(
+                name,
+                localizer.translate(language_names.get(name, name.upper())),
+                f"?_LOCALE_={name}",
+                "true" if name == localizer.locale_name else None,
+            )
+            for name in (names if len(names) > 1 else ())
+        ]
+
+    def _of_host(self, kind: Any) -> Any:
+        host_tile = kind()
+        host_tile.model, host_tile.request = self.model, self.request
+        return host_tile
+
+    def _parts_of(self, container: TokenContainer) -> Iterator[Link]:
+        is_here = self.model is container or isinstance(self.model, TokenNode)
+        views = {view for view, _permission, _word in _PARTS}
+        here = self.request.view_name if self.request.view_name in views else None
+        for view, permission, word in _PARTS:
+            if self.request.has_permission(permission, container):
+                current = "page" if is_here and view == here else None
+                yield Link(word, url(self.request, container, view), current)
+
+    def _settings_of(self, container: TokenContainer) -> Iterator[Link]:
+        node = get_settings_node(container)
+        if self.request.has_permission(MANAGE, node):
+            current = "page" if isinstance(self.model, TokenSettings) else None
+            yield Link(_SETTINGS, url(self.request, node), current)
+
+
+def container_of(model: Any) -> TokenContainer | None:
+    """Return the container of the tokens where ``model`` is one of our nodes, or leads there."""
+    if isinstance(model, TokenContainer):
+        return model
+    if isinstance(model, TokenNode):
+        return model.__parent__
+    is_start = model.properties.default_child == ENTRY
+    return model.root[ENTRY] if is_start or isinstance(model, TokenSettings) else None

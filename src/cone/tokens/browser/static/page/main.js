@@ -1,0 +1,100 @@
+// The scripts of all pages but the door. Pages work without them; with them one stays where one is.
+
+import { tellFailure } from "./alert.js";
+import { copy } from "./copy.js";
+import { dialogOf, showInDialog } from "./dialog.js";
+import { isLarge, sendInParts } from "./parts.js";
+import { ask, askByForm, contentOf } from "./request.js";
+import { prepareSelection } from "./selection.js";
+import { send } from "./send.js";
+import { settingsOf } from "./settings.js";
+import { writeTimes } from "./times.js";
+
+const YEAR_S = 31_536_000;
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("a[data-dialog], button[data-copy], a[data-language]");
+  if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (target.dataset.copy !== undefined) return void copy(target, settingsOf());
+  event.preventDefault();
+  if (target.dataset.language) speak(target.dataset.language);
+  else openDialog(target, ask(target.href));
+});
+
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  if (submitter?.dataset.dialog !== undefined) {
+    event.preventDefault();
+    openDialog(form, askByForm(form, submitter));
+  } else if (form.dataset.send !== undefined) {
+    event.preventDefault();
+    const dialog = dialogOf(form);
+    const place = dialog ?? form.closest("section.tokens");
+    const show = dialog ? (content) => fill(dialog, content) : (content) => replace(place, content);
+    const how = { place, settings: settingsOf(), show };
+    if (isLarge(form)) sendInParts(form, how);
+    else send(form, submitter, how);
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, select, textarea, dialog, [contenteditable]");
+  const search = document.querySelector("[data-search]");
+  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || !search) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});
+
+// The host's own links and menus ask for a part of a page; here that is a page.
+window.jQuery?.(document).on("contextchanged", ({ ajaxtarget }) => {
+  if (!document.body.classList.contains("tokens-frame") || !ajaxtarget) return;
+  location.assign(`${ajaxtarget.url}${ajaxtarget.query ?? ""}`);
+});
+window.ts?.ajax.register(() => prepare(document), false);
+
+prepare(document);
+// Clicks before this are lost: tests wait for it.
+document.documentElement.dataset.ready = "true";
+
+function prepare(root) {
+  const settings = settingsOf();
+  if (!settings) return;
+  writeTimes(root, settings);
+  prepareSelection(root, settings);
+}
+
+async function openDialog(origin, asked) {
+  const answer = await asked;
+  const content = contentOf(answer);
+  if (!content) tellFailure(dialogOf(origin) ?? origin.closest("section.tokens"), settingsOf(), answer);
+  else if (isListAgain(content)) replace(document.querySelector("main section.tokens"), content);
+  else prepare(showInDialog(content));
+}
+
+/** Nothing to ask: the list comes again, with a note. */
+function isListAgain(content) {
+  return content.dataset.page !== undefined && content.dataset.page === pageName();
+}
+
+function pageName() {
+  return document.querySelector("main section.tokens")?.dataset.page;
+}
+
+function fill(dialog, content) {
+  prepare(showInDialog(content, dialog));
+  return dialog;
+}
+
+function replace(section, content) {
+  section.replaceWith(document.adoptNode(content));
+  prepare(content);
+  return content;
+}
+
+function speak(language) {
+  document.cookie = `_LOCALE_=${language}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
+  const address = new URL(location.href);
+  address.searchParams.delete("_LOCALE_");
+  location.replace(address);
+}

@@ -1,0 +1,7 @@
+// What the server tells the scripts of a page.
+
+/** Texts, language and zone; empty where the page is none of ours. */
+export function settingsOf(root = document) {
+  const told = root.querySelector("script.tokens-settings");
+  return told ? JSON.parse(told.textContent) : null;
+}
