@@ -6,6 +6,7 @@ that provokes such things says so.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -37,6 +38,7 @@ AXE = HERE / "vendor" / "axe-core" / "axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "no Chromium: apt-get install chromium"
+ADMIN = "admin"
 OPERATOR = "door"
 PATIENCE_MS = 10_000
 
@@ -133,7 +135,7 @@ def browser(launch) -> Browser:
 def served(chromium, tmp_path_factory) -> Iterator[Served]:
     """A site with one user beside the administrator: an operator, and nothing else."""
     folder = tmp_path_factory.mktemp("door")
-    ini = write_site(folder)
+    ini = write_site(folder, more="cone.main_template = cone.tokens.browser:templates/main.pt")
     make_operator(folder / "ugm")
     with Served(ini) as site:
         yield site
@@ -146,14 +148,19 @@ def address(served) -> str:
 
 
 @pytest.fixture(scope="session")
-def signed_in(browser, address) -> Any:
-    """The cookies of the operator."""
-    context = browser.new_context(base_url=address)
-    context.request.post("/login", form=login_form(OPERATOR))
-    state = context.storage_state()
-    context.close()
-    assert state["cookies"]
-    return state
+def signed_in(browser, address) -> Callable[[str], Any]:
+    """Return a function that returns the cookies of a user."""
+
+    @functools.cache
+    def cookies(user: str) -> Any:
+        context = browser.new_context(base_url=address)
+        context.request.post("/login", form=login_form(user))
+        state = context.storage_state()
+        context.close()
+        assert state["cookies"]
+        return state
+
+    return cookies
 
 
 @pytest.fixture
@@ -232,15 +239,22 @@ def watch(address) -> Watch:
 
 
 @pytest.fixture
-def open_door(request, browser, address, signed_in, watch, size) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens the door page as the operator, and waits for its scripts."""
+def open_page(request, browser, address, signed_in, watch, size) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page as a user, and waits for its scripts."""
     contexts: list[BrowserContext] = []
 
-    def opened(*, script: str = "", by: Browser = browser, **options: Any) -> Page:
+    def opened(
+        path: str,
+        *,
+        user: str = ADMIN,
+        script: str = "",
+        by: Browser = browser,
+        **options: Any,
+    ) -> Page:
         context = by.new_context(
             **{
                 "base_url": address,
-                "storage_state": signed_in,
+                "storage_state": signed_in(user),
                 "reduced_motion": "reduce",
                 "locale": "en-GB",
                 "timezone_id": "Europe/Vienna",
@@ -256,8 +270,7 @@ def open_door(request, browser, address, signed_in, watch, size) -> Iterator[Cal
             context.add_init_script(f"if (navigator.mediaDevices) {{ {script} }}")
         watch.follow(context)
         page = context.new_page()
-        page.goto("/tokens/scan")
-        page.wait_for_selector("html[data-ready]")
+        go(page, path)
         return page
 
     yield opened
@@ -266,6 +279,18 @@ def open_door(request, browser, address, signed_in, watch, size) -> Iterator[Cal
     for context in contexts:
         context.close()
     assert watch.unexpected == []
+
+
+def go(page: Page, path: str) -> None:
+    """Open another page, and wait for its scripts."""
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+
+
+@pytest.fixture
+def open_door(open_page) -> Callable[..., Page]:
+    """Return a function that opens the door page as the operator."""
+    return functools.partial(open_page, "/tokens/scan", user=OPERATOR)
 
 
 @pytest.fixture
@@ -327,6 +352,21 @@ def violations(page: Page) -> list[str]:
 def overflow(page):
     """Return how far the page sticks out to the right."""
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+#: Controls and texts that one cannot see whole, side to side.
+CLIPPED = """() => [...document.querySelectorAll("button, select, input, a, dd, p, h1, td, th")]
+    .filter((element) => element.checkVisibility() && !element.closest(".unseen, .tokens-unseen"))
+    .filter((element) => {
+        const { left, right, width } = element.getBoundingClientRect();
+        return width > 1 && (left < 0 || right > innerWidth + 0.5);
+    })
+    .map((element) => element.outerHTML)"""
+
+
+def clipped(page: Page) -> list[str]:
+    """Return what sticks out of the screen."""
+    return page.evaluate(CLIPPED)
 
 
 def enter(page: Page, value: str) -> None:

@@ -7,6 +7,7 @@ from tests.browser.conftest import CONSUME_URL
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import answer
+from tests.browser.conftest import clipped
 from tests.browser.conftest import enter
 from tests.browser.conftest import overflow
 from tests.browser.conftest import violations
@@ -36,19 +37,6 @@ def test_door_when_the_screen_is_narrow_then_nothing_sticks_out(
     enter(door, "V" * 60)
     answer(door, "unknown")
     assert (overflow(door), clipped(door)) == (0, [])
-
-
-def clipped(page):
-    """Controls that one cannot see whole, side to side."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll("button, select, input, a, dd, p")]
-            .filter((element) => element.checkVisibility() && !element.closest(".unseen"))
-            .filter((element) => {
-                const { left, right } = element.getBoundingClientRect();
-                return left < 0 || right > innerWidth + 0.5;
-            })
-            .map((element) => element.outerHTML)""",
-    )
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])

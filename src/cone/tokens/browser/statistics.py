@@ -18,6 +18,7 @@ from cone.tokens.browser.chart import Chart
 from cone.tokens.browser.chart import Column
 from cone.tokens.browser.chart import draw
 from cone.tokens.browser.chart import grouped
+from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
@@ -230,10 +231,14 @@ class StatisticsTile(Localized, Tile):
         return grouped(self.statistics.refusals)
 
     @property
+    def range_days(self) -> list[Moment]:
+        """The first and the last day of the range; one where they are the same."""
+        return [self._noon(day) for day in dict.fromkeys((self.range.first, self.range.last))]
+
+    @property
     def range_text(self) -> str:
         """The days of the range."""
-        shown = [self._day(edge) for edge in (self.range.first, self.range.last)]
-        return " \N{EN DASH} ".join(dict.fromkeys(shown))
+        return " \N{EN DASH} ".join(day.text.partition(" ")[0] for day in self.range_days)
 
     @property
     def chart(self) -> Chart:
@@ -266,10 +271,9 @@ class StatisticsTile(Localized, Tile):
         moment: Any = self.moments.show(bucket.start)
         return moment.text if self.is_by_hours else moment.text.partition(" ")[0]
 
-    def _day(self, date: datetime.date) -> str:
+    def _noon(self, date: datetime.date) -> Any:
         noon = datetime.datetime.combine(date, datetime.time(12), self.moments.zone)
-        moment: Any = self.moments.show(noon)
-        return moment.text.partition(" ")[0]
+        return self.moments.show(noon)
 
     def _label(self, text: str) -> str:
         """Return the part of a time that tells it from its neighbours."""

@@ -29,9 +29,8 @@ document.addEventListener("submit", (event) => {
   } else if (form.dataset.send !== undefined) {
     event.preventDefault();
     const dialog = dialogOf(form);
-    const place = dialog ?? form.closest("section.tokens");
-    const show = dialog ? (content) => fill(dialog, content) : (content) => replace(place, content);
-    const how = { place, settings: settingsOf(), show };
+    const place = dialog ?? sectionOfPage();
+    const how = { place, settings: settingsOf(), show: dialog ? inDialog : inPage };
     if (isLarge(form)) sendInParts(form, how);
     else send(form, submitter, how);
   }
@@ -67,29 +66,36 @@ function prepare(root) {
 async function openDialog(origin, asked) {
   const answer = await asked;
   const content = contentOf(answer);
-  if (!content) tellFailure(dialogOf(origin) ?? origin.closest("section.tokens"), settingsOf(), answer);
-  else if (isListAgain(content)) replace(document.querySelector("main section.tokens"), content);
+  if (!content) tellFailure(dialogOf(origin) ?? sectionOfPage(), settingsOf(), answer);
+  else if (isListAgain(content)) inPage(content);
   else prepare(showInDialog(content));
 }
 
 /** Nothing to ask: the list comes again, with a note. */
 function isListAgain(content) {
-  return content.dataset.page !== undefined && content.dataset.page === pageName();
+  const { page } = content.dataset;
+  return page !== undefined && page === sectionOfPage()?.dataset.page;
 }
 
-function pageName() {
-  return document.querySelector("main section.tokens")?.dataset.page;
+/** What comes of the question in a dialog: the question again, or the page behind it anew. */
+function inDialog(content, { isMoved }) {
+  const dialog = document.querySelector("dialog.tokens-dialog[open]");
+  if (!isMoved) {
+    prepare(showInDialog(content, dialog));
+    return dialog;
+  }
+  dialog.close();
+  return inPage(content);
 }
 
-function fill(dialog, content) {
-  prepare(showInDialog(content, dialog));
-  return dialog;
-}
-
-function replace(section, content) {
-  section.replaceWith(document.adoptNode(content));
+function inPage(content) {
+  sectionOfPage().replaceWith(document.adoptNode(content));
   prepare(content);
   return content;
+}
+
+function sectionOfPage() {
+  return document.querySelector("main section.tokens, #content section.tokens");
 }
 
 function speak(language) {

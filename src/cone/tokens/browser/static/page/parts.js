@@ -31,7 +31,7 @@ export async function sendInParts(form, { settings, place, show }) {
   function fail(answer) {
     progress.close();
     const content = contentOf(answer);
-    if (content) countOf(show(content)).value = all;
+    if (content) countOf(show(content, answer)).value = all;
     else tellFailure(place, settings, answer);
   }
 }
