@@ -101,6 +101,8 @@ _MISTAKES: Final = {
         default="The request has more than ${maximum} fields.",
     ),
     "invalid_form": _("mistake_invalid_form", default="The form arrived damaged."),
+    "no_source": _("mistake_no_source", default="Choose a file or paste its text."),
+    "two_sources": _("mistake_two_sources", default="Give a file or a text, not both."),
     "file_not_utf8": _(
         "mistake_file_not_utf8",
         default="This is no text in UTF-8. Spreadsheets call that format “CSV UTF-8”.",
