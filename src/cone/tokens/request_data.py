@@ -78,6 +78,12 @@ def refuse_large_body(request: Request, limits: Limits = USUAL) -> None:
     request.request_body_tempfile_limit = most + 1
 
 
+def forget_body(request: Request) -> None:
+    """Keep the host's template from reading the form: it may be of any size, or damaged."""
+    request.body = b""
+    request.content_type = ""
+
+
 def given(request: Request, known: Iterable[Parameter]) -> dict[str, Any]:
     """Return the raw values of the ``known`` parameters in query and body by name.
 

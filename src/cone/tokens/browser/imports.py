@@ -45,6 +45,7 @@ from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.request_data import FORMS
 from cone.tokens.request_data import MIB
+from cone.tokens.request_data import forget_body
 from cone.tokens.request_data import pairs
 from cone.tokens.security import ADD
 from cone.tokens.security import EDIT
@@ -194,6 +195,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     if request.method != "POST":
         return None
     fields = dict(pairs(request, FORMS, WITH_FILE))
+    forget_body(request)
     known = _known(fields)
     permitted = request.has_permission(EDIT if known is Known.UPDATE else ADD, model)
     if not permitted:
