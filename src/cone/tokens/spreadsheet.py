@@ -29,6 +29,8 @@ from cone.tokens.core.params import LOCK_TIME
 from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import TOKEN_PARAMETERS
 from cone.tokens.core.params import USAGE_COUNT
+from cone.tokens.core.params import VALID_FROM
+from cone.tokens.core.params import VALID_TO
 from cone.tokens.core.params import VALUE
 from cone.tokens.core.params import Parser
 from cone.tokens.core.types import ImportRow
@@ -251,7 +253,9 @@ def _check_value(line: Line, seen: dict[str, int]) -> None:
 
 
 def _mistake(number: int, cells: Mapping[str, str], error: InvalidParameter) -> Mistake:
-    column = error.parameter if error.parameter in cells else None
+    # A window ends before it begins: either edge may be the one that the file has.
+    names = (error.parameter, {VALID_FROM.name: VALID_TO.name}.get(error.parameter))
+    column = next((name for name in names if name in cells), None)
     return Mistake(number, column, cells[column] if column else "", error)
 
 
