@@ -143,7 +143,7 @@ def test_account_when_it_is_opened_then_one_may_sign_out_and_darken(open_page):
     go(page, "/tokens/add")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
     page.get_by_text("admin", exact=True).click()
-    page.get_by_role("link", name="Settings").last.click()
+    page.get_by_role("link", name="Settings").first.click()
     page.wait_for_url("**/settings")
     page.get_by_role("link", name="Token settings").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Token settings")

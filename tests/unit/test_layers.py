@@ -29,7 +29,7 @@ HOST = {
 
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
-    ("core.errors", "core.clock", "core.types", "core.params", "core.periods"),
+    ("core.errors", "core.clock", "core.types", "core.params", "core.periods", "core.imports"),
     ("core.records", "core.lifecycle", "core.prepared"),
     ("core.store",),
     ("core.service", "core"),
@@ -48,6 +48,7 @@ LAYERS = (
         "qr",
         "request_data",
         "session",
+        "spreadsheet",
     ),
     ("json_api", "browser"),
     ("plugin", "tweens", ""),

@@ -9,7 +9,7 @@ status  for
 404     :class:`TokenNotFound`, no such path
 405     wrong method, with ``Allow``
 409     :class:`ValueTaken`, :class:`TokenChanged`
-413     a body above 1 MiB
+413     a body above 1 MiB, 8 MiB for an import
 422     :class:`IdempotencyConflict`, :class:`ValueTooLongForQr`
 500     any other exception: a bug, with a reference that is also in the log
 503     :class:`Unavailable`, with ``Retry-After``
@@ -32,7 +32,6 @@ from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPNotFound
-from pyramid.httpexceptions import HTTPRequestEntityTooLarge
 
 from cone.tokens import wiring
 from cone.tokens.core.errors import IdempotencyConflict
@@ -43,6 +42,7 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.errors import ValueTooLongForQr
+from cone.tokens.request_data import BodyTooLarge
 from cone.tokens.security import Refused
 from cone.tokens.security import missing_permission
 
@@ -76,6 +76,7 @@ class Failure:
     :ivar code: stable number, where the slug has one.
     :ivar error: the mistake behind it, where it is one.
     :ivar permission: that is missing, where that is the matter.
+    :ivar mib: the limit of a body that is larger.
     :ivar reference: of a bug, to find it in the log.
     """
 
@@ -86,6 +87,7 @@ class Failure:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     error: TokenError | None = None
     permission: str | None = None
+    mib: int | None = None
     reference: str | None = None
 
 
@@ -133,8 +135,8 @@ def _wrong_method(error: HTTPMethodNotAllowed, request: Request) -> Failure:
     return Failure(405, "method_not_allowed", message, headers={"Allow": allow})
 
 
-def _too_large(_error: HTTPRequestEntityTooLarge, _request: Request) -> Failure:
-    return Failure(413, "too_large", "The body is larger than 1 MiB")
+def _too_large(error: BodyTooLarge, _request: Request) -> Failure:
+    return Failure(413, "too_large", f"The body is larger than {error.mib} MiB", mib=error.mib)
 
 
 def _undecodable_path(_error: URLDecodeError, request: Request) -> Failure:
@@ -149,7 +151,7 @@ _DESCRIPTIONS: Final[tuple[tuple[type[Exception], Callable[[Any, Request], Failu
     (HTTPForbidden, _forbidden),
     (HTTPNotFound, _not_found),
     (HTTPMethodNotAllowed, _wrong_method),
-    (HTTPRequestEntityTooLarge, _too_large),
+    (BodyTooLarge, _too_large),
     (URLDecodeError, _undecodable_path),
 )
 

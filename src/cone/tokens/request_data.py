@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -20,14 +21,10 @@ from cone.tokens.core.params import parse_json
 if TYPE_CHECKING:
     from pyramid.request import Request
 
-#: Bytes that the body of a request may have.
-MAX_BODY: Final = 1_048_576
+MIB: Final = 1_048_576
 
 #: Names and values that a query or a form may have.
 MAX_FIELDS: Final = 1_000
-
-#: Lines that a multipart form may have: each of a part's head costs its reader time.
-MAX_LINES: Final = 10_000
 
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
@@ -43,15 +40,48 @@ _NO_PART: Final = re.compile(rb"\s*(--[^\r\n]*--\s*)?")
 Pairs = list[tuple[str, Any]]
 
 
-def refuse_large_body(request: Request) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What the body of a request may be.
+
+    :ivar mib: its size.
+    :ivar lines: of a multipart form: each of a part's head costs its reader time.
+    :ivar file: the field that may be a file; None: none may.
+    """
+
+    mib: int = 1
+    lines: int = 10_000
+    file: str | None = None
+
+
+USUAL: Final = Limits()
+
+
+class BodyTooLarge(HTTPRequestEntityTooLarge):
+    """The body of the request is larger than ``mib``."""
+
+    def __init__(self, mib: int) -> None:
+        """Take the limit."""
+        super().__init__()
+        self.mib = mib
+
+
+def refuse_large_body(request: Request, limits: Limits = USUAL) -> None:
     """Refuse a body that is too large, before it is read.
 
-    :raises HTTPRequestEntityTooLarge: it has more than :data:`MAX_BODY` bytes.
+    :raises BodyTooLarge: it is.
     """
-    if (request.content_length or 0) > MAX_BODY:
-        raise HTTPRequestEntityTooLarge
+    most = limits.mib * MIB
+    if (request.content_length or 0) > most:
+        raise BodyTooLarge(limits.mib)
     # WebOb would copy what is longer than 10 kB to a file, and leave that open.
-    request.request_body_tempfile_limit = MAX_BODY + 1
+    request.request_body_tempfile_limit = most + 1
+
+
+def forget_body(request: Request) -> None:
+    """Keep the host's template from reading the form: it may be of any size, or damaged."""
+    request.body = b""
+    request.content_type = ""
 
 
 def given(request: Request, known: Iterable[Parameter]) -> dict[str, Any]:
@@ -62,8 +92,10 @@ def given(request: Request, known: Iterable[Parameter]) -> dict[str, Any]:
     return collect(pairs(request), known)
 
 
-def pairs(request: Request, media: Sequence[str] = ALL) -> Pairs:
+def pairs(request: Request, media: Sequence[str] = ALL, limits: Limits = USUAL) -> Pairs:
     """Return names and raw values in the query, and in the body of a POST.
+
+    Files are bytes: those of the field that may be one, else none.
 
     :param media: media types that the body may have.
     :raises InvalidParameter: query or body cannot be read.
@@ -72,10 +104,10 @@ def pairs(request: Request, media: Sequence[str] = ALL) -> Pairs:
     of_query = _pairs_of_form("query", request.query_string.encode("latin-1"))
     if request.method != "POST" or not request.content_length:
         return of_query
-    return of_query + _pairs_of_body(request, media)
+    return of_query + _pairs_of_body(request, media, limits)
 
 
-def _pairs_of_body(request: Request, media: Sequence[str]) -> Pairs:
+def _pairs_of_body(request: Request, media: Sequence[str], limits: Limits) -> Pairs:
     # WebOb compares types as they are written, and they may be written in any case.
     request.content_type = content_type = request.content_type.strip().lower()
     if content_type not in media:
@@ -85,7 +117,7 @@ def _pairs_of_body(request: Request, media: Sequence[str]) -> Pairs:
     if content_type == JSON:
         return parse_json(_decoded("body", request.body))
     if content_type == MULTIPART:
-        return _pairs_of_multipart(request)
+        return _pairs_of_multipart(request, limits)
     return _pairs_of_form("body", request.body)
 
 
@@ -101,13 +133,14 @@ def _pairs_of_form(place: str, content: bytes) -> Pairs:
         raise _too_many_fields(place) from None
 
 
-def _pairs_of_multipart(request: Request) -> Pairs:
+def _pairs_of_multipart(request: Request, limits: Limits) -> Pairs:
     # WebOb would replace what is not UTF-8, and knows no other encoding.
-    _decoded("body", request.body)
+    if limits.file is None:
+        _decoded("body", request.body)
     if request.charset != "UTF-8":
         raise _not_utf8("body")
-    if request.body.count(b"\n") > MAX_LINES:
-        raise _too_many_fields("body")
+    if request.body.count(b"\n") > limits.lines:
+        raise _too_many_fields("body") if limits.file is None else _too_many_lines(limits)
     try:
         fields = list(request.POST.items())
     except (ValueError, LookupError, TypeError):
@@ -117,16 +150,30 @@ def _pairs_of_multipart(request: Request) -> Pairs:
         raise _no_multipart()
     if len(fields) > MAX_FIELDS:
         raise _too_many_fields("body")
-    return [(name, _text_or_file(value)) for name, value in fields]
+    found = [(name, _text_or_file(value, is_read=name == limits.file)) for name, value in fields]
+    if limits.file is not None:
+        _check_around_files(request.body, [raw for _name, raw in found if isinstance(raw, bytes)])
+    return found
 
 
-def _text_or_file(value: Any) -> Any:
-    """Return a text as it is; of a file nothing is needed but that it is none."""
+def _text_or_file(value: Any, *, is_read: bool) -> Any:
+    """Return a text as it is, and of a file its content where it is read."""
     if isinstance(value, str):
         return value
-    if hasattr(value, "file"):
-        value.file.close()
+    file = getattr(value, "file", None)
+    if file is None:
+        return b""
+    if is_read:
+        file.seek(0)
+        return file.read()
+    file.close()
     return b""
+
+
+def _check_around_files(body: bytes, files: Iterable[bytes]) -> None:
+    for content in files:
+        body = body.replace(content, b"", 1)
+    _decoded("body", body)
 
 
 def _decoded(place: str, content: bytes) -> str:
@@ -139,6 +186,11 @@ def _decoded(place: str, content: bytes) -> str:
 def _too_many_fields(place: str) -> InvalidParameter:
     message = f"{place}: has more than {MAX_FIELDS} fields"
     return InvalidParameter(place, "too_many_fields", message, maximum=MAX_FIELDS)
+
+
+def _too_many_lines(limits: Limits) -> InvalidParameter:
+    message = f"{limits.file}: has more than {limits.lines} lines"
+    return InvalidParameter(str(limits.file), "too_many_lines", message, maximum=limits.lines)
 
 
 def _no_multipart() -> InvalidParameter:

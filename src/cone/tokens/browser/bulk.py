@@ -7,17 +7,20 @@ and its form brings everything along once more. The service makes the change, in
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
-from urllib.parse import parse_qsl
 
 from cone.tile import Tile
 from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
 from cone.tokens import wiring
+from cone.tokens.browser.chosen import ALL
+from cone.tokens.browser.chosen import STATE
+from cone.tokens.browser.chosen import UIDS
+from cone.tokens.browser.chosen import Chosen
+from cone.tokens.browser.chosen import unknown_choice
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
@@ -27,7 +30,6 @@ from cone.tokens.browser.tokens import COUNT
 from cone.tokens.browser.tokens import DONE
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
-from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
@@ -36,8 +38,6 @@ from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALID_FROM
 from cone.tokens.core.params import VALID_TO
-from cone.tokens.core.params import find_uid
-from cone.tokens.core.types import Selection
 from cone.tokens.core.types import TokenChanges
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
@@ -53,9 +53,6 @@ FEW: Final = 100
 
 #: Names of the fields.
 ACTION: Final = "action"
-UIDS: Final = "uid"
-ALL: Final = "all"
-STATE: Final = "list"
 EXPECTED: Final = "expected"
 TYPED: Final = "typed"
 CONFIRMED: Final = "confirmed"
@@ -109,7 +106,7 @@ class Input:
         return f"bulk-{self.name}-mistake" if self.mistake else None
 
 
-class Bulk:
+class Bulk(Chosen):
     """What a form asks to do with many tokens."""
 
     def __init__(self, request: Request) -> None:
@@ -117,19 +114,12 @@ class Bulk:
 
         :raises InvalidParameter: no form of ours sends that.
         """
-        fields = request.POST
         self.request = request
-        self.action: str = fields.get(ACTION, "")
+        self.action: str = request.POST.get(ACTION, "")
         if self.action not in ACTIONS:
-            raise _unknown(ACTION)
-        self.state = ListState.read(parse_qsl(fields.get(STATE, "").removeprefix("?")))
-        self.means_all = ALL in fields
-        if self.means_all and self.state.mistakes:
-            # What is left out would mean more tokens.
-            raise _unknown(STATE)
-        self.uids = [_uid(text) for text in dict.fromkeys(fields.getall(UIDS))]
-        self.is_confirmed = CONFIRMED in fields
-        self.which: Selection = self.state.query.matching if self.means_all else self.uids
+            raise unknown_choice(ACTION)
+        super().__init__(request)
+        self.is_confirmed = CONFIRMED in request.POST
 
     @property
     def permission(self) -> str:
@@ -174,7 +164,7 @@ class Bulk:
         """
         text = self.request.POST.get(EXPECTED, "")
         if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
-            raise _unknown(EXPECTED)
+            raise unknown_choice(EXPECTED)
         return int(text)
 
     @property
@@ -222,17 +212,6 @@ def answer(model: TokenContainer, request: Request) -> str | None:
 def _list_url(model: TokenContainer, bulk: Bulk, **more: object) -> str:
     query = bulk.state.address_with(**more)
     return url(bulk.request, model, OVERVIEW, query)
-
-
-def _unknown(name: str) -> InvalidParameter:
-    return InvalidParameter(name, "invalid_choice", f"{name}: is none of the choices")
-
-
-def _uid(text: str) -> uuid.UUID:
-    uid = find_uid(text)
-    if uid is None:
-        raise _unknown(UIDS)
-    return uid
 
 
 @tile(

@@ -24,6 +24,7 @@ from cone.tokens.browser.texts import failure_text
 from cone.tokens.failures import Failure
 from cone.tokens.failures import failure_of
 from cone.tokens.model import TokenContainer
+from cone.tokens.request_data import forget_body
 from cone.tokens.security import VIEW
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _KEY: Final = "cone.tokens.failure"
 
 def failure_page(failure: Failure, request: Request) -> Response:
     """Return the page that tells ``failure``, with its status and headers."""
-    _forget_body(request)
+    forget_body(request)
     settle_language(request)
     if failure.status >= _SERVER_ERRORS or not _has_shell(request):
         return _standalone_page(failure, request)
@@ -109,12 +110,6 @@ def _standalone_page(failure: Failure, request: Request) -> Response:
     response = Response(body, status=failure.status)
     response.headers.update({"Cache-Control": "no-store", **failure.headers})
     return response
-
-
-def _forget_body(request: Request) -> None:
-    """Keep the host's template from reading the form: it may be of any size, or damaged."""
-    request.body = b""
-    request.content_type = ""
 
 
 def _has_shell(request: Request) -> bool:

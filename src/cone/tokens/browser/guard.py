@@ -20,8 +20,11 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 from cone.tokens.request_data import FORMS
+from cone.tokens.request_data import USUAL
+from cone.tokens.request_data import Limits
 from cone.tokens.request_data import pairs
 from cone.tokens.request_data import refuse_large_body
+from cone.tokens.security import ADD
 from cone.tokens.security import VIEW
 from cone.tokens.security import refuse_other_sites
 
@@ -33,6 +36,11 @@ READING: Final = ("GET", "HEAD")
 
 #: Changes something whatever the method: it runs any tile.
 AJAX: Final = "ajaxaction"
+
+#: Name of the page that takes a file, the field of it, and what it may be.
+IMPORT: Final = "import"
+FILE: Final = "file"
+WITH_FILE: Final = Limits(mib=8, lines=50_000, file=FILE)
 
 #: What the names of fields begin with that send a form.
 ACTION: Final = "action."
@@ -64,7 +72,7 @@ def check_page(request: Request) -> None:
     :raises TokenNotFound: the caller may know that there is no such token.
     """
     wiring.require_session_filter(request)
-    refuse_large_body(request)
+    refuse_large_body(request, limits_of(request))
     if request.method not in METHODS:
         raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(METHODS)})
     _check_fields(request)
@@ -73,6 +81,13 @@ def check_page(request: Request) -> None:
         refuse_other_sites(request)
     _check_names(request)
     _check_token(request)
+
+
+def limits_of(request: Request) -> Limits:
+    """Return what the body of a request may be: more where it is a file to import."""
+    model = request.context
+    is_import = isinstance(model, TokenContainer) and request.view_name == IMPORT
+    return WITH_FILE if is_import and request.has_permission(ADD, model) else USUAL
 
 
 def _tile_exists(model: Any, request: Request, name: str) -> bool:
@@ -141,8 +156,9 @@ def _check_fields(request: Request) -> None:
 
     Forms of the host work by GET too; a link must not send one.
     """
-    for name, value in pairs(request, FORMS):
-        if not isinstance(value, str):
+    limits = limits_of(request)
+    for name, value in pairs(request, FORMS, limits):
+        if not isinstance(value, str) and name != limits.file:
             raise InvalidParameter("body", "invalid_text", "body: must have texts only")
         if not isinstance(name, str):
             raise InvalidParameter("body", "invalid_form", "body: has a field without a name")

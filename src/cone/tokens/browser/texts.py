@@ -101,6 +101,47 @@ _MISTAKES: Final = {
         default="The request has more than ${maximum} fields.",
     ),
     "invalid_form": _("mistake_invalid_form", default="The form arrived damaged."),
+    "no_source": _("mistake_no_source", default="Choose a file or paste its text."),
+    "two_sources": _("mistake_two_sources", default="Give a file or a text, not both."),
+    "file_not_utf8": _(
+        "mistake_file_not_utf8",
+        default="This is no text in UTF-8. Spreadsheets call that format “CSV UTF-8”.",
+    ),
+    "file_too_large": _(
+        "mistake_file_too_large",
+        default="This is too large: at most ${maximum} MiB are possible. Split it.",
+    ),
+    "too_many_lines": _(
+        "mistake_too_many_lines",
+        default="The file has more than ${maximum} lines. Split it.",
+    ),
+    "too_many_rows": _(
+        "mistake_too_many_rows",
+        default="This has more than ${maximum} tokens. Split it.",
+    ),
+    "no_rows": _("mistake_no_rows", default="There is no token in it."),
+    "no_value_column": _(
+        "mistake_no_value_column",
+        default="The first line must name the columns, and one of them must be “value”.",
+    ),
+    "unknown_columns": _(
+        "mistake_unknown_columns",
+        default="The first line names columns that are not known:",
+    ),
+    "same_column_twice": _(
+        "mistake_same_column_twice",
+        default="The first line names a column twice.",
+    ),
+    "row_length": _(
+        "mistake_row_length",
+        default="The row does not have as many cells as there are columns.",
+    ),
+    "not_csv": _(
+        "mistake_not_csv",
+        default="From here on this is no CSV file: a quotation mark is too much or missing, or a "
+        "cell is too long.",
+    ),
+    "value_twice": _("mistake_value_twice", default="The value stands in line ${line} already."),
 }
 _UNKNOWN_MISTAKE: Final = _("mistake_unknown", default="This value is not possible.")
 
@@ -138,7 +179,7 @@ _FAILURES: Final = {
     ),
     "too_large": (
         _("failure_too_large", default="Too large"),
-        _("failure_too_large_text", default="The request is larger than 1 MiB."),
+        _("failure_too_large_text", default="The request is larger than ${mib} MiB."),
     ),
     "invalid_parameter": (
         _("failure_invalid_parameter", default="Wrong input"),
@@ -203,6 +244,8 @@ def failure_text(failure: Failure) -> FailureText:
     heading, text = _FAILURES.get(failure.slug, _OTHER_FAILURE)
     if failure.permission:
         text = _MISSING_PERMISSION % {"permission": failure.permission}
+    if failure.mib:
+        text %= {"mib": failure.mib}
     if isinstance(failure.error, InvalidParameter):
         text = mistake_text(failure.error)
     return FailureText(heading, text, failure.reference)

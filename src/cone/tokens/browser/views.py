@@ -16,9 +16,13 @@ from pyramid.view import view_config
 from cone.tokens import wiring
 from cone.tokens.browser import add_many
 from cone.tokens.browser import bulk
+from cone.tokens.browser import imports
 from cone.tokens.browser import quick
 from cone.tokens.browser.add_many import ADD_MANY
 from cone.tokens.browser.bulk import BULK
+from cone.tokens.browser.export import EXPORT
+from cone.tokens.browser.export import export_response
+from cone.tokens.browser.guard import IMPORT
 from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
@@ -69,6 +73,19 @@ def bulk_page(model: Any, request: Request) -> Response:
         return HTTPSeeOther(url(request, model, OVERVIEW))
     following = bulk.answer(model, request)
     return HTTPSeeOther(following) if following else render_page(model, request, BULK)
+
+
+@view_config(name=EXPORT, context=TokenContainer, permission=LIST)
+def export_file(model: TokenContainer, request: Request) -> Response:
+    """Return the tokens that the list means as a CSV file."""
+    return export_response(model, request)
+
+
+@view_config(name=IMPORT, context=TokenContainer, permission=ADD)
+def import_page(model: TokenContainer, request: Request) -> Response:
+    """Ask for a CSV file and tell what is in it; a POST of what was told imports it."""
+    following = imports.answer(model, request)
+    return HTTPSeeOther(following) if following else render_page(model, request, IMPORT)
 
 
 @view_config(name="add", context=TokenContainer, permission=ADD)

@@ -8,6 +8,8 @@ import datetime
 import secrets
 import uuid
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.imports import Plan
+from cone.tokens.core.imports import plan
 from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import RANDOM_LENGTH
 from cone.tokens.core.params import check_window
@@ -37,6 +41,9 @@ from cone.tokens.core.types import EVERYTHING
 from cone.tokens.core.types import NEWEST_FIRST
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.types import ImportReport
+from cone.tokens.core.types import ImportRow
+from cone.tokens.core.types import Known
 from cone.tokens.core.types import NewToken
 from cone.tokens.core.types import Outcome
 from cone.tokens.core.types import Selection
@@ -132,6 +139,28 @@ class TokenService:
         # To count takes longer than to read a page.
         is_whole = not page.has_previous and not page.has_next
         return page, len(page.tokens) if is_whole else self.count(query.matching)
+
+    def every(self, which: Selection, sort: Sort = NEWEST_FIRST) -> Iterator[Token]:
+        """Return all tokens that are meant, one after the other.
+
+        They are read piece by piece as they are taken, each piece in a transaction of its own:
+        what is added or changed meanwhile may be among them or not.
+
+        :param which: tokens that do not exist are left out.
+        :param sort: what is meant by uids comes in their order.
+        """
+        if not isinstance(which, TokenFilter):
+            with self._database.reading() as store:
+                tokens = store.find_uids(which)
+            yield from tokens
+            return
+        place = None
+        while True:
+            with self._database.reading() as store:
+                tokens, place = store.window(which, sort, place)
+            yield from tokens
+            if place is None:
+                return
 
     def usages(self, uid: uuid.UUID, limit: int, before: uuid.UUID | None = None) -> UsagePage:
         """Return up to ``limit`` usages of a token, newest first.
@@ -240,6 +269,46 @@ class TokenService:
         values = (None if prefix is None else prefix + _random_text() for _ in range(count))
         tokens = [dataclasses.replace(token, value=value) for value in values]
         return self._add(tokens, by, key)
+
+    def check_import(self, rows: Sequence[ImportRow], known: Known) -> ImportReport:
+        """Return what :meth:`import_tokens` would do right now, and change nothing."""
+        with self._database.reading() as store:
+            return _planned(store, rows, known, for_update=False).report
+
+    def import_tokens(
+        self,
+        rows: Sequence[ImportRow],
+        known: Known,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> ImportReport:
+        """Add tokens, and update or skip those whose value is known; all of them or none.
+
+        A mistake is in the report, not an error: nothing was changed then.
+
+        :param rows: at most :data:`MAX_BATCH`, with different values.
+        :param key: as for :meth:`consume`.
+        :raises ValueTaken: one of the values was taken meanwhile; nothing was changed.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+
+        def work() -> ImportReport:
+            with self._database.writing() as store:
+                recorded = _recorded(store, key) if key else None
+                if recorded:
+                    return ImportReport(**recorded.answer)
+                planned = _planned(store, rows, known, for_update=True)
+                report = planned.report
+                if not report.mistakes:
+                    store.bind_key(key, _numbers(report))
+                    _carry_out(store, planned, by)
+            return report
+
+        def repeat(_store: Store, answer: dict[str, Any]) -> ImportReport:
+            return ImportReport(**answer)
+
+        return self._once(key, work, repeat)
 
     def update(
         self,
@@ -397,6 +466,32 @@ def _chosen(store: Store, which: Selection, expected_count: int | None) -> list[
     if expected_count not in (None, len(tokens)):
         raise CountChanged(len(tokens))
     return tokens
+
+
+def _planned(
+    store: Store,
+    rows: Sequence[ImportRow],
+    known: Known,
+    *,
+    for_update: bool,
+) -> Plan:
+    values = [row.token.value for row in rows if row.token.value is not None]
+    tokens = store.find_values(values, for_update=for_update)
+    return plan(rows, {token.value: token for token in tokens}, known)
+
+
+def _carry_out(store: Store, planned: Plan, actor: Actor) -> None:
+    if planned.new:
+        # Two imports that have values in common wait for each other, and not in a circle.
+        new = sorted(planned.new, key=lambda token: token.value or "")
+        store.add([(uuid.uuid4(), token) for token in new], actor=actor)
+    if planned.changes:
+        store.update_each(planned.changes, actor=actor)
+
+
+def _numbers(report: ImportReport) -> dict[str, int]:
+    names = ("added", "updated", "unchanged", "skipped")
+    return {name: getattr(report, name) for name in names}
 
 
 def _recorded(store: Store, key: IdempotencyKey) -> RecordedAnswer | None:

@@ -131,6 +131,9 @@ NEAR: Final = 10_000
 #: The bits of SQLite's error codes that are not detail.
 PRIMARY_CODE: Final = 0xFF
 
+#: The key of a token in an order: that it is sorted by, and its uid.
+Place = Sequence[Any]
+
 #: The column that a consumption finds its token by.
 Selector = Literal["uid", "value"]
 
@@ -385,6 +388,57 @@ class Store:
         if missing:
             raise TokenNotFound(missing)
         return tokens
+
+    def find_values(
+        self,
+        values: Sequence[str],
+        *,
+        for_update: bool = False,
+    ) -> list[Token]:
+        """Return those tokens whose value is one of ``values``, in the order of their uids.
+
+        :param values: at most :data:`MAX_BATCH`.
+        :param for_update: keep others from changing them until the transaction ends.
+
+        SQL: 1 statement. Concurrency: as :meth:`find_many`.
+        """
+        statement = _select_tokens(self._dialect.name).where(TokenRecord.value.in_(values))
+        if for_update:
+            statement = statement.with_for_update()
+        return self._tokens(self._connection.execute(statement.order_by(TokenRecord.uid)).all())
+
+    def find_uids(self, uids: Sequence[uuid.UUID]) -> list[Token]:
+        """Return the tokens with these uids in the same order, without those that are gone.
+
+        :param uids: at most :data:`MAX_BATCH`.
+
+        SQL: 1 statement.
+        """
+        return self._tokens(self._rows_of(uids))
+
+    def window(
+        self,
+        matching: TokenFilter,
+        sort: Sort,
+        place: Place | None,
+    ) -> tuple[list[Token], Place | None]:
+        """Return the next tokens of a walk along an order, and the place where it goes on.
+
+        :param place: where the walk is; None: at its beginning.
+
+        None at the end. Between windows tokens may come and go: those that are there all the time
+        are met once each.
+
+        SQL: 1 statement, 2 where no index has order and filter together: then about :data:`NEAR`
+        tokens are looked at, however many match.
+        """
+        order = _Order(sort.by, NEAR, place, is_rising=not sort.is_descending)
+        if not _is_walk(matching, sort.by):
+            rows, end = self._near(matching, dataclasses.replace(order, limit=None))
+            return self._tokens(rows), end
+        rows = self._walked(matching, order)
+        is_end = len(rows) < NEAR
+        return self._tokens(rows), None if is_end else (getattr(rows[-1], sort.by), rows[-1].uid)
 
     def page(
         self,
@@ -649,10 +703,44 @@ class Store:
             .where(TokenRecord.uid.in_([token.uid for token in tokens]))
             .values(modified=self._now, version=TokenRecord.version + 1, **columns),
         )
-        action, new = _action(changed), _event_values(changed)
+        self._log_changes(((token, changed) for token in tokens), actor)
+
+    def update_each(
+        self,
+        changes: Sequence[tuple[Token, dict[str, Any]]],
+        *,
+        actor: Actor,
+    ) -> None:
+        """Change fields of tokens, which this transaction found for update, each in its own way.
+
+        :param changes: tokens, and the fields of each with their new values; no ``value``.
+
+        SQL: 1 statement for all tokens of which the same fields change, and 1 for the events.
+        """
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        now = {} if self._time is None else {_NOW.key: self._time}
+        for token, changed in changes:
+            given = {f"new_{name}": value for name, value in changed.items()}
+            alike[tuple(sorted(changed))].append({"sought": token.uid, **given, **now})
+        for names, rows in alike.items():
+            statement = _update_fields(names, is_postgresql=self._is_postgresql)
+            self._connection.execute(statement, rows)
+        self._log_changes(changes, actor)
+
+    def _log_changes(
+        self,
+        changes: Iterable[tuple[Token, dict[str, Any]]],
+        actor: Actor,
+    ) -> None:
         self._log_events(
-            _event(action, token.uid, (old, old | new), actor, version=token.version + 1)
-            for token in tokens
+            _event(
+                _action(changed),
+                token.uid,
+                (old, old | _event_values(changed)),
+                actor,
+                version=token.version + 1,
+            )
+            for token, changed in changes
             for old in [_event_values_of(token)]
         )
 
@@ -722,8 +810,8 @@ class Store:
         to end: to look at its rows in the order of an index until enough match takes many times
         longer. Only many that are all far away are put in order by the database.
         """
-        rows, is_all = self._near(matching, order)
-        if is_all or len(rows) == order.limit:
+        rows, end = self._near(matching, order)
+        if end is None or len(rows) == order.limit:
             return rows, None
         columns = self._columns(is_walk=False)
         conditions = list(self._conditions(matching, columns))
@@ -733,26 +821,36 @@ class Store:
         if len(keys) > MOST_COUNTED:
             statement = _select_tokens(self._dialect.name).where(*conditions)
             return self._in_order(statement, order, columns, is_sorted=True), None
-        uids = [uid for _key, uid in order.cut(keys)]
+        return self._rows_of([uid for _key, uid in order.cut(keys)]), len(keys)
+
+    def _rows_of(self, uids: Sequence[uuid.UUID]) -> list[Row[Any]]:
         found = self._connection.execute(
             _select_tokens(self._dialect.name).where(TokenRecord.uid.in_(uids)),
         ).all()
         by_uid = {row.uid: row for row in found}
-        return [by_uid[uid] for uid in uids if uid in by_uid], len(keys)
+        return [by_uid[uid] for uid in uids if uid in by_uid]
 
-    def _near(self, matching: TokenFilter, order: _Order) -> tuple[Sequence[Row[Any]], bool]:
-        """Return rows that are among the next ones in order, and whether there are no others."""
+    def _near(
+        self,
+        matching: TokenFilter,
+        order: _Order,
+    ) -> tuple[Sequence[Row[Any]], Place | None]:
+        """Return rows that are among the next ones in order, and where these end.
+
+        None: there are no others.
+        """
         walk = self._columns(is_walk=True)
         key = order.key(walk)
-        last = self._in_order(select(*key).offset(NEAR), dataclasses.replace(order, limit=1), walk)
+        one = dataclasses.replace(order, limit=1)
+        last = [tuple(row) for row in self._in_order(select(*key).offset(NEAR), one, walk)]
         # The one index that there shall be is that of the order.
         columns = {**self._columns(is_walk=False), order.by: walk[order.by], "uid": walk["uid"]}
         conditions = list(self._conditions(matching, columns))
-        for row in last:
-            end = _literals(row, key)
+        for place in last:
+            end = _literals(place, key)
             conditions.append(tuple_(*key) <= end if order.is_rising else tuple_(*key) >= end)
         statement = _select_tokens(self._dialect.name).where(*conditions)
-        return self._in_order(statement, order, columns), not last
+        return self._in_order(statement, order, columns), last[0] if last else None
 
     def _in_order(
         self,
@@ -856,13 +954,13 @@ def _table(record: type[Base]) -> Table:
 class _Order:
     """A direction in a list.
 
-    :ivar limit: so many rows are enough.
+    :ivar limit: so many rows are enough; None: all are wanted.
     :ivar edge: the key that the rows are beyond.
     """
 
     by: SortKey
-    limit: int
-    edge: Row[Any] | None
+    limit: int | None
+    edge: Place | None
     is_rising: bool = dataclasses.field(kw_only=True)
 
     def key(self, columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
@@ -881,8 +979,8 @@ class _Order:
         return places[: self.limit]
 
 
-def _literals(row: Row[Any], key: Sequence[ColumnElement[Any]]) -> Any:
-    return tuple_(*(literal(part, of.type) for part, of in zip(row, key, strict=True)))
+def _literals(place: Place, key: Sequence[ColumnElement[Any]]) -> Any:
+    return tuple_(*(literal(part, of.type) for part, of in zip(place, key, strict=True)))
 
 
 #: Columns of lists; each has an index.
@@ -977,6 +1075,24 @@ def _insert_timed(record: type[Base], timed: tuple[str, ...], *, is_postgresql: 
 @_prepared_once
 def _grant(dialect: Dialect, by: Selector) -> Prepared:
     return Prepared(_spend(by, _NOW).returning(*_SPENT), dialect)
+
+
+@functools.cache
+def _update_fields(names: tuple[str, ...], *, is_postgresql: bool) -> Update:
+    """Return the statement that changes the fields ``names`` of one token."""
+    columns = _table(TokenRecord).columns
+    now = func.clock_timestamp(type_=UtcDateTime) if is_postgresql else _NOW
+    values: dict[str, Any] = {}
+    for name in names:
+        column = columns["lock_time" if name == "lock_time_s" else name]
+        new = values[column.name] = bindparam(f"new_{name}", type_=column.type)
+        if column.name == "lock_time":
+            values["locked_until"] = _locked_until(columns.last_used, new)
+    return (
+        update(_table(TokenRecord))
+        .where(columns.uid == bindparam("sought", type_=columns.uid.type))
+        .values(modified=now, version=columns.version + 1, **values)
+    )
 
 
 _SPENT = (

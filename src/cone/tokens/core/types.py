@@ -18,6 +18,7 @@ from typing import Literal
 from typing import NewType
 
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.errors import InvalidParameter
 
 #: Text of at most 2,048 bytes of UTF-8 that a token is looked up by.
 Value = str
@@ -235,6 +236,40 @@ class IdempotencyKey:
     caller: str
     operation: Operation
     parameters: Mapping[str, Any]
+
+
+class Known(enum.Enum):
+    """What an import does with tokens whose values are known already."""
+
+    SKIP = "skip"
+    UPDATE = "update"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRow:
+    """A token to import.
+
+    :ivar token: what it is added as where its value is not known.
+    :ivar changes: what changes where it is; without a value.
+    """
+
+    token: NewToken
+    changes: TokenChanges
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import does or did with its rows; nothing where there are mistakes.
+
+    :ivar unchanged: known ones that are as the import wants them already.
+    :ivar mistakes: what is wrong with rows, by their numbers from 0.
+    """
+
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+    mistakes: Mapping[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 
 
 class Step(enum.Enum):

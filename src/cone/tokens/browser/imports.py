@@ -1,0 +1,383 @@
+"""The import: a CSV file is looked at first, and imported when its report pleases.
+
+It works without a script: the page of the report brings the file along once more, as text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from urllib.parse import urlencode
+
+from cone.tile import Tile
+from cone.tile import tile
+from pyramid.httpexceptions import HTTPForbidden
+
+from cone.tokens import spreadsheet
+from cone.tokens import wiring
+from cone.tokens.browser.chosen import unknown_choice
+from cone.tokens.browser.form_page import BAD_REQUEST
+from cone.tokens.browser.form_page import CONFLICT
+from cone.tokens.browser.guard import FILE
+from cone.tokens.browser.guard import IMPORT
+from cone.tokens.browser.guard import WITH_FILE
+from cone.tokens.browser.page import Localized
+from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import mistake_text
+from cone.tokens.browser.token import shortened
+from cone.tokens.browser.tokens import OVERVIEW
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.params import find_uid
+from cone.tokens.core.types import Actor
+from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.types import ImportReport
+from cone.tokens.core.types import Known
+from cone.tokens.core.types import Operation
+from cone.tokens.i18n import _
+from cone.tokens.model import TokenContainer
+from cone.tokens.request_data import FORMS
+from cone.tokens.request_data import MIB
+from cone.tokens.request_data import forget_body
+from cone.tokens.request_data import pairs
+from cone.tokens.security import ADD
+from cone.tokens.security import EDIT
+from cone.tokens.security import LIST
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+#: Names of the other fields.
+TEXT: Final = "text"
+KNOWN: Final = "known"
+CHECKED: Final = "checked"
+KEY: Final = "key"
+
+#: Mistakes that are listed.
+LISTED: Final = 100
+
+#: Unknown columns that are named.
+_NAMED: Final = 10
+
+#: Bytes that the file may have in the form of the report, which has other fields too.
+_MOST: Final = WITH_FILE.mib * MIB - 10_000
+
+#: A number of tokens in the address.
+_COUNT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+OK: Final = 200
+
+#: Where a request carries what the page is to tell.
+_ATTEMPT: Final = "cone.tokens.import_attempt"
+
+_CHOICES: Final = {
+    Known.SKIP: _("import_skip", default="Leave it as it is"),
+    Known.UPDATE: _("import_update", default="Change it to what the file says"),
+}
+#: The numbers of a report.
+_COUNT_WORDS: Final = {
+    "added": _("import_added", default="New tokens"),
+    "updated": _("import_updated", default="Tokens that change"),
+    "unchanged": _("import_unchanged", default="Tokens that are as in the file already"),
+    "skipped": _("import_skipped", default="Known tokens that are left as they are"),
+}
+_DONE: Final = _(
+    "note_imported",
+    default="The import is done. New: ${added}, changed: ${updated}, as in the file already: "
+    "${unchanged}, left as they are: ${skipped}.",
+)
+_TAKEN: Final = _(
+    "import_taken",
+    default="A value of the file was given to another token meanwhile. Nothing was imported. "
+    "This is how it looks now.",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """What can be done with known values."""
+
+    value: str
+    word: object
+    checked: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MistakeRow:
+    """A mistake in the table of them."""
+
+    number: int
+    column: str | None
+    cell: str
+    text: object
+
+
+class Attempt:
+    """A file that somebody wants to import, and what comes of it.
+
+    :ivar pasted: what stood in the field for text.
+    :ivar problem: what is wrong with the file as a whole.
+    :ivar report: None where there is a problem.
+    :ivar mistakes: what is wrong in its lines, from above.
+    :ivar is_taken: whether a value was given away meanwhile.
+    """
+
+    def __init__(self, known: Known, pasted: str) -> None:
+        """Begin with nothing."""
+        self.known = known
+        self.pasted = pasted
+        self.content = ""
+        self.problem: InvalidParameter | None = None
+        self.report: ImportReport | None = None
+        self.mistakes: list[spreadsheet.Mistake] = []
+        self.is_taken = False
+
+    @property
+    def status(self) -> int:
+        """The status of the page."""
+        if self.is_taken:
+            return CONFLICT
+        return BAD_REQUEST if self.problem or self.mistakes else OK
+
+    def look(self) -> None:
+        """Find out what an import would do."""
+        read = spreadsheet.read(self.content, wiring.parser())
+        rows = [line.row for line in read.lines]
+        self._take(read, wiring.token_service().check_import(rows, self.known))
+
+    def carry_out(self, by: Actor, key: uuid.UUID) -> ImportReport | None:
+        """Import what has no mistake, and return the report of it.
+
+        :param key: of the page that showed what would be done.
+        :raises ValueTaken: one of the values was given away meanwhile.
+        """
+        read = spreadsheet.read(self.content, wiring.parser())
+        if read.mistakes:
+            self.look()
+            return None
+        report = wiring.token_service().import_tokens(
+            [line.row for line in read.lines],
+            self.known,
+            by=by,
+            key=IdempotencyKey(
+                key=f"page-{key}",
+                caller=by or "",
+                operation=Operation("import_tokens"),
+                parameters={KNOWN: self.known.value, TEXT: self.content},
+            ),
+        )
+        if not report.mistakes:
+            return report
+        self._take(read, report)
+        return None
+
+    def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
+        self.report = report
+        found = [read.lines[number].mistake(error) for number, error in report.mistakes.items()]
+        self.mistakes = sorted(read.mistakes + found, key=lambda mistake: mistake.number)
+
+
+def answer(model: TokenContainer, request: Request) -> str | None:
+    """Look at the file that is sent, or import it where it was looked at; return where to go.
+
+    None: the page is to be shown.
+
+    :raises HTTPForbidden: to change known tokens is not permitted.
+    :raises InvalidParameter: no form of ours sends that.
+    """
+    if request.method != "POST":
+        return None
+    fields = dict(pairs(request, FORMS, WITH_FILE))
+    forget_body(request)
+    known = _known(fields)
+    permitted = request.has_permission(EDIT if known is Known.UPDATE else ADD, model)
+    if not permitted:
+        raise HTTPForbidden(result=permitted)
+    key = _key(fields) if CHECKED in fields else None
+    checked = _unpacked(fields[CHECKED]) if key else ""
+    attempt = request.environ[_ATTEMPT] = Attempt(known, fields.get(TEXT, ""))
+    done = None
+    try:
+        attempt.content = checked if key else _content(fields)
+        if key:
+            done = attempt.carry_out(wiring.actor(request), key)
+        else:
+            attempt.look()
+    except InvalidParameter as error:
+        attempt.problem = error
+    except ValueTaken:
+        attempt.is_taken = True
+        attempt.look()
+    request.response.status = attempt.status
+    return _done_url(model, request, done) if done else None
+
+
+def _done_url(model: TokenContainer, request: Request, report: ImportReport) -> str:
+    counts = {name: getattr(report, name) for name in _COUNT_WORDS}
+    return url(request, model, IMPORT, f"?{urlencode(counts)}")
+
+
+def _known(fields: Mapping[str, Any]) -> Known:
+    try:
+        return Known(fields.get(KNOWN))
+    except ValueError:
+        raise unknown_choice(KNOWN) from None
+
+
+def _key(fields: Mapping[str, Any]) -> uuid.UUID:
+    uid = find_uid(fields.get(KEY, ""))
+    if uid is None:
+        raise unknown_choice(KEY)
+    return uid
+
+
+def _content(fields: Mapping[str, Any]) -> str:
+    """Return the text of the file, or what was pasted.
+
+    :raises InvalidParameter: it is none, both or too large.
+    """
+    file, pasted = fields.get(FILE, b""), fields.get(TEXT, "")
+    # Where no file is chosen the field is an empty text.
+    if bool(file) is bool(pasted.strip()):
+        raise _wrong("two_sources" if file else "no_source", "either it or the text is needed")
+    content = spreadsheet.decode(file) if isinstance(file, bytes) and file else file or pasted
+    if len(_packed(content).encode()) > _MOST:
+        raise _wrong("file_too_large", "is too large", maximum=WITH_FILE.mib)
+    return content
+
+
+def _wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
+    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)
+
+
+def _packed(content: str) -> str:
+    """Return ``content`` as a text that browsers send as it is: they change the ends of lines."""
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _unpacked(packed: str) -> str:
+    try:
+        content = json.loads(packed)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, str):
+        raise InvalidParameter(CHECKED, "invalid_form", f"{CHECKED}: is no text of ours")
+    return content
+
+
+@tile(
+    name=IMPORT,
+    path="templates/import.pt",
+    interface=TokenContainer,
+    permission=ADD,
+)
+class ImportForm(Localized, Tile):
+    """The form of the import, and what was found out about a file. It changes nothing."""
+
+    attempt: Attempt
+
+    def prepare(self) -> None:
+        """Take what was found out."""
+        self.attempt = self.request.environ.get(_ATTEMPT) or Attempt(Known.SKIP, "")
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was done on the page before, or why nothing was."""
+        if self.attempt.is_taken:
+            return [Note("danger", _TAKEN)]
+        counts = {name: self.request.GET.get(name, "") for name in _COUNT_WORDS}
+        is_told = all(_COUNT.fullmatch(text) for text in counts.values())
+        return [Note("success", _DONE % counts)] if is_told and not self.has_report else []
+
+    @property
+    def action_url(self) -> str:
+        """Where both forms go."""
+        return url(self.request, self.model, IMPORT)
+
+    @property
+    def tokens_url(self) -> str:
+        """Where the tokens are."""
+        may_list = self.request.has_permission(LIST, self.model)
+        return url(self.request, self.model, OVERVIEW if may_list else None)
+
+    @property
+    def choices(self) -> list[Choice]:
+        """What the reader may do with known values."""
+        may_edit = self.request.has_permission(EDIT, self.model)
+        return [
+            Choice(known.value, word, "checked" if known is self.attempt.known else None)
+            for known, word in _CHOICES.items()
+            if may_edit or known is Known.SKIP
+        ]
+
+    @property
+    def problem(self) -> object | None:
+        """What is wrong with the file as a whole."""
+        return mistake_text(self.attempt.problem) if self.attempt.problem else None
+
+    @property
+    def problem_detail(self) -> str | None:
+        """The columns that are not known."""
+        facts = self.attempt.problem.facts if self.attempt.problem else {}
+        names: Any = facts.get("columns", ())
+        return ", ".join(f"“{shortened(name)}”" for name in names[:_NAMED]) or None
+
+    @property
+    def has_report(self) -> bool:
+        """Whether it is known what an import would do."""
+        return self.attempt.report is not None
+
+    @property
+    def counts(self) -> list[tuple[object, int]]:
+        """What an import would do, in words and numbers."""
+        return [
+            (word, getattr(self.attempt.report, name))
+            for name, word in _COUNT_WORDS.items()
+            if name in ("added", "updated") or getattr(self.attempt.report, name)
+        ]
+
+    @property
+    def mistake_count(self) -> int:
+        """How many lines are wrong."""
+        return len(self.attempt.mistakes)
+
+    @property
+    def mistake_rows(self) -> list[MistakeRow]:
+        """The first mistakes."""
+        return [
+            MistakeRow(
+                mistake.number,
+                mistake.column,
+                shortened(mistake.cell),
+                mistake_text(mistake.error),
+            )
+            for mistake in self.attempt.mistakes[:LISTED]
+        ]
+
+    @property
+    def listed(self) -> int | None:
+        """How many mistakes are listed where there are more."""
+        return LISTED if self.mistake_count > LISTED else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to import, and nothing against it."""
+        report = self.attempt.report
+        return bool(report and not self.attempt.mistakes and report.added + report.updated)
+
+    @property
+    def hidden(self) -> list[tuple[str, str]]:
+        """What the form of the report brings along."""
+        return [
+            (KNOWN, self.attempt.known.value),
+            (CHECKED, _packed(self.attempt.content)),
+            # Of this rendering: pressed twice, the button imports once.
+            (KEY, str(uuid.uuid4())),
+        ]
