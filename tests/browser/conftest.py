@@ -141,6 +141,15 @@ def served(chromium, tmp_path_factory) -> Iterator[Served]:
         yield site
 
 
+@pytest.fixture
+def site_settings(served) -> Iterator[Path]:
+    """The settings file of the site, restored after the test."""
+    path = served.ini.parent / "tokens.json"
+    content = path.read_text()
+    yield path
+    path.write_text(content)
+
+
 @pytest.fixture(scope="session")
 def address(served) -> str:
     # Browsers take this name for a safe place: cameras work there without https.

@@ -51,6 +51,45 @@ def test_door_when_a_value_is_consumed_then_it_is_green_with_word_value_and_uses
     expect(door.locator("#value")).to_have_value("")
 
 
+def sound_of(page):
+    return page.get_by_role("button", name="Sound")
+
+
+def test_sound_when_somebody_switches_it_then_this_device_keeps_it(door, add):
+    expect(sound_of(door)).to_have_attribute("aria-pressed", "true")
+    sound_of(door).click()
+    expect(sound_of(door)).to_have_attribute("aria-pressed", "false")
+    door.reload()
+    door.wait_for_selector("html[data-ready]")
+    expect(sound_of(door)).to_have_attribute("aria-pressed", "false")
+    enter(door, add())
+    answer(door, "granted")
+    assert door.evaluate("[vibrations, tones]") == [[80], []]
+    door.keyboard.press("Escape")
+    sound_of(door).click()
+    enter(door, add())
+    expect(door.locator("#granted")).to_have_text("2")
+    assert door.evaluate("tones") == [880, 1320]
+
+
+def test_sound_when_the_site_wants_none_then_it_only_vibrates(site_settings, open_door, add):
+    site_settings.write_text('{"sounds": false}')
+    door = open_door()
+    expect(sound_of(door)).to_have_attribute("aria-pressed", "false")
+    enter(door, add(usage_count=0))
+    answer(door, "refused")
+    assert door.evaluate("[vibrations.length, tones]") == [1, []]
+    door.keyboard.press("Escape")
+    # Somebody here does.
+    sound_of(door).click()
+    door.reload()
+    door.wait_for_selector("html[data-ready]")
+    expect(sound_of(door)).to_have_attribute("aria-pressed", "true")
+    enter(door, add())
+    answer(door, "granted")
+    assert door.evaluate("tones") == [880, 1320]
+
+
 def test_door_when_the_uses_never_end_then_it_says_so(door, add):
     enter(door, add(usage_count=-1))
     expect(answer(door, "granted")).to_contain_text("Uses left: unlimited")

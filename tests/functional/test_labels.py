@@ -148,6 +148,23 @@ def test_document_when_options_are_given_then_they_are_obeyed(editor, tokens, mo
     assert (third.sheet.page, third.sheet.width, third.sheet.pitch_y) == ((215.9, 279.4), 50.5, 63)
 
 
+def test_sheet_when_none_is_chosen_then_it_is_that_of_the_settings(
+    editor,
+    tokens,
+    settings_path,
+    monkeypatch,
+):
+    settings_path.write_text('{"label_sheet": "62x29"}')
+    seen = []
+    monkeypatch.setattr(labels, "pdf", lambda values, options, title: seen.append(options) or b"x")
+    page = editor.post(PATH, {"token_uids": str(tokens[0].uid)})
+    chosen = content(page).find(id="tokens-sheet").find_all("option", selected=True)
+    assert [option["value"] for option in chosen] == ["62x29"]
+    editor.post(PATH, form(*tokens))
+    editor.post(PATH, form(*tokens, sheet="L7651"))
+    assert [options.sheet.name for options in seen] == ["62x29", "L7651"]
+
+
 def test_document_when_tokens_are_gone_then_the_form_keeps_the_others(editor, service, tokens):
     service.delete(tokens[0].uid, by=None)
     answer = editor.post(PATH, form(*tokens), status=409)

@@ -565,12 +565,12 @@ def test_settings_when_they_are_right_then_they_are_written(app, settings_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "field_and_mistake"),
+    ("name", "text", "mistake"),
     [
-        ("default_locktime", "-1", ("default_locktime", "This must be between 0 and")),
-        ("default_usage_count", "", ("default_usage_count", "This must be a whole number.")),
-        ("today_end", "25:00", ("today_start", "Both times must be given")),
-        ("morning_start", "", ("morning_start", "Both times must be given")),
+        ("default_locktime", "-1", "This must be between 0 and"),
+        ("default_usage_count", "", "This must be a whole number."),
+        ("today_end", "25:00", "This must be a time"),
+        ("morning_start", "", "This must be a time"),
     ],
 )
 def test_settings_when_a_field_is_wrong_then_it_tells_at_the_field_and_keeps_the_rest(
@@ -578,19 +578,179 @@ def test_settings_when_a_field_is_wrong_then_it_tells_at_the_field_and_keeps_the
     settings_path,
     name,
     text,
-    field_and_mistake,
+    mistake,
 ):
-    field, mistake = field_and_mistake
     before = settings_path.read_text()
     form = settings_form(app("manager"))
     form["settingsform.afternoon_start"] = "13:00"
     form[f"settingsform.{name}"] = text
     answer = form.submit("action.settingsform.save", status=400)
-    assert mistake_at(answer, f"settingsform.{field}").startswith(mistake)
+    assert mistake_at(answer, f"settingsform.{name}").startswith(mistake)
     again = form_of(answer, "/edit")
     assert again["settingsform.afternoon_start"].value == "13:00"
     assert again[f"settingsform.{name}"].value == text
     assert settings_path.read_text() == before
+
+
+def own_range(number, name="", start="", end=""):
+    """The fields of the row of an own time range."""
+    texts = {"name": name, "start": start, "end": end}
+    return {f"settingsform.time_range_{number}_{member}": text for member, text in texts.items()}
+
+
+def fill(form, fields):
+    for name, text in fields.items():
+        form[name] = text
+
+
+def write_ranges(path, *names):
+    ranges = [{"name": name, "start": "22:00", "end": "06:00"} for name in names]
+    path.write_text(json.dumps({"time_ranges": ranges, "of_a_later_version": 1}))
+
+
+def time_rows_of(answer):
+    """The own time ranges in the form, empty rows too."""
+    form = form_of(answer, "/edit")
+    numbers = [name.split("_")[2] for name in form.fields if name and name.endswith("_name")]
+    members = ("name", "start", "end")
+    start = "settingsform.time_range_"
+    return [
+        tuple(form[f"{start}{number}_{member}"].value for member in members) for number in numbers
+    ]
+
+
+EMPTY = ("", "", "")
+
+
+def test_time_ranges_when_rows_are_filled_then_they_are_kept_and_new_ones_are_there(
+    app,
+    settings_path,
+):
+    client = app("manager")
+    page = client.get("/settings/token_settings")
+    assert time_rows_of(page) == [EMPTY, EMPTY]
+    form = form_of(page, "/edit")
+    fill(form, own_range(1, "  Night ", "22:00", "06:00") | own_range(2, HTML, "00:00", "00:00"))
+    page = form.submit("action.settingsform.save").follow()
+    assert json.loads(settings_path.read_text())["time_ranges"] == [
+        {"name": "Night", "start": "22:00", "end": "06:00"},
+        {"name": HTML, "start": "00:00", "end": "00:00"},
+    ]
+    night, other = ("Night", "22:00", "06:00"), (HTML, "00:00", "00:00")
+    assert time_rows_of(page) == [night, other, EMPTY, EMPTY]
+    assert HTML not in page.text
+
+
+def test_time_ranges_when_a_row_is_emptied_then_it_is_gone_and_others_stay(app, settings_path):
+    write_ranges(settings_path, "one", "two", "three")
+    form = settings_form(app("manager"))
+    fill(form, own_range(2))
+    form["settingsform.time_range_2_name"] = " "
+    form.submit("action.settingsform.save", status=302)
+    written = json.loads(settings_path.read_text())
+    assert [times["name"] for times in written["time_ranges"]] == ["one", "three"]
+    assert written["of_a_later_version"] == 1
+
+
+@pytest.mark.parametrize(("count", "rows"), [(17, 19), (19, 20), (20, 20)])
+def test_time_ranges_when_there_are_many_then_the_rows_end_at_twenty(
+    app,
+    settings_path,
+    count,
+    rows,
+):
+    write_ranges(settings_path, *(f"range {number}" for number in range(count)))
+    page = app("manager").get("/settings/token_settings")
+    assert len(time_rows_of(page)) == rows
+    form_of(page, "/edit").submit("action.settingsform.save", status=302)
+    assert len(json.loads(settings_path.read_text())["time_ranges"]) == count
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "mistake"),
+    [
+        (own_range(3, "x"), "time_range_3_start", "This must be a time"),
+        (own_range(3, "x", end="06:00"), "time_range_3_start", "This must be a time"),
+        (own_range(3, "x", "22:00"), "time_range_3_end", "This must be a time"),
+        (own_range(3, "x", "22:00", "24:00"), "time_range_3_end", "This must be a time"),
+        (own_range(3, "", "22:00", "06:00"), "time_range_3_name", "This must be a name of 1 to 40"),
+        (own_range(3, "", "22:00"), "time_range_3_name", "This must be a name of 1 to 40"),
+        (own_range(3, "x" * 41, "22:00", "06:00"), "time_range_3_name", "This must be a name"),
+        (own_range(3, "\0", "22:00", "06:00"), "time_range_3_name", "This must be a name"),
+        (own_range(3, LONG, "22:00", "06:00"), "time_range_3_name", "This must be a name"),
+        (own_range(3, "two", "22:00", "06:00"), "time_range_3_name", "Another time range has this"),
+        # The row that is wrong, not the range: the first one is removed.
+        (own_range(1) | own_range(2, "two"), "time_range_2_start", "This must be a time"),
+    ],
+)
+def test_time_ranges_when_a_row_is_wrong_then_it_tells_at_the_field_and_keeps_the_rest(
+    app,
+    settings_path,
+    fields,
+    name,
+    mistake,
+):
+    write_ranges(settings_path, "one", "two")
+    before = settings_path.read_text()
+    form = settings_form(app("manager"))
+    fill(form, fields)
+    answer = form.submit("action.settingsform.save", status=400)
+    assert mistake_at(answer, f"settingsform.{name}").startswith(mistake)
+    assert len(content(answer).find_all(attrs={"aria-invalid": "true"})) == 1
+    again = form_of(answer, "/edit")
+    assert {field: again[field].value for field in fields} == fields
+    assert time_rows_of(answer)[-1] == EMPTY
+    assert settings_path.read_text() == before
+
+
+def test_time_ranges_when_a_file_is_sent_for_a_name_then_it_is_refused(app, settings_path):
+    before = settings_path.read_text()
+    client = app("manager")
+    form = settings_form(client)
+    fields = dict(form.submit_fields("action.settingsform.save"))
+    del fields["settingsform.time_range_1_name"]
+    files = [("settingsform.time_range_1_name", "name.txt", b"Night")]
+    answer = client.post(form.action, fields, upload_files=files, status=400)
+    assert "This must be a text." in text_of(answer)
+    assert settings_path.read_text() == before
+
+
+def test_sheet_and_sounds_when_they_are_chosen_then_they_are_written(app, settings_path):
+    form = settings_form(app("manager"))
+    assert form["settingsform.label_sheet"].value == "L7160"
+    assert form["settingsform.sounds"].checked
+    form["settingsform.label_sheet"] = "62x29"
+    form["settingsform.sounds"] = False
+    page = form.submit("action.settingsform.save").follow()
+    written = json.loads(settings_path.read_text())
+    assert (written["label_sheet"], written["sounds"]) == ("62x29", False)
+    again = form_of(page, "/edit")
+    assert again["settingsform.label_sheet"].value == "62x29"
+    assert not again["settingsform.sounds"].checked
+
+
+@pytest.mark.parametrize("sheet", ["own", "", "<b>"])
+def test_sheet_when_there_is_none_of_that_name_then_it_tells_at_the_field(
+    app,
+    settings_path,
+    sheet,
+):
+    form = settings_form(app("manager"))
+    form["settingsform.label_sheet"].force_value(sheet)
+    answer = form.submit("action.settingsform.save", status=400)
+    assert mistake_at(answer, "settingsform.label_sheet") == "There is no such sheet."
+
+
+def test_settings_when_they_are_read_aloud_then_each_field_has_its_group(app, settings_path):
+    write_ranges(settings_path, "one")
+    page = app("manager").get("/settings/token_settings")
+    headings = [heading.get_text(strip=True) for heading in content(page).find_all("h2")]
+    assert headings == ["Time ranges", "New tokens", "Labels", "Door"]
+    for field in content(page).find_all("input", type="time"):
+        legend = field.find_parent("fieldset").find("legend").get_text(strip=True)
+        assert legend in ("Morning", "Afternoon", "Today") or legend.startswith(
+            "Time range of your"
+        )
 
 
 def test_settings_when_the_file_is_broken_then_it_tells_where_and_stays(app, settings_path):

@@ -147,6 +147,16 @@ def test_texts_when_the_language_is_german_then_those_of_scripts_are_german_too(
     assert texts["word_refused"] == "Abgelehnt"
 
 
+@pytest.mark.parametrize("sounds", [True, False])
+def test_settings_when_the_site_says_whether_it_sounds_then_the_scripts_know(
+    app,
+    settings_path,
+    sounds,
+):
+    settings_path.write_text(json.dumps({"sounds": sounds}))
+    assert settings_of(app("token_operator").get("/tokens/scan"))["sounds"] is sounds
+
+
 def test_container_when_one_may_consume_then_it_links_to_the_door(app):
     answer = app("token_operator").get("/tokens").click("^Door$")
     assert answer.request.path == "/tokens/scan"

@@ -264,6 +264,9 @@ def test_a_start_when_there_is_no_settings_file_then_it_is_made_with_the_default
         "today": {"start": "08:00", "end": "18:00"},
         "default_locktime": 0,
         "default_usage_count": 0,
+        "time_ranges": [],
+        "label_sheet": "L7160",
+        "sounds": True,
     }
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

@@ -1,12 +1,17 @@
 """The page of a token: one press uses it or changes it, and every try is told."""
 
+import dataclasses
 import datetime
+import json
 import uuid
 import zoneinfo
 
 import pytest
 
+from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.quick import button_groups
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.settings import DEFAULTS
 from tests.functional.conftest import UNKNOWN_UID
 from tests.functional.conftest import ZONE
 from tests.functional.test_pages import content
@@ -129,6 +134,116 @@ def test_window_when_a_time_range_is_pressed_then_it_is_that_of_today_in_the_zon
     assert {edge.date() for edge in edges} == {changed.read_at.astimezone(zone).date()}
     assert text in pressed(page)
     assert "The changes were saved." in text_of(page)
+
+
+def write_ranges(path, *names, start="22:00", end="06:00", **more):
+    ranges = [{"name": name, "start": start, "end": end} for name in names]
+    path.write_text(json.dumps({"time_ranges": ranges, **more}))
+
+
+def test_window_when_the_settings_have_own_ranges_then_they_come_after_the_known_ones(
+    app,
+    make_token,
+    settings_path,
+):
+    # None of them is taken for markup, a template or the key of a translation.
+    names = ["<b>Night</b>", "\u202eevil \u05d0", "${value}", "Morning", "W" * 40, "uses_left"]
+    write_ranges(settings_path, *names)
+    page = open_page(app("editor"), make_token())
+    row = content(page).find(class_="tokens-quick").find(class_="tokens-row")
+    texts = [button.get_text() for button in row.find_all("button")]
+    assert texts == ["Morning", "Afternoon", "Today", *names, "Always"]
+    assert not row.find("b")
+
+
+@pytest.mark.parametrize("name", ["Night", "Morning"])
+def test_window_when_a_range_is_over_midnight_then_it_is_a_night_and_pressed(
+    app,
+    make_token,
+    service,
+    settings_path,
+    name,
+):
+    times = {"start": "22:00", "end": "06:00"}
+    if name == "Morning":
+        settings_path.write_text(json.dumps({"morning": times}))
+    else:
+        write_ranges(settings_path, name)
+    token = make_token()
+    page = press(open_page(app("editor"), token), name)
+    changed = service.get(token.uid)
+    opens, closes = (edge.astimezone(zoneinfo.ZoneInfo(ZONE)) for edge in window_of(changed))
+    assert [f"{edge:%H:%M}" for edge in (opens, closes)] == ["22:00", "06:00"]
+    assert closes.date() - opens.date() == datetime.timedelta(days=1)
+    assert changed.read_at < closes
+    assert pressed(page)[0] == name
+
+
+def window_of(token):
+    return token.valid_from, token.valid_to
+
+
+def buttons_of(token, now, *ranges):
+    """Return the buttons of the windows as they are at another time, by their text."""
+    own = [{"name": text, "start": text[:5], "end": text[6:]} for text in ranges]
+    seen = dataclasses.replace(token, read_at=now)
+    moments = Moments(zoneinfo.ZoneInfo(ZONE), "en")
+    [windows, *_others] = button_groups(seen, moments, {**DEFAULTS, "time_ranges": own})
+    return {button.text: button for button in windows.buttons}
+
+
+SPRING = datetime.datetime(2026, 3, 29, 10, tzinfo=datetime.UTC)
+AUTUMN = datetime.datetime(2026, 10, 25, 10, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "opens", "closes"),
+    [
+        (SPRING, "02:30-04:00", "2026-03-29T03:00+02:00", "2026-03-29T04:00+02:00"),
+        (SPRING, "01:00-02:30", "2026-03-29T01:00+01:00", "2026-03-29T03:00+02:00"),
+        (SPRING, "02:10-02:50", "2026-03-30T02:10+02:00", "2026-03-30T02:50+02:00"),
+        (SPRING, "01:00-04:00", "2026-03-29T01:00+01:00", "2026-03-29T04:00+02:00"),
+        (AUTUMN, "01:00-04:00", "2026-10-25T01:00+02:00", "2026-10-25T04:00+01:00"),
+        (AUTUMN, "02:30-02:40", "2026-10-25T02:30+02:00", "2026-10-25T02:40+01:00"),
+    ],
+)
+def test_window_when_the_clocks_change_then_a_press_gives_what_they_show_and_it_is_pressed(
+    editor,
+    make_token,
+    service,
+    now,
+    text,
+    opens,
+    closes,
+):
+    token = make_token()
+    button = buttons_of(token, now, text)[text]
+    assert not button.is_pressed
+    editor.post(f"/tokens/{token.uid}/change", button.fields, status=303)
+    changed = service.get(token.uid)
+    zone = zoneinfo.ZoneInfo(ZONE)
+    shown = [edge.astimezone(zone).isoformat(timespec="minutes") for edge in window_of(changed)]
+    assert shown == [opens, closes]
+    assert buttons_of(changed, now, text)[text].is_pressed
+
+
+def test_window_when_midnight_passes_then_the_night_stays_pressed_until_it_ends(
+    editor,
+    make_token,
+    service,
+):
+    token = make_token()
+    evening = datetime.datetime(2026, 7, 1, 21, tzinfo=datetime.UTC)
+    night = "22:00-06:00"
+    button = buttons_of(token, evening, night)[night]
+    editor.post(f"/tokens/{token.uid}/change", button.fields, status=303)
+    changed = service.get(token.uid)
+    hours = {
+        hour: buttons_of(changed, evening + datetime.timedelta(hours=hour), night)[night].is_pressed
+        for hour in range(9)
+    }
+    # It is 23:00 then, and 06:00 seven hours later.
+    assert hours == {hour: hour < 7 for hour in range(9)}
 
 
 def test_window_when_always_is_pressed_then_it_is_open(app, make_token, service):

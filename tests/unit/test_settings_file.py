@@ -50,6 +50,16 @@ def test_start_when_the_file_is_there_then_it_is_read_and_left_alone(path):
         (b'{"morning": {"start": "08:00"}}', 1),
         (b'{"today": {"start": "08:00", "end": "24:00"}}', 1),
         (b'{"today": []}', 1),
+        # The text of another setting is not its line.
+        (
+            b'{"time_ranges": [{"name": "today", "start": "08:00", "end": "09:00"}],\n"today": []}',
+            2,
+        ),
+        (b'{\n"time_ranges": {}}', 2),
+        (b'{"label_sheet": "L9999"}', 1),
+        (b'{"label_sheet": ["L7160"]}', 1),
+        (b'{"sounds": 1}', 1),
+        (b'{"sounds": null}', 1),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -58,6 +68,114 @@ def test_start_when_the_file_is_wrong_then_it_is_refused_with_its_line(path, con
     with pytest.raises(SettingsFileError, match=f"tokens.json, line {line}: "):
         SettingsFile(path).start()
     assert path.read_bytes() == content
+
+
+def time_range(name="Night", start="22:00", end="06:00"):
+    return {"name": name, "start": start, "end": end}
+
+
+def write_ranges(path, *ranges):
+    path.write_text(json.dumps({"time_ranges": ranges}, indent=2))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x",
+        "x" * 40,
+        "Morning",
+        "<b>",
+        "Früh & spät",
+        "\u202eabc\u05d0",
+        "\N{FAMILY}\u200d\N{TICKET}",
+    ],
+)
+def test_time_ranges_when_they_are_right_then_they_are_taken(path, name):
+    ranges = [time_range(name), time_range("other", "06:00", "06:00")]
+    write_ranges(path, *ranges)
+    file = SettingsFile(path)
+    file.start()
+    assert file.values["time_ranges"] == ranges
+
+
+def test_time_ranges_when_there_are_twenty_then_one_more_is_refused(path):
+    ranges = [time_range(f"{number}") for number in range(20)]
+    write_ranges(path, *ranges)
+    SettingsFile(path).start()
+    write_ranges(path, *ranges, time_range("one more"))
+    with pytest.raises(
+        SettingsFileError, match="line 2: time_ranges: must be a list of at most 20"
+    ):
+        SettingsFile(path).start()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "\u202e",
+        "x" * 41,
+        "two\nlines",
+        "a\0",
+        "a\x85b",
+        "a\u2028b",
+        "\ud800",
+        5,
+        None,
+        ["x"],
+    ],
+    ids=repr,
+)
+def test_time_ranges_when_a_name_is_none_then_they_are_refused_with_its_number(path, name):
+    write_ranges(path, time_range(), time_range(name))
+    with pytest.raises(
+        SettingsFileError, match="line 2: time_ranges: number 2: name must"
+    ) as caught:
+        SettingsFile(path).start()
+    problem = caught.value.problem
+    assert (problem.number, problem.member, problem.is_taken) == (1, "name", False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "member"),
+    [
+        (time_range(start="24:00"), "start"),
+        (time_range(end="6:00"), "end"),
+        (time_range(end="06:00:00"), "end"),
+        (time_range(end="\u0660\u0666:00"), "end"),
+        (time_range(end=600), "end"),
+        ({"name": "x", "start": "22:00"}, "end"),
+        ({"start": "22:00", "end": "06:00"}, "name"),
+        ("22:00", "name"),
+    ],
+    ids=str,
+)
+def test_time_ranges_when_an_entry_is_wrong_then_they_are_refused_with_its_number(
+    path,
+    entry,
+    member,
+):
+    write_ranges(path, entry)
+    with pytest.raises(SettingsFileError, match="time_ranges: number 1: ") as caught:
+        SettingsFile(path).start()
+    assert (caught.value.key, caught.value.problem.member) == ("time_ranges", member)
+
+
+def test_time_ranges_when_a_name_is_there_twice_then_they_are_refused(path):
+    write_ranges(path, time_range(), time_range("night"), time_range(end="05:00"))
+    with pytest.raises(SettingsFileError, match="number 3: its name is there before") as caught:
+        SettingsFile(path).start()
+    assert (caught.value.problem.number, caught.value.problem.is_taken) == (2, True)
+
+
+def test_start_when_the_file_is_of_before_then_what_it_lacks_has_its_default(path):
+    path.write_text('{"default_locktime": 5, "morning": {"start": "22:00", "end": "06:00"}}')
+    file = SettingsFile(path)
+    file.start()
+    assert file.values["morning"] == {"start": "22:00", "end": "06:00"}
+    assert (file.values["time_ranges"], file.values["label_sheet"]) == ([], "L7160")
+    assert file.values["sounds"] is True
 
 
 def test_start_when_the_file_is_a_folder_then_it_is_refused(path):

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from cone.app import get_root
 from cone.app.model import SettingsNode
 from cone.app.model import node_info
 
+from cone.tokens import labels
 from cone.tokens import wiring
 from cone.tokens.core.types import MAX_INTEGER
 from cone.tokens.core.types import UNLIMITED
@@ -33,8 +35,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Names of the time ranges, in the order of a day.
+#: Names of the time ranges that every site has, in the order of a day.
 TIME_RANGES: Final = ("morning", "afternoon", "today")
+#: Key of the list of those that a site has besides.
+OWN_TIME_RANGES: Final = "time_ranges"
+LABEL_SHEET: Final = "label_sheet"
+SOUNDS: Final = "sounds"
+
+#: What a time range has; an end that is not after the start is on the next day.
+ENDS: Final = ("start", "end")
+MOST_TIME_RANGES: Final = 20
+LONGEST_NAME: Final = 40
 
 DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -43,6 +54,9 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         "today": {"start": "08:00", "end": "18:00"},
         "default_locktime": 0,
         "default_usage_count": 0,
+        OWN_TIME_RANGES: [],
+        LABEL_SHEET: "L7160",
+        SOUNDS: True,
     },
 )
 
@@ -51,13 +65,32 @@ _INTEGERS = {
     "default_locktime": (0, MAX_INTEGER),
     "default_usage_count": (UNLIMITED, MAX_INTEGER),
 }
+#: Control characters, halves of surrogates, line and paragraph separators.
+_NO_NAME: Final = {"Cc", "Cs", "Zl", "Zp"}
 _LARGEST_FILE: Final = 1_048_576
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a setting.
+
+    :ivar reason: a sentence for who reads the file.
+    :ivar number: which of the own time ranges it is about, counted from 0.
+    :ivar member: what of a time range is wrong: ``name``, ``start`` or ``end``.
+    :ivar is_taken: whether another time range has the name.
+    """
+
+    reason: str
+    number: int | None = None
+    member: str | None = None
+    is_taken: bool = False
 
 
 class SettingsFileError(Exception):
     """The settings file cannot be taken as it is, or not be written.
 
     :ivar key: the setting that is wrong; None where the file as a whole is.
+    :ivar problem: what is wrong with that setting.
     """
 
     def __init__(
@@ -67,9 +100,11 @@ class SettingsFileError(Exception):
         *,
         line: int | None = None,
         key: str | None = None,
+        problem: Problem | None = None,
     ) -> None:
         """Tell file, line and reason."""
         self.key = key
+        self.problem = problem
         self.reason = reason
         place = f"{path}, line {line}" if line else f"{path}"
         super().__init__(f"{place}: {reason}")
@@ -194,28 +229,71 @@ def check(path: Path, values: Mapping[str, Any], text: str = "") -> None:
     :raises SettingsFileError: a setting is wrong.
     """
     for key, value in values.items():
-        reason = _problem(key, value)
-        if reason:
+        problem = _problem(key, value)
+        if problem:
+            reason = f"{key}: {problem.reason}"
             line = _line_of(key, text)
-            raise SettingsFileError(path, f"{key}: {reason}", line=line, key=key)
+            raise SettingsFileError(path, reason, line=line, key=key, problem=problem)
 
 
-def _problem(key: str, value: object) -> str | None:
+def _problem(key: str, value: object) -> Problem | None:
     if key in TIME_RANGES:
-        ends = value if isinstance(value, dict) else {}
-        times = [ends.get("start"), ends.get("end")]
-        if not all(isinstance(time, str) and _TIME.fullmatch(time) for time in times):
-            return 'must be {"start": "HH:MM", "end": "HH:MM"}'
+        return _problem_of_times(value, 'must be {"start": "HH:MM", "end": "HH:MM"}')
     if key in _INTEGERS:
         minimum, maximum = _INTEGERS[key]
-        if type(value) is not int or not minimum <= value <= maximum:
-            return f"must be an integer between {minimum} and {maximum}"
+        is_right = type(value) is int and minimum <= value <= maximum
+        return None if is_right else Problem(f"must be an integer between {minimum} and {maximum}")
+    if key == OWN_TIME_RANGES:
+        return _problem_of_list(value)
+    if key == LABEL_SHEET:
+        is_right = isinstance(value, str) and value in labels.SHEETS
+        return None if is_right else Problem(f"must be one of {', '.join(labels.SHEETS)}")
+    if key == SOUNDS and not isinstance(value, bool):
+        return Problem("must be true or false")
     return None
 
 
+def _problem_of_times(value: object, reason: str, number: int | None = None) -> Problem | None:
+    times = value if isinstance(value, dict) else {}
+    for end in ENDS:
+        time = times.get(end)
+        if not (isinstance(time, str) and _TIME.fullmatch(time)):
+            return Problem(reason, number, end)
+    return None
+
+
+def _problem_of_list(value: object) -> Problem | None:
+    if not isinstance(value, list) or len(value) > MOST_TIME_RANGES:
+        return Problem(f"must be a list of at most {MOST_TIME_RANGES} time ranges")
+    names: set[object] = set()
+    for number, entry in enumerate(value):
+        place = f"number {number + 1}"
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not _is_name(name):
+            reason = f"{place}: name must be a text of 1 to {LONGEST_NAME} characters in one line"
+            return Problem(reason, number, "name")
+        if name in names:
+            return Problem(f"{place}: its name is there before", number, "name", is_taken=True)
+        names.add(name)
+        reason = f'{place}: must be {{"name": "...", "start": "HH:MM", "end": "HH:MM"}}'
+        problem = _problem_of_times(entry, reason, number)
+        if problem:
+            return problem
+    return None
+
+
+def _is_name(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        return False
+    # On a button there must be something to see.
+    is_seen = any(sign.isprintable() and not sign.isspace() for sign in value)
+    return is_seen and not any(unicodedata.category(sign) in _NO_NAME for sign in value)
+
+
 def _line_of(key: str, text: str) -> int | None:
-    position = text.find(json.dumps(key))
-    return text.count("\n", 0, position) + 1 if position >= 0 else None
+    # The key, and not a text that says the same.
+    found = re.search(rf"{re.escape(json.dumps(key))}\s*:", text)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 @contextlib.contextmanager
@@ -251,7 +329,7 @@ def _replace(path: Path, text: str) -> None:
     title=_("token_settings_node", default="Token settings"),
     description=_(
         "token_settings_node_description",
-        default="Time ranges and defaults of tokens",
+        default="Time ranges, defaults of tokens, labels, door",
     ),
     icon="bi-qr-code",
 )

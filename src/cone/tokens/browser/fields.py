@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import Final
 
@@ -15,10 +16,13 @@ from node.utils import UNSET
 from pyramid.renderers import render
 from yafowil.base import ExtractionError
 from yafowil.base import factory
+from yafowil.compound import compound_extractor
+from yafowil.compound import compound_renderer
 
 from cone.tokens.browser.moments import same_input
 
 BLUEPRINT: Final = "tokens_field"
+GROUP_BLUEPRINT: Final = "tokens_group"
 #: Ends the name of the hidden field that tells what was shown.
 SHOWN: Final = ".shown"
 
@@ -31,8 +35,9 @@ OFF: Final = "false"
 class Field:
     """A field of a form.
 
-    :ivar kind: type of the ``input`` element.
+    :ivar kind: type of the ``input`` element, or ``select``.
     :ivar attributes: more attributes of it.
+    :ivar choices: values and words of a ``select``.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Field:
     kind: str = "text"
     help: str | None = None
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    choices: Sequence[tuple[str, str]] = ()
 
     @property
     def is_box(self) -> bool:
@@ -65,6 +71,23 @@ class Field:
             return not same_input(submitted, shown)
         # A field of one line shows no line breaks.
         return _one_line(submitted) != _one_line(shown)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that belong together; their names are those that they have without it.
+
+    :ivar kind: ``section`` with a heading, ``row`` with the label at its left, or ``bare``, where
+        only a screen reader tells the label.
+    """
+
+    label: str
+    kind: str = "section"
+    help: str | None = None
+
+    def widget(self) -> Any:
+        """Return the widget, still empty."""
+        return factory(GROUP_BLUEPRINT, props={"group": self, "structural": True})
 
 
 def new_form(name: str, action: str, **data: object) -> Any:
@@ -128,4 +151,14 @@ def _render(widget: Any, data: Any) -> str:
     return render("cone.tokens.browser:templates/field.pt", values, request=data.request.request)
 
 
+def _render_group(widget: Any, data: Any) -> str:
+    values = {
+        "group": widget.attrs["group"],
+        "id": f"group-{'-'.join(widget.path)}",
+        "fields": compound_renderer(widget, data),
+    }
+    return render("cone.tokens.browser:templates/group.pt", values, request=data.request.request)
+
+
+factory.register(GROUP_BLUEPRINT, extractors=[compound_extractor], edit_renderers=[_render_group])
 factory.register(BLUEPRINT, extractors=[_extract], edit_renderers=[_render])

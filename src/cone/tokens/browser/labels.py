@@ -8,7 +8,6 @@ import re
 import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -37,6 +36,7 @@ from cone.tokens.request_data import FORMS
 from cone.tokens.request_data import pairs
 from cone.tokens.security import LIST
 from cone.tokens.security import VIEW
+from cone.tokens.settings import LABEL_SHEET
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -62,7 +62,7 @@ _LENGTHS: Final = {
     "gap_x": "2.5",
     "gap_y": "0",
 }
-_DEFAULTS: Final = {_SHEET: "L7160", _START: "1", "page": "A4", **_COUNTS, **_LENGTHS}
+_DEFAULTS: Final = {_START: "1", "page": "A4", **_COUNTS, **_LENGTHS}
 _FIELD_WORDS: Final = {
     "columns": _("labels_columns", default="Columns"),
     "rows": _("labels_rows", default="Rows"),
@@ -81,7 +81,7 @@ _SHEET_WORDS: Final = _(
     default="${name}: ${width} by ${height} mm, ${columns} by ${rows} on a page",
 )
 _OWN_WORDS: Final = _("labels_own_sheet", default="Another sheet, with the sizes below")
-_NO_SHEET: Final = _("labels_no_sheet", default="There is no such sheet.")
+NO_SHEET: Final = _("labels_no_sheet", default="There is no such sheet.")
 _NO_NUMBER: Final = _("labels_no_number", default="This must be a number.")
 _WRONG_START: Final = _(
     "labels_wrong_start",
@@ -134,12 +134,16 @@ class Order:
     :ivar options: None where there are mistakes.
     """
 
-    def __init__(self, fields: Iterable[tuple[str, Any]]) -> None:
-        """Read the ``fields`` of a form."""
+    def __init__(self, fields: Iterable[tuple[str, Any]], sheet: str) -> None:
+        """Read the ``fields`` of a form.
+
+        :param sheet: name of the sheet where none is chosen.
+        """
         given: dict[str, list[str]] = {}
         for name, text in fields:
             given.setdefault(name, []).append(text)
         self._given = {name: texts[-1] for name, texts in given.items()}
+        self._defaults = {**_DEFAULTS, _SHEET: sheet}
         self._chosen = given.get(TOKEN_UIDS.name, [])
         self.is_sent = MAKE in given
         self.mistakes: dict[str, str] = {}
@@ -162,7 +166,7 @@ class Order:
 
     def text(self, name: str) -> str:
         """Return what is in a field."""
-        return self._given.get(name, _DEFAULTS[name])
+        return self._given.get(name, self._defaults[name])
 
     def is_on(self, name: str, *, default: bool) -> bool:
         """Return whether a box is ticked; browsers do not send one that is not."""
@@ -192,13 +196,13 @@ class Order:
         if name == _OWN:
             return self._own_sheet()
         if name not in labels.SHEETS:
-            self.mistakes[_SHEET] = _NO_SHEET
+            self.mistakes[_SHEET] = NO_SHEET
         return labels.SHEETS.get(name)
 
     def _own_sheet(self) -> labels.Sheet | None:
         page = _PAGES.get(self.text("page"))
         if page is None:
-            self.mistakes[_SHEET] = _NO_SHEET
+            self.mistakes[_SHEET] = NO_SHEET
         for names, pattern in ((_COUNTS, _COUNT), (_LENGTHS, _LENGTH)):
             wrong = [name for name in names if not pattern.fullmatch(self.text(name))]
             self.mistakes.update(dict.fromkeys(wrong, _NO_NUMBER))
@@ -225,7 +229,19 @@ class Order:
 
 def order_of(request: Request) -> Order:
     """Return what ``request`` asks to print."""
-    return Order(pairs(request, FORMS))
+    sheet = wiring.plugin().settings_file.values[LABEL_SHEET]
+    return Order(pairs(request, FORMS), sheet)
+
+
+def sheet_words(sheet: labels.Sheet) -> str:
+    """Return what a sheet is called, with its measures."""
+    return _SHEET_WORDS % {
+        "name": sheet.name,
+        "width": f"{sheet.width:g}",
+        "height": f"{sheet.height:g}",
+        "columns": sheet.columns,
+        "rows": sheet.rows,
+    }
 
 
 def labels_response(model: Any, request: Request) -> Response | None:
@@ -353,7 +369,7 @@ class LabelsForm(Localized, Tile):
         """The sheets to choose from."""
         chosen = self.order.text(_SHEET)
         choices = [
-            SheetChoice(name, _SHEET_WORDS % _facts(sheet), name == chosen)
+            SheetChoice(name, sheet_words(sheet), name == chosen)
             for name, sheet in labels.SHEETS.items()
         ]
         return [*choices, SheetChoice(_OWN, _OWN_WORDS, chosen == _OWN)]
@@ -421,13 +437,3 @@ class TokenLabelForm(LabelsForm):
     def token_uids(self) -> str | None:
         """No field."""
         return None
-
-
-def _facts(sheet: labels.Sheet) -> Mapping[str, object]:
-    return {
-        "name": sheet.name,
-        "width": f"{sheet.width:g}",
-        "height": f"{sheet.height:g}",
-        "columns": sheet.columns,
-        "rows": sheet.rows,
-    }

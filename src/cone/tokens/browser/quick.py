@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 from typing import Final
 
@@ -15,9 +16,12 @@ from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALID_FROM
 from cone.tokens.core.params import VALID_TO
 from cone.tokens.core.params import Parameter
+from cone.tokens.core.periods import daily_window
 from cone.tokens.core.types import UNLIMITED
 from cone.tokens.core.types import Token
 from cone.tokens.i18n import _
+from cone.tokens.settings import ENDS
+from cone.tokens.settings import OWN_TIME_RANGES
 from cone.tokens.settings import TIME_RANGES
 
 #: Uses that a press gives a token.
@@ -28,7 +32,8 @@ SHOWN: Final = Parameter("shown_usage_count", dict(USAGE_COUNT.schema), "")
 #: What the buttons of changes send.
 PARAMETERS: Final = (VALID_FROM, VALID_TO, USAGE_COUNT, ENABLED, SHOWN)
 
-_RANGE_WORDS: Final = {
+#: The time ranges that every site has.
+RANGE_WORDS: Final = {
     "morning": _("time_range_morning", default="Morning"),
     "afternoon": _("time_range_afternoon", default="Afternoon"),
     "today": _("time_range_today", default="Today"),
@@ -57,19 +62,23 @@ class Button:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ButtonGroup:
-    """Buttons of which one at most is pressed."""
+    """Buttons for one matter; two are pressed where they mean the same."""
 
     label: object
     buttons: list[Button]
 
 
-def button_groups(token: Token, moments: Moments, ranges: Any) -> list[ButtonGroup]:
+def button_groups(
+    token: Token,
+    moments: Moments,
+    settings: Mapping[str, Any],
+) -> list[ButtonGroup]:
     """Return the buttons on the page of ``token``.
 
-    :param ranges: start and end of the time ranges, as the settings have them.
+    :param settings: they have the time ranges.
     """
     return [
-        ButtonGroup(_("quick_window", default="Valid"), list(_windows(token, moments, ranges))),
+        ButtonGroup(_("quick_window", default="Valid"), list(_windows(token, moments, settings))),
         ButtonGroup(_("uses_left", default="Uses left"), [_uses(token, count) for count in USES]),
         ButtonGroup(
             _("enabled", default="Enabled"),
@@ -90,21 +99,28 @@ def parse_shown(raw: object) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def _windows(token: Token, moments: Moments, ranges: Any) -> Iterator[Button]:
-    today = token.read_at.astimezone(moments.zone).date()
-    shown = (moments.input_text(token.valid_from), moments.input_text(token.valid_to))
-    for name in TIME_RANGES:
-        edges = tuple(_at(today, ranges[name][edge]) for edge in ("start", "end"))
-        yield Button(_RANGE_WORDS[name], _window_fields(*edges), shown == edges)
-    yield Button(_ALWAYS, _window_fields("", ""), shown == ("", ""))
+def _windows(token: Token, moments: Moments, settings: Mapping[str, Any]) -> Iterator[Button]:
+    given = (token.valid_from, token.valid_to)
+    for text, times in _ranges(settings):
+        start, end = (datetime.time.fromisoformat(times[name]) for name in ENDS)
+        edges = daily_window(token.read_at, start, end, moments.zone)
+        yield Button(text, _window_fields(*edges), given == edges)
+    yield Button(_ALWAYS, _window_fields(None, None), given == (None, None))
 
 
-def _at(day: datetime.date, time: str) -> str:
-    return f"{day.isoformat()}T{time}"
+def _ranges(settings: Mapping[str, Any]) -> Iterator[tuple[object, Mapping[str, str]]]:
+    """Return words and times of the time ranges, those that every site has first."""
+    yield from ((RANGE_WORDS[name], settings[name]) for name in TIME_RANGES)
+    yield from ((times["name"], times) for times in settings[OWN_TIME_RANGES])
 
 
-def _window_fields(start: str, end: str) -> dict[str, str]:
-    return {VALID_FROM.name: start, VALID_TO.name: end}
+def _window_fields(
+    opens: datetime.datetime | None,
+    closes: datetime.datetime | None,
+) -> dict[str, str]:
+    # With their offset: clocks that change may show a time twice.
+    edges = {VALID_FROM.name: opens, VALID_TO.name: closes}
+    return {name: edge.isoformat() if edge else "" for name, edge in edges.items()}
 
 
 def _uses(token: Token, count: int) -> Button:

@@ -13,6 +13,7 @@ from pyramid.renderers import render
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from cone.tokens import wiring
 from cone.tokens.browser import static_url
 from cone.tokens.browser.guard import READING
 from cone.tokens.browser.page import language
@@ -22,6 +23,7 @@ from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.security import CONSUME
 from cone.tokens.security import VIEW
+from cone.tokens.settings import SOUNDS
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -71,6 +73,7 @@ _ICONS: Final = (
 #: The texts that the scripts show, by the names that they have there.
 TEXTS: Final = MappingProxyType(
     {
+        "sound": _("door_sound", default="Sound"),
         "submit_consume": _("door_submit_consume", default="Consume"),
         "submit_check": _("door_submit_check", default="Check"),
         "waiting": _("door_waiting", default="Asking …"),
@@ -234,4 +237,5 @@ def _settings(model: TokenContainer, request: Request) -> str:
         "consume": url(request, model, "consume_token"),
         "look_up": url(request, model, "query_token"),
     }
-    return script_json(request, TEXTS, urls=urls)
+    sounds = wiring.plugin().settings_file.values[SOUNDS]
+    return script_json(request, TEXTS, urls=urls, sounds=sounds)

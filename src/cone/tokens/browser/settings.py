@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import Final
@@ -9,15 +11,21 @@ from typing import Final
 from cone.tile import tile
 
 from cone.tokens import wiring
+from cone.tokens.browser.fields import OFF
+from cone.tokens.browser.fields import ON
 from cone.tokens.browser.fields import Field
+from cone.tokens.browser.fields import Group
 from cone.tokens.browser.fields import new_form
 from cone.tokens.browser.fields import save_button
 from cone.tokens.browser.fields import set_mistake
 from cone.tokens.browser.form_page import BAD_REQUEST
 from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.form_page import FormPage
+from cone.tokens.browser.labels import NO_SHEET
+from cone.tokens.browser.labels import sheet_words
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.quick import RANGE_WORDS
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import notes_of
 from cone.tokens.browser.token_fields import limits
@@ -26,7 +34,14 @@ from cone.tokens.core.params import LOCK_TIME
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import Parameter
 from cone.tokens.i18n import _
+from cone.tokens.labels import SHEETS
 from cone.tokens.security import MANAGE
+from cone.tokens.settings import ENDS
+from cone.tokens.settings import LABEL_SHEET
+from cone.tokens.settings import LONGEST_NAME
+from cone.tokens.settings import MOST_TIME_RANGES
+from cone.tokens.settings import OWN_TIME_RANGES
+from cone.tokens.settings import SOUNDS
 from cone.tokens.settings import TIME_RANGES
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
@@ -37,7 +52,9 @@ _DEFAULTS: Final[Mapping[str, Parameter]] = {
     "default_usage_count": USAGE_COUNT,
     "default_locktime": LOCK_TIME,
 }
-_ENDS: Final = ("start", "end")
+_NAME: Final = "name"
+#: Rows for time ranges that are still to come.
+_EMPTY_ROWS: Final = 2
 
 _NOTES: Final = {"saved": _("note_settings_saved", default="The settings were saved.")}
 _NOT_SAVED: Final = _("note_settings_not_saved", default="The settings were not saved.")
@@ -46,10 +63,36 @@ _BROKEN_FILE: Final = _(
     default="The settings file cannot be used. These are the settings that were read last; "
     "the file has to be put right by hand before they can be changed.",
 )
-_WRONG_TIMES: Final = _(
-    "mistake_times",
-    default="Both times must be given, as hours and minutes.",
+_WRONG_TIME: Final = _("mistake_time", default="This must be a time, as hours and minutes.")
+_WRONG_NAME: Final = _(
+    "mistake_time_range_name",
+    default="This must be a name of 1 to ${maximum} characters, in one line.",
+    mapping={"maximum": LONGEST_NAME},
 )
+_NAME_TAKEN: Final = _(
+    "mistake_time_range_taken",
+    default="Another time range has this name.",
+)
+
+_TIMES: Final = Group(
+    _("time_ranges", default="Time ranges"),
+    help=_(
+        "time_ranges_help",
+        default="The buttons on the page of a token that set when it is valid. A range whose end "
+        "is not after its start ends on the next day. To remove one of your own, empty its row; "
+        "rows for new ones are at the end, up to ${maximum} are possible.",
+        mapping={"maximum": MOST_TIME_RANGES},
+    ),
+)
+_NEW_TOKENS: Final = Group(_("new_tokens", default="New tokens"))
+_LABELS: Final = Group(_("labels", default="Labels"))
+_DOOR: Final = Group(_("door", default="Door"))
+_OWN_ROW: Final = _("own_time_range", default="Time range of your own, ${number}")
+_MEMBER_WORDS: Final = {
+    _NAME: _("time_range_name", default="Name"),
+    "start": _("time_range_start", default="From"),
+    "end": _("time_range_end", default="To"),
+}
 
 
 @tile(name="content", interface=TokenSettings, permission=MANAGE)
@@ -64,23 +107,39 @@ class SettingsForm(FormPage):
         self.notes += notes_of(self.request, _NOTES)
         self.form = new_form("settingsform", url(self.request, self.model, "edit"))
         texts = _texts_of(self.model.attrs)
-        for field in _fields():
-            self.form[field.name] = field.widget(texts[field.name])
+        self.form["times"] = self.time_ranges(texts)
+        self.form["new_tokens"] = _filled(_NEW_TOKENS, _default_fields(), texts)
+        self.form["labels"] = _filled(_LABELS, [_sheet_field()], texts)
+        self.form["door"] = _filled(_DOOR, [_sounds_field()], texts)
         self.form["save"] = save_button(_("save", default="Save"), self.save, self.following)
         if self.request.method != "POST":
             self.note_broken_file()
 
+    def time_ranges(self, texts: Mapping[str, str]) -> Any:
+        """Return the rows of the time ranges, with empty ones at the end."""
+        group = _TIMES.widget()
+        for name in TIME_RANGES:
+            row = Group(RANGE_WORDS[name], "row")
+            group[name] = _filled(row, _time_fields(name), texts)
+        used = [*_own_rows(texts), *_own_rows(dict(self.sent()))]
+        for number in range(1, min(max(used, default=0) + _EMPTY_ROWS, MOST_TIME_RANGES) + 1):
+            name = _own_name(number)
+            row = Group(_OWN_ROW % {"number": number}, "bare")
+            group[name] = _filled(row, [_name_field(name), *_time_fields(name)], texts)
+        return group
+
     def save(self, _widget: Any, data: Any) -> None:
         """Write what was sent, or tell what is wrong with it or with the file."""
+        sent = dict(self.sent())
         try:
-            values = _values_of(dict(self.sent()))
+            values = _values_of(sent)
             check(self.model.file.path, values)
         except _WrongDefaultError as error:
             self.fail(BAD_REQUEST)
             set_mistake(data, error.key, error.text)
         except SettingsFileError as error:
             self.fail(BAD_REQUEST)
-            set_mistake(data, f"{error.key}_start", _WRONG_TIMES)
+            set_mistake(data, *_mistake(error, sent))
         else:
             self.write(values)
 
@@ -111,17 +170,22 @@ class _WrongDefaultError(Exception):
         super().__init__(key)
 
 
-def _fields() -> list[Field]:
-    labels = {
-        ("morning", "start"): _("morning_start", default="Morning from"),
-        ("morning", "end"): _("morning_end", default="Morning to"),
-        ("afternoon", "start"): _("afternoon_start", default="Afternoon from"),
-        ("afternoon", "end"): _("afternoon_end", default="Afternoon to"),
-        ("today", "start"): _("today_start", default="Whole day from"),
-        ("today", "end"): _("today_end", default="Whole day to"),
-    }
-    times = [Field(f"{name}_{end}", label, "time") for (name, end), label in labels.items()]
-    return [*times, *_default_fields()]
+def _filled(group: Group, fields: Iterable[Field], texts: Mapping[str, str]) -> Any:
+    """Return the widget of ``group`` with ``fields`` in it."""
+    widget = group.widget()
+    for field in fields:
+        widget[field.name] = field.widget(texts.get(field.name, ""))
+    return widget
+
+
+def _time_fields(name: str) -> Iterator[Field]:
+    for end in ENDS:
+        yield Field(f"{name}_{end}", _MEMBER_WORDS[end], "time")
+
+
+def _name_field(name: str) -> Field:
+    limit = {"maxlength": str(LONGEST_NAME), "autocomplete": "off"}
+    return Field(f"{name}_{_NAME}", _MEMBER_WORDS[_NAME], attributes=limit)
 
 
 def _default_fields() -> tuple[Field, Field]:
@@ -142,16 +206,69 @@ def _default_fields() -> tuple[Field, Field]:
     )
 
 
-def _texts_of(values: Mapping[str, Any]) -> dict[str, str]:
-    texts = {f"{name}_{end}": values[name][end] for name in TIME_RANGES for end in _ENDS}
-    return texts | {key: str(values[key]) for key in _DEFAULTS}
+def _sheet_field() -> Field:
+    return Field(
+        LABEL_SHEET,
+        _("label_sheet", default="Sheet that is chosen at first"),
+        "select",
+        choices=[(name, sheet_words(sheet)) for name, sheet in SHEETS.items()],
+    )
 
 
-def _values_of(sent: Mapping[str, Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        name: {end: sent.get(f"{name}_{end}", "") for end in _ENDS} for name in TIME_RANGES
+def _sounds_field() -> Field:
+    return Field(
+        SOUNDS,
+        _("sounds", default="Sounds at the door"),
+        "checkbox",
+        _(
+            "sounds_help",
+            default="What a device starts with; its door page has a button for them. "
+            "It vibrates in any case, if it can.",
+        ),
+    )
+
+
+def _own_name(number: int) -> str:
+    """Return how the names of the fields of an own time range begin."""
+    return f"time_range_{number}"
+
+
+def _own_rows(sent: Mapping[str, str]) -> dict[int, dict[str, str]]:
+    """Return the own time ranges in a form by the number of their row; empty rows are none."""
+    rows = {
+        number: {
+            member: sent.get(f"{_own_name(number)}_{member}", "").strip()
+            for member in _MEMBER_WORDS
+        }
+        for number in range(1, MOST_TIME_RANGES + 1)
     }
-    return values | {key: _default(key, sent.get(key, "")) for key in _DEFAULTS}
+    return {number: row for number, row in rows.items() if any(row.values())}
+
+
+def _texts_of(values: Mapping[str, Any]) -> dict[str, str]:
+    ranges = {name: values[name] for name in TIME_RANGES}
+    for number, times in enumerate(values[OWN_TIME_RANGES], start=1):
+        ranges[_own_name(number)] = times
+    texts = {
+        f"{name}_{member}": times[member]
+        for name, times in ranges.items()
+        for member in _MEMBER_WORDS
+        if member in times
+    }
+    texts |= {key: str(values[key]) for key in _DEFAULTS}
+    return texts | {LABEL_SHEET: values[LABEL_SHEET], SOUNDS: ON if values[SOUNDS] else OFF}
+
+
+def _values_of(sent: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: {end: sent.get(f"{name}_{end}", "") for end in ENDS} for name in TIME_RANGES
+    }
+    values |= {key: _default(key, sent.get(key, "")) for key in _DEFAULTS}
+    return values | {
+        OWN_TIME_RANGES: list(_own_rows(sent).values()),
+        LABEL_SHEET: sent.get(LABEL_SHEET, ""),
+        SOUNDS: sent.get(SOUNDS, OFF) == ON,
+    }
 
 
 def _default(key: str, raw: object) -> object:
@@ -161,3 +278,15 @@ def _default(key: str, raw: object) -> object:
         return wiring.parser().changes({name: raw}).given().popitem()[1]
     except InvalidParameter as error:
         raise _WrongDefaultError(key, mistake_text(error)) from None
+
+
+def _mistake(error: SettingsFileError, sent: Mapping[str, str]) -> tuple[str, str]:
+    """Return the field that is wrong, and the sentence beside it."""
+    problem = error.problem
+    if problem is None or problem.member is None:
+        return LABEL_SHEET, NO_SHEET
+    name = error.key
+    if problem.number is not None:
+        name = _own_name(list(_own_rows(sent))[problem.number])
+    text = _WRONG_NAME if problem.member == _NAME else _WRONG_TIME
+    return f"{name}_{problem.member}", _NAME_TAKEN if problem.is_taken else text

@@ -14,6 +14,12 @@ const TONES = {
 const OTHER_TONES = [[440, 0, 0.12], [440, 0.2, 0.32]];
 
 let sound = null;
+let isLoud = true;
+
+/** Have tones or none; it vibrates in any case. */
+export function switchSound(isOn) {
+  isLoud = isOn;
+}
 
 /** Browsers let a page sound once somebody has touched it. */
 export function unlockSound() {
@@ -28,7 +34,7 @@ export function announce(kind) {
   if (navigator.userActivation?.hasBeenActive ?? true) {
     navigator.vibrate?.(VIBRATIONS[kind] ?? OTHER_VIBRATION);
   }
-  if (sound?.state !== "running") return;
+  if (!isLoud || sound?.state !== "running") return;
   for (const tone of TONES[kind] ?? OTHER_TONES) play(tone);
 }
 

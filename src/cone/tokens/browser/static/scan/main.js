@@ -3,15 +3,17 @@
 import { timeFormat } from "../times.js";
 import { GRANTED, REFUSED, UNKNOWN } from "./answers.js";
 import { Door } from "./door.js";
-import { announce, unlockSound } from "./feedback.js";
+import { announce, switchSound, unlockSound } from "./feedback.js";
 import { ValueField } from "./field.js";
 import { ResultPanel } from "./result.js";
 import { Server } from "./server.js";
 import { Viewfinder } from "./viewfinder.js";
 
 const COUNTS = "cone.tokens.counts";
+/** What somebody chose for this device; else it is as the site says. */
+const SOUND = "cone.tokens.sound";
 
-const { texts, urls, lang, zone } = JSON.parse(document.getElementById("door").textContent);
+const { texts, urls, lang, zone, sounds } = JSON.parse(document.getElementById("door").textContent);
 const part = (id) => document.getElementById(id);
 
 const door = new Door(new Server(urls));
@@ -39,6 +41,10 @@ door.addEventListener("returned", ({ detail }) => {
   note(texts.given_up);
 });
 
+part("sound").addEventListener("click", () => {
+  localStorage.setItem(SOUND, !isSoundOn());
+  showSound();
+});
 for (const input of document.getElementsByName("mode")) input.addEventListener("change", showMode);
 for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, unlockSound);
 window.addEventListener("online", () => {
@@ -48,6 +54,7 @@ window.addEventListener("online", () => {
 window.addEventListener("offline", showConnection);
 
 showMode();
+showSound();
 showCounts();
 showConnection();
 field.focus();
@@ -81,6 +88,20 @@ function showMode() {
   door.mode = document.querySelector("[name=mode]:checked").value;
   document.body.dataset.mode = door.mode;
   part("submit").textContent = texts[`submit_${door.mode}`];
+}
+
+function isSoundOn() {
+  const chosen = localStorage.getItem(SOUND);
+  return chosen === null ? sounds : chosen === "true";
+}
+
+function showSound() {
+  const isOn = isSoundOn();
+  switchSound(isOn);
+  const button = part("sound");
+  button.querySelector("span").textContent = texts.sound;
+  button.setAttribute("aria-pressed", isOn);
+  button.hidden = false;
 }
 
 function showConnection() {
