@@ -7,11 +7,9 @@ and its form brings everything along once more. The service makes the change, in
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
-from urllib.parse import parse_qsl
 
 from cone.tile import Tile
 from cone.tile import tile
@@ -21,13 +19,19 @@ from cone.tokens import wiring
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.selection import ALL
+from cone.tokens.browser.selection import EXPECTED
+from cone.tokens.browser.selection import STATE
+from cone.tokens.browser.selection import UIDS
+from cone.tokens.browser.selection import ListSelection
+from cone.tokens.browser.selection import parse_expected
+from cone.tokens.browser.selection import unknown
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.tokens import ACTIONS
 from cone.tokens.browser.tokens import COUNT
 from cone.tokens.browser.tokens import DONE
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
-from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
@@ -36,8 +40,6 @@ from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALID_FROM
 from cone.tokens.core.params import VALID_TO
-from cone.tokens.core.params import find_uid
-from cone.tokens.core.types import Selection
 from cone.tokens.core.types import TokenChanges
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
@@ -51,12 +53,8 @@ BULK: Final = "bulk"
 #: So many tokens are changed without their number having to be typed.
 FEW: Final = 100
 
-#: Names of the fields.
+#: Names of the fields beside those of a selection.
 ACTION: Final = "action"
-UIDS: Final = "uid"
-ALL: Final = "all"
-STATE: Final = "list"
-EXPECTED: Final = "expected"
 TYPED: Final = "typed"
 CONFIRMED: Final = "confirmed"
 
@@ -121,15 +119,9 @@ class Bulk:
         self.request = request
         self.action: str = fields.get(ACTION, "")
         if self.action not in ACTIONS:
-            raise _unknown(ACTION)
-        self.state = ListState.read(parse_qsl(fields.get(STATE, "").removeprefix("?")))
-        self.means_all = ALL in fields
-        if self.means_all and self.state.mistakes:
-            # What is left out would mean more tokens.
-            raise _unknown(STATE)
-        self.uids = [_uid(text) for text in dict.fromkeys(fields.getall(UIDS))]
+            raise unknown(ACTION)
+        self.selection = ListSelection.read(fields.items())
         self.is_confirmed = CONFIRMED in fields
-        self.which: Selection = self.state.query.matching if self.means_all else self.uids
 
     @property
     def permission(self) -> str:
@@ -148,23 +140,16 @@ class Bulk:
             given = {ENABLED.name: "true" if self.action == "enable" else "false"}
         return wiring.parser().changes(given)
 
-    def count(self) -> int:
-        """Return how many tokens are meant right now, or a number that is too great."""
-        if not self.means_all:
-            return len(self.uids)
-        count = wiring.token_service().count(self.state.query.matching)
-        return MAX_BATCH + 1 if count is None else count
-
     def carry_out(self) -> int:
         """Do what is asked for, and return with how many tokens.
 
         :raises TokenError: it cannot be done; nothing was changed.
         """
         service, by = wiring.token_service(), wiring.actor(self.request)
-        expected = self.expected
+        which, expected = self.selection.which, self.expected
         if self.action == "delete":
-            return service.delete_many(self.which, by=by, expected_count=expected)
-        return service.update_many(self.which, self.changes, by=by, expected_count=expected)
+            return service.delete_many(which, by=by, expected_count=expected)
+        return service.update_many(which, self.changes, by=by, expected_count=expected)
 
     @property
     def expected(self) -> int:
@@ -172,10 +157,7 @@ class Bulk:
 
         :raises InvalidParameter: no form of ours sends that.
         """
-        text = self.request.POST.get(EXPECTED, "")
-        if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
-            raise _unknown(EXPECTED)
-        return int(text)
+        return parse_expected(self.request.POST.get(EXPECTED, ""))
 
     @property
     def is_number_typed(self) -> bool:
@@ -194,7 +176,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     permitted = request.has_permission(bulk.permission, model)
     if not permitted:
         raise HTTPForbidden(result=permitted)
-    count = bulk.count()
+    count = bulk.selection.count()
     if not count:
         return _list_url(model, bulk, **{PROBLEM: "none"})
     if count > MAX_BATCH:
@@ -220,19 +202,8 @@ def answer(model: TokenContainer, request: Request) -> str | None:
 
 
 def _list_url(model: TokenContainer, bulk: Bulk, **more: object) -> str:
-    query = bulk.state.address_with(**more)
+    query = bulk.selection.state.address_with(**more)
     return url(bulk.request, model, OVERVIEW, query)
-
-
-def _unknown(name: str) -> InvalidParameter:
-    return InvalidParameter(name, "invalid_choice", f"{name}: is none of the choices")
-
-
-def _uid(text: str) -> uuid.UUID:
-    uid = find_uid(text)
-    if uid is None:
-        raise _unknown(UIDS)
-    return uid
 
 
 @tile(
@@ -250,7 +221,7 @@ class BulkQuestion(Localized, Tile):
     def prepare(self) -> None:
         """Read what is asked for, and count the tokens."""
         self.bulk = Bulk(self.request)
-        self.count = self.bulk.count()
+        self.count = self.bulk.selection.count()
         self._mistakes: dict[str | None, str] = self.request.environ.get(_MISTAKES, {})
 
     @property
@@ -283,15 +254,16 @@ class BulkQuestion(Localized, Tile):
     @property
     def hidden(self) -> list[tuple[str, str]]:
         """What the form brings along."""
+        selection = self.bulk.selection
         fields = [
             (ACTION, self.bulk.action),
-            (STATE, self.bulk.state.address),
+            (STATE, selection.state.address),
             (EXPECTED, str(self.count)),
             (CONFIRMED, "1"),
         ]
-        if self.bulk.means_all:
+        if selection.means_all:
             return [*fields, (ALL, "1")]
-        return [*fields, *((UIDS, str(uid)) for uid in self.bulk.uids)]
+        return [*fields, *((UIDS, str(uid)) for uid in selection.uids)]
 
     @property
     def inputs(self) -> list[Input]:
