@@ -8,6 +8,8 @@ import pytest
 import zxingcpp
 
 from cone.tokens import labels
+from cone.tokens.core.params import MAX_BATCH
+from tests.factories import new_token
 from tests.functional.conftest import UNKNOWN_UID
 
 PATH = "/tokens/labels"
@@ -34,6 +36,14 @@ def form(*tokens, **fields):
     """The fields of the form."""
     chosen = json.dumps([str(token.uid) for token in tokens])
     return {"token_uids": chosen, "make": "pdf", "caption": "true", **fields}
+
+
+def labels_form(answer):
+    return next(iter(labels_forms(answer)))
+
+
+def labels_forms(answer):
+    return [one for one in answer.forms.values() if one.action.endswith("/labels")]
 
 
 def content(answer):
@@ -101,7 +111,7 @@ def test_form_when_it_is_sent_then_the_document_has_the_chosen_tokens(editor, to
     )
     page = editor.post(PATH, query)
     assert "Labels to print: 3" in text_of(page)
-    asked = next(one for one in page.forms.values() if one.action.endswith("/labels"))
+    asked = labels_form(page)
     answer = asked.submit("make")
     assert read_codes(answer) == ["value 0", "value 1", "value 2"]
     assert answer.headers["Cache-Control"] == "no-store"
@@ -111,7 +121,7 @@ def test_form_when_it_is_sent_then_the_document_has_the_chosen_tokens(editor, to
 def test_form_when_it_is_about_one_token_then_the_document_has_it(editor, tokens):
     page = editor.get(f"/tokens/{tokens[1].uid}/labels")
     assert "A label for the token value 1" in text_of(page)
-    asked = next(one for one in page.forms.values() if one.action.endswith("/labels"))
+    asked = labels_form(page)
     assert read_codes(asked.submit("make")) == ["value 1"]
 
 
@@ -169,11 +179,146 @@ def test_document_when_tokens_are_gone_then_the_form_keeps_the_others(editor, se
     service.delete(tokens[0].uid, by=None)
     answer = editor.post(PATH, form(*tokens), status=409)
     assert "Chosen tokens that are no longer there: 1." in text_of(answer)
-    asked = next(one for one in answer.forms.values() if one.action.endswith("/labels"))
+    asked = labels_form(answer)
     assert read_codes(asked.submit("make")) == ["value 1", "value 2"]
     for token in tokens[1:]:
         service.delete(token.uid, by=None)
     editor.post(PATH, form(*tokens), status=400)
+
+
+# What is chosen in the list
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """The values that documents were made with, instead of the documents."""
+    seen = []
+    monkeypatch.setattr(labels, "pdf", lambda values, _options, _title: seen.append(values) or b"x")
+    return seen
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_form_when_rows_are_chosen_then_the_labels_are_in_their_order(
+    editor,
+    tokens,
+    printed,
+    order,
+):
+    rows = [("uid", str(tokens[number].uid)) for number in order]
+    page = editor.post(PATH, [*rows, ("list", "?sort=value&search=val"), ("action", "delete")])
+    assert "Labels to print: 3" in text_of(page)
+    back = content(page).find("a", string="Back")["href"]
+    assert back.endswith("/tokens/tokens_overview?search=val&sort=value")
+    labels_form(page).submit("make")
+    assert printed == [[f"value {number}" for number in order]]
+
+
+@pytest.mark.parametrize(
+    ("state", "numbers"),
+    [
+        ("", [4, 3, 2, 1, 0]),
+        ("?sort=created&size=25", [0, 1, 2, 3, 4]),
+        ("sort=-value&search=value", [2, 1, 0]),
+        ("?search=VALUE&sort=value&after=x", [4, 3]),
+        ("?search=VALUE b&match=value", [3]),
+    ],
+)
+def test_form_when_all_that_match_are_chosen_then_the_labels_are_in_the_order_of_the_list(
+    editor,
+    tokens,
+    make_token,
+    printed,
+    state,
+    numbers,
+):
+    values = [token.value for token in tokens]
+    values += [make_token(value=value).value for value in ("VALUE b", "VALUE a")]
+    page = editor.post(PATH, {"all": "1", "list": state, "uid": UNKNOWN_UID})
+    assert f"Labels to print: {len(numbers)}" in text_of(page)
+    answer = labels_form(page).submit("make")
+    assert answer.content_type == "application/pdf"
+    assert printed == [[values[number] for number in numbers]]
+
+
+def test_form_when_another_number_matches_by_then_it_tells_that(
+    editor,
+    service,
+    tokens,
+    make_token,
+    printed,
+):
+    page = editor.post(PATH, {"all": "1", "list": "?search=value"})
+    make_token(value="value 3")
+    answer = labels_form(page).submit("make", status=409)
+    assert "Another number of tokens matches by now: 4." in text_of(answer)
+    assert "Labels to print: 4" in text_of(answer)
+    service.delete(tokens[0].uid, by=None)
+    again = labels_form(answer).submit("make", status=409)
+    assert "matches by now: 3." in text_of(again)
+    assert not printed
+    labels_form(again).submit("make")
+    assert printed == [["value 3", "value 2", "value 1"]]
+
+
+def test_form_when_none_matches_then_it_says_so(editor, tokens):
+    chosen = {"all": "1", "list": "?search=no"}
+    assert "No tokens are chosen." in text_of(editor.post(PATH, chosen))
+    assert "No tokens are chosen." in text_of(
+        editor.post(PATH, {**chosen, "make": "1"}, status=400)
+    )
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"all": "1", "list": "?status=nonsense"},
+        {"all": "1", "list": "?status=expired&status=locked"},
+        {"all": "1", "list": "?created_from=x"},
+        {"all": "1", "list": "?search=%00"},
+        {"uid": "x"},
+        {"uid": "\0"},
+        {"all": "1", "expected": "x", "make": "1"},
+        {"all": "1", "expected": "9" * 5_000, "make": "1"},
+        {"all": "1", "expected": "-1", "make": "1"},
+    ],
+)
+def test_form_when_no_list_of_ours_sends_that_then_nothing_is_chosen(editor, tokens, chosen):
+    answer = editor.post(PATH, chosen, status=400)
+    assert "The chosen tokens cannot be read." in text_of(answer)
+    assert not labels_forms(answer)
+
+
+@pytest.mark.parametrize("name", ["uid", "list", "token_uids", "start", "sheet", "expected"])
+def test_form_when_a_field_is_a_file_then_it_is_a_mistake(editor, tokens, name):
+    fields = {"all": "1", **form(), "list": ""} if name == "expected" else form(*tokens)
+    fields.pop(name, None)
+    files = [(name, "name.txt", b"x")]
+    editor.post(PATH, fields, upload_files=files, status=400)
+
+
+def test_labels_when_ten_thousand_are_chosen_then_few_statements_read_them(
+    editor,
+    service,
+    printed,
+    query_recorder,
+):
+    uids = service.add_many(new_token(), MAX_BATCH, "x", by=None)
+    query_recorder.clear()
+    editor.post(PATH, {"make": "1", "token_uids": json.dumps([str(uid) for uid in uids])})
+    assert len(query_recorder) == 1
+    query_recorder.clear()
+    editor.post(PATH, {"make": "1", "all": "1", "list": "?sort=value"})
+    assert len(query_recorder) == 1
+    by_uid, by_filter = printed
+    assert sorted(by_uid) == by_filter != by_uid
+    assert len(set(by_filter)) == MAX_BATCH
+    service.add(new_token(), by=None)
+    for sent in ({}, {"make": "1"}, {"make": "1", "expected": str(MAX_BATCH)}):
+        answer = editor.post(PATH, {"all": "1", **sent}, status=400)
+        assert "More than 10000 tokens are chosen" in text_of(answer)
+        assert not labels_forms(answer)
+    more = json.dumps([str(uid) for uid in [*uids, uuid.uuid4()]])
+    assert "10000 at most" in text_of(editor.post(PATH, {"token_uids": more}, status=400))
 
 
 @pytest.mark.parametrize(

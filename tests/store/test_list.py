@@ -1,5 +1,6 @@
 """Lists: what a filter means, the orders, pages in both directions, changes of what matches."""
 
+import dataclasses
 import datetime
 import itertools
 import json
@@ -227,6 +228,52 @@ def test_count_when_there_is_a_filter_then_it_is_how_many_match(service, stock):
     counts = [service.count(TokenFilter(status=status)) for status in Status]
     assert sum(counts) == len(stock)
     assert all(counts)
+
+
+@EVERY_SORT
+def test_find_many_when_there_is_a_filter_then_it_has_all_that_match_in_order(service, stock, sort):
+    for name, matching in filters(stock).items():
+        uids = expected(stock, matching, sort)
+        found = service.find_many(matching, sort=sort, expected_count=len(uids))
+        assert [token.uid for token in found] == uids, name
+        with pytest.raises(CountChanged) as caught:
+            service.find_many(matching, sort=sort, expected_count=len(uids) + 1)
+        assert caught.value.count == len(uids)
+
+
+def test_find_many_when_there_are_uids_then_it_has_those_that_are_there_as_given(
+    service,
+    stock,
+    query_recorder,
+):
+    tokens = sorted(stock.values(), key=lambda token: token.value)
+    uids = [token.uid for token in tokens]
+    query_recorder.clear()
+    found = service.find_many([uuid.uuid4(), *uids, uuid.uuid4()], sort=NEWEST_FIRST)
+    assert len(query_recorder) == 1
+    assert [token.uid for token in found] == uids
+    assert [dataclasses.replace(token, read_at=tokens[0].read_at) for token in found] == [
+        dataclasses.replace(token, read_at=tokens[0].read_at) for token in tokens
+    ]
+    assert service.find_many([]) == []
+    with pytest.raises(CountChanged):
+        service.find_many([*uids, uuid.uuid4()], expected_count=len(uids) + 1)
+
+
+def test_find_many_when_there_are_ten_thousand_then_one_statement_reads_them_and_no_more(
+    service,
+    query_recorder,
+):
+    uids = service.add_many(new_token(), MAX_BATCH, "x", by=None)
+    query_recorder.clear()
+    assert [token.uid for token in service.find_many(uids)] == uids
+    assert len(service.find_many(EVERYTHING)) == MAX_BATCH
+    assert len(query_recorder) == 2
+    assert not [text for text in query_recorder.statements if "FOR UPDATE" in text]
+    uids.append(service.add(new_token(), by=None))
+    for which in (uids, EVERYTHING):
+        with pytest.raises(InvalidParameter, match="more than 10000 tokens"):
+            service.find_many(which)
 
 
 def test_filter_when_it_asks_for_nothing_then_it_is_empty():

@@ -16,14 +16,16 @@ from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
 from cone.tokens import wiring
-from cone.tokens.browser.chosen import ALL
-from cone.tokens.browser.chosen import STATE
-from cone.tokens.browser.chosen import UIDS
-from cone.tokens.browser.chosen import Chosen
-from cone.tokens.browser.chosen import unknown_choice
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.selection import ALL
+from cone.tokens.browser.selection import EXPECTED
+from cone.tokens.browser.selection import STATE
+from cone.tokens.browser.selection import UIDS
+from cone.tokens.browser.selection import ListSelection
+from cone.tokens.browser.selection import parse_expected
+from cone.tokens.browser.selection import unknown
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.tokens import ACTIONS
 from cone.tokens.browser.tokens import COUNT
@@ -51,9 +53,8 @@ BULK: Final = "bulk"
 #: So many tokens are changed without their number having to be typed.
 FEW: Final = 100
 
-#: Names of the fields.
+#: Names of the fields beside those of a selection.
 ACTION: Final = "action"
-EXPECTED: Final = "expected"
 TYPED: Final = "typed"
 CONFIRMED: Final = "confirmed"
 
@@ -106,7 +107,7 @@ class Input:
         return f"bulk-{self.name}-mistake" if self.mistake else None
 
 
-class Bulk(Chosen):
+class Bulk:
     """What a form asks to do with many tokens."""
 
     def __init__(self, request: Request) -> None:
@@ -114,12 +115,13 @@ class Bulk(Chosen):
 
         :raises InvalidParameter: no form of ours sends that.
         """
+        fields = request.POST
         self.request = request
-        self.action: str = request.POST.get(ACTION, "")
+        self.action: str = fields.get(ACTION, "")
         if self.action not in ACTIONS:
-            raise unknown_choice(ACTION)
-        super().__init__(request)
-        self.is_confirmed = CONFIRMED in request.POST
+            raise unknown(ACTION)
+        self.selection = ListSelection.read(fields.items())
+        self.is_confirmed = CONFIRMED in fields
 
     @property
     def permission(self) -> str:
@@ -138,23 +140,16 @@ class Bulk(Chosen):
             given = {ENABLED.name: "true" if self.action == "enable" else "false"}
         return wiring.parser().changes(given)
 
-    def count(self) -> int:
-        """Return how many tokens are meant right now, or a number that is too great."""
-        if not self.means_all:
-            return len(self.uids)
-        count = wiring.token_service().count(self.state.query.matching)
-        return MAX_BATCH + 1 if count is None else count
-
     def carry_out(self) -> int:
         """Do what is asked for, and return with how many tokens.
 
         :raises TokenError: it cannot be done; nothing was changed.
         """
         service, by = wiring.token_service(), wiring.actor(self.request)
-        expected = self.expected
+        which, expected = self.selection.which, self.expected
         if self.action == "delete":
-            return service.delete_many(self.which, by=by, expected_count=expected)
-        return service.update_many(self.which, self.changes, by=by, expected_count=expected)
+            return service.delete_many(which, by=by, expected_count=expected)
+        return service.update_many(which, self.changes, by=by, expected_count=expected)
 
     @property
     def expected(self) -> int:
@@ -162,10 +157,7 @@ class Bulk(Chosen):
 
         :raises InvalidParameter: no form of ours sends that.
         """
-        text = self.request.POST.get(EXPECTED, "")
-        if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
-            raise unknown_choice(EXPECTED)
-        return int(text)
+        return parse_expected(self.request.POST.get(EXPECTED, ""))
 
     @property
     def is_number_typed(self) -> bool:
@@ -184,7 +176,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     permitted = request.has_permission(bulk.permission, model)
     if not permitted:
         raise HTTPForbidden(result=permitted)
-    count = bulk.count()
+    count = bulk.selection.count()
     if not count:
         return _list_url(model, bulk, **{PROBLEM: "none"})
     if count > MAX_BATCH:
@@ -210,7 +202,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
 
 
 def _list_url(model: TokenContainer, bulk: Bulk, **more: object) -> str:
-    query = bulk.state.address_with(**more)
+    query = bulk.selection.state.address_with(**more)
     return url(bulk.request, model, OVERVIEW, query)
 
 
@@ -229,7 +221,7 @@ class BulkQuestion(Localized, Tile):
     def prepare(self) -> None:
         """Read what is asked for, and count the tokens."""
         self.bulk = Bulk(self.request)
-        self.count = self.bulk.count()
+        self.count = self.bulk.selection.count()
         self._mistakes: dict[str | None, str] = self.request.environ.get(_MISTAKES, {})
 
     @property
@@ -262,15 +254,16 @@ class BulkQuestion(Localized, Tile):
     @property
     def hidden(self) -> list[tuple[str, str]]:
         """What the form brings along."""
+        selection = self.bulk.selection
         fields = [
             (ACTION, self.bulk.action),
-            (STATE, self.bulk.state.address),
+            (STATE, selection.state.address),
             (EXPECTED, str(self.count)),
             (CONFIRMED, "1"),
         ]
-        if self.bulk.means_all:
+        if selection.means_all:
             return [*fields, (ALL, "1")]
-        return [*fields, *((UIDS, str(uid)) for uid in self.bulk.uids)]
+        return [*fields, *((UIDS, str(uid)) for uid in selection.uids)]
 
     @property
     def inputs(self) -> list[Input]:

@@ -12,8 +12,8 @@ from pyramid.response import Response
 
 from cone.tokens import spreadsheet
 from cone.tokens import wiring
-from cone.tokens.browser.chosen import Chosen
 from cone.tokens.browser.page import url
+from cone.tokens.browser.selection import ListSelection
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
 from cone.tokens.browser.tokens import ListState
@@ -36,7 +36,7 @@ def export_response(model: TokenContainer, request: Request) -> Response:
 
 
 def _of_form(model: TokenContainer, request: Request) -> Response:
-    chosen = Chosen(request)
+    chosen = ListSelection.read(request.POST.items())
     if not chosen.means_all and not chosen.uids:
         query = chosen.state.address_with(**{PROBLEM: "none"})
         return HTTPSeeOther(url(request, model, OVERVIEW, query))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -21,26 +20,27 @@ from pyramid.httpexceptions import HTTPForbidden
 
 from cone.tokens import spreadsheet
 from cone.tokens import wiring
-from cone.tokens.browser.chosen import unknown_choice
 from cone.tokens.browser.form_page import BAD_REQUEST
 from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.guard import FILE
 from cone.tokens.browser.guard import IMPORT
 from cone.tokens.browser.guard import WITH_FILE
+from cone.tokens.browser.once import KEY
+from cone.tokens.browser.once import key_of
+from cone.tokens.browser.once import new_key
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.selection import unknown
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.params import find_uid
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import ImportReport
 from cone.tokens.core.types import Known
-from cone.tokens.core.types import Operation
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.request_data import FORMS
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 TEXT: Final = "text"
 KNOWN: Final = "known"
 CHECKED: Final = "checked"
-KEY: Final = "key"
 
 #: Mistakes that are listed.
 LISTED: Final = 100
@@ -152,7 +151,7 @@ class Attempt:
         rows = [line.row for line in read.lines]
         self._take(read, wiring.token_service().check_import(rows, self.known))
 
-    def carry_out(self, by: Actor, key: uuid.UUID) -> ImportReport | None:
+    def carry_out(self, by: Actor, key: IdempotencyKey) -> ImportReport | None:
         """Import what has no mistake, and return the report of it.
 
         :param key: of the page that showed what would be done.
@@ -166,12 +165,7 @@ class Attempt:
             [line.row for line in read.lines],
             self.known,
             by=by,
-            key=IdempotencyKey(
-                key=f"page-{key}",
-                caller=by or "",
-                operation=Operation("import_tokens"),
-                parameters={KNOWN: self.known.value, TEXT: self.content},
-            ),
+            key=key,
         )
         if not report.mistakes:
             return report
@@ -200,13 +194,15 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     permitted = request.has_permission(EDIT if known is Known.UPDATE else ADD, model)
     if not permitted:
         raise HTTPForbidden(result=permitted)
-    key = _key(fields) if CHECKED in fields else None
-    checked = _unpacked(fields[CHECKED]) if key else ""
+    is_checked = CHECKED in fields
+    checked = _unpacked(fields[CHECKED]) if is_checked else ""
     attempt = request.environ[_ATTEMPT] = Attempt(known, fields.get(TEXT, ""))
     done = None
     try:
-        attempt.content = checked if key else _content(fields)
-        if key:
+        attempt.content = checked if is_checked else _content(fields)
+        if is_checked:
+            asked = {KNOWN: known.value, TEXT: checked}
+            key = key_of(request, fields.get(KEY.name), "import_tokens", asked)
             done = attempt.carry_out(wiring.actor(request), key)
         else:
             attempt.look()
@@ -228,14 +224,7 @@ def _known(fields: Mapping[str, Any]) -> Known:
     try:
         return Known(fields.get(KNOWN))
     except ValueError:
-        raise unknown_choice(KNOWN) from None
-
-
-def _key(fields: Mapping[str, Any]) -> uuid.UUID:
-    uid = find_uid(fields.get(KEY, ""))
-    if uid is None:
-        raise unknown_choice(KEY)
-    return uid
+        raise unknown(KNOWN) from None
 
 
 def _content(fields: Mapping[str, Any]) -> str:
@@ -379,5 +368,5 @@ class ImportForm(Localized, Tile):
             (KNOWN, self.attempt.known.value),
             (CHECKED, _packed(self.attempt.content)),
             # Of this rendering: pressed twice, the button imports once.
-            (KEY, str(uuid.uuid4())),
+            (KEY.name, new_key()),
         ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,10 +22,18 @@ from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.selection import ALL
+from cone.tokens.browser.selection import EXPECTED
+from cone.tokens.browser.selection import STATE
+from cone.tokens.browser.selection import ListSelection
+from cone.tokens.browser.selection import parse_expected
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import token_of
+from cone.tokens.browser.tokens import OVERVIEW
+from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import TOKEN_UIDS
 from cone.tokens.core.params import parse_token_uids
 from cone.tokens.i18n import _
@@ -95,7 +102,16 @@ _WRONG_SHEETS: Final = {
 }
 _WRONG_SELECTION: Final = _(
     "labels_wrong_selection",
-    default="The chosen tokens cannot be read. Choose them in the list again.",
+    default="The chosen tokens cannot be read. Choose them in the list again, ${maximum} at most.",
+) % {"maximum": MAX_BATCH}
+_TOO_MANY: Final = _(
+    "labels_too_many",
+    default="More than ${maximum} tokens are chosen, which is too many for one document. Narrow "
+    "the filter of the list.",
+) % {"maximum": MAX_BATCH}
+_COUNT_CHANGED: Final = _(
+    "labels_count_changed",
+    default="Another number of tokens matches by now: ${count}. Nothing was printed. Look again.",
 )
 _GONE: Final = _(
     "labels_tokens_gone",
@@ -144,24 +160,39 @@ class Order:
             given.setdefault(name, []).append(text)
         self._given = {name: texts[-1] for name, texts in given.items()}
         self._defaults = {**_DEFAULTS, _SHEET: sheet}
-        self._chosen = given.get(TOKEN_UIDS.name, [])
+        self._fields = [(name, text) for name, texts in given.items() for text in texts]
         self.is_sent = MAKE in given
         self.mistakes: dict[str, str] = {}
         self.options = self._options()
 
-    def uids(self) -> list[uuid.UUID]:
-        """Return the uids of the chosen tokens, each once: as fields, or as a JSON list.
+    def selection(self) -> ListSelection:
+        """Return which tokens are chosen: in the list, or by their uids, as fields or JSON list.
 
-        :raises WrongSelectionError: they are none, or too many.
+        :raises WrongSelectionError: that cannot be read.
         """
-        chosen = [text for text in self._chosen if text]
-        if not chosen:
-            return []
-        is_json = len(chosen) == 1 and chosen[0].startswith("[")
-        raw = chosen[0] if is_json else list(dict.fromkeys(chosen))
+        texts = [text for name, text in self._fields if name == TOKEN_UIDS.name and text]
+        is_json = len(texts) == 1 and texts[0].startswith("[")
+        raw = texts[0] if is_json else list(dict.fromkeys(texts))
         try:
-            return parse_token_uids({TOKEN_UIDS.name: raw})
+            chosen = ListSelection.read(self._fields)
+            if chosen.means_all or not texts:
+                return chosen
+            uids = [*chosen.uids, *parse_token_uids({TOKEN_UIDS.name: raw})]
         except (InvalidParameter, TokenNotFound):
+            raise WrongSelectionError from None
+        return dataclasses.replace(chosen, uids=list(dict.fromkeys(uids)))
+
+    @property
+    def expected(self) -> int | None:
+        """How many tokens match, as the form told; None where none did.
+
+        :raises WrongSelectionError: no form of ours sends that.
+        """
+        if EXPECTED not in self._given:
+            return None
+        try:
+            return parse_expected(self._given[EXPECTED])
+        except InvalidParameter:
             raise WrongSelectionError from None
 
     def text(self, name: str) -> str:
@@ -250,10 +281,10 @@ def labels_response(model: Any, request: Request) -> Response | None:
     if not (order.is_sent and order.options and labels.is_available()):
         return None
     try:
-        values, gone = _values(model, order)
-    except WrongSelectionError:
+        values = _values(model, order)
+    except (WrongSelectionError, CountChanged, InvalidParameter):
         return None
-    return pdf_response(values, order.options, request) if values and not gone else None
+    return pdf_response(values, order.options, request) if values else None
 
 
 def pdf_response(
@@ -271,17 +302,20 @@ def pdf_response(
     )
 
 
-def _values(model: Any, order: Order) -> tuple[list[str], int]:
-    """Return the values of the chosen tokens, and how many of the tokens are gone.
+def _values(model: Any, order: Order) -> list[str]:
+    """Return the values of the chosen tokens, in the order of the list.
 
     :raises WrongSelectionError: which tokens are meant cannot be read.
+    :raises InvalidParameter: they are too many.
+    :raises CountChanged: another number matches, or tokens are gone.
     """
     if isinstance(model, TokenNode):
-        return [token_of(model).value], 0
-    service = wiring.token_service()
-    found = [service.find(uid) for uid in order.uids()]
-    values = [token.value for token in found if token]
-    return values, len(found) - len(values)
+        return [token_of(model).value]
+    chosen = order.selection()
+    expected = order.expected if chosen.means_all else len(chosen.uids)
+    sort = chosen.state.query.sort
+    tokens = wiring.token_service().find_many(chosen.which, sort=sort, expected_count=expected)
+    return [token.value for token in tokens]
 
 
 @tile(
@@ -295,34 +329,47 @@ class LabelsForm(Localized, Tile):
 
     order: Order
     notes: list[Note]
-    uids: list[uuid.UUID]
+    chosen: ListSelection | None
+    count: int
 
     def prepare(self) -> None:
         """Find out what is to be printed, and what keeps it from being."""
         self.order = order_of(self.request)
         self.notes = []
-        self.uids = []
+        self.chosen = None
+        self.count = 0
         if not self.is_available:
             self.request.response.status = NOT_IMPLEMENTED
             return
         try:
             self.choose()
         except WrongSelectionError:
+            self.chosen, self.count = None, 0
             self.fail(BAD_REQUEST, _WRONG_SELECTION)
         if self.order.is_sent and (self.order.mistakes or not self.has_tokens):
             self.request.response.status = BAD_REQUEST
 
     def choose(self) -> None:
         """Take the chosen tokens; those that are gone are left out."""
-        self.uids = self.order.uids()
-        if not self.order.is_sent or self.order.mistakes:
+        self.chosen = chosen = self.order.selection()
+        self.count = chosen.count()
+        if self.count > MAX_BATCH:
+            self.fail(BAD_REQUEST, _TOO_MANY)
+        elif self.order.is_sent and not self.order.mistakes:
+            self.look_again(chosen)
+
+    def look_again(self, chosen: ListSelection) -> None:
+        """Tell what has changed since the tokens were chosen."""
+        if chosen.means_all:
+            if self.order.expected not in (None, self.count):
+                self.fail(CONFLICT, _COUNT_CHANGED % {"count": self.count})
             return
-        service = wiring.token_service()
-        there = [uid for uid in self.uids if service.find(uid)]
-        gone = len(self.uids) - len(there)
+        there = wiring.token_service().find_many(chosen.uids)
+        gone = self.count - len(there)
         if gone:
             self.fail(CONFLICT, _GONE % {"count": gone})
-        self.uids = there
+        self.chosen = dataclasses.replace(chosen, uids=[token.uid for token in there])
+        self.count = len(there)
 
     def fail(self, status: int, text: Any) -> None:
         """Tell what is wrong above the form."""
@@ -337,12 +384,7 @@ class LabelsForm(Localized, Tile):
     @property
     def has_tokens(self) -> bool:
         """Whether there is something to print."""
-        return bool(self.uids)
-
-    @property
-    def count(self) -> int:
-        """How many tokens are chosen."""
-        return len(self.uids)
+        return 0 < self.count <= MAX_BATCH
 
     @property
     def short_value(self) -> str | None:
@@ -350,9 +392,15 @@ class LabelsForm(Localized, Tile):
         return None
 
     @property
-    def token_uids(self) -> str | None:
-        """The chosen tokens, as a field."""
-        return json.dumps([str(uid) for uid in self.uids])
+    def hidden(self) -> list[tuple[str, str]]:
+        """The chosen tokens: what the form brings along."""
+        if self.chosen is None:
+            return []
+        state = (STATE, self.chosen.state.address)
+        if self.chosen.means_all:
+            return [state, (ALL, "1"), (EXPECTED, str(self.count))]
+        # One field: of many a request is refused.
+        return [state, (TOKEN_UIDS.name, json.dumps([str(uid) for uid in self.chosen.uids]))]
 
     @property
     def action_url(self) -> str:
@@ -362,7 +410,9 @@ class LabelsForm(Localized, Tile):
     @property
     def back_url(self) -> str:
         """Where the tokens are."""
-        return url(self.request, self.model)
+        if self.chosen is None:
+            return url(self.request, self.model)
+        return url(self.request, self.model, OVERVIEW, self.chosen.state.address)
 
     @property
     def sheets(self) -> list[SheetChoice]:
@@ -432,8 +482,3 @@ class TokenLabelForm(LabelsForm):
     def short_value(self) -> str | None:
         """The value of the token."""
         return shortened(token_of(self.model).value)
-
-    @property
-    def token_uids(self) -> str | None:
-        """No field."""
-        return None

@@ -101,6 +101,25 @@ class TokenService:
         with self._database.reading() as store:
             return store.find("value", value)
 
+    def find_many(
+        self,
+        which: Selection,
+        *,
+        sort: Sort = NEWEST_FIRST,
+        expected_count: int | None = None,
+    ) -> list[Token]:
+        """Return tokens: of uids those that are there, in that order; else in that of ``sort``.
+
+        :param which: different uids, :data:`MAX_BATCH` at most, or a filter.
+        :param expected_count: what the caller saw; another number is an error.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: more than :data:`MAX_BATCH` tokens are meant.
+        """
+        if not isinstance(which, TokenFilter) and len(which) > MAX_BATCH:
+            raise too_many_tokens()
+        with self._database.reading() as store:
+            return _counted(store.find_many(which, MAX_BATCH + 1, sort), expected_count)
+
     def page(
         self,
         size: int,
@@ -460,7 +479,11 @@ class TokenService:
 
 
 def _chosen(store: Store, which: Selection, expected_count: int | None) -> list[Token]:
-    tokens = store.find_many(which, MAX_BATCH + 1)
+    return _counted(store.lock_many(which, MAX_BATCH + 1), expected_count)
+
+
+def _counted(tokens: list[Token], expected_count: int | None) -> list[Token]:
+    """Return ``tokens`` where there are not too many, and as many as expected."""
     if len(tokens) > MAX_BATCH:
         raise too_many_tokens()
     if expected_count not in (None, len(tokens)):

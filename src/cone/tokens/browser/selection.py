@@ -1,0 +1,88 @@
+"""Which tokens the form around the list means: those that are ticked, or all that match."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from cone.tokens import wiring
+from cone.tokens.browser.tokens import ListState
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.params import MAX_BATCH
+from cone.tokens.core.params import find_uid
+from cone.tokens.core.types import Selection
+
+#: Names of the fields.
+UIDS: Final = "uid"
+ALL: Final = "all"
+STATE: Final = "list"
+EXPECTED: Final = "expected"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListSelection:
+    """What is chosen in the list.
+
+    :ivar state: of the list that it is chosen in.
+    :ivar means_all: all that match are meant, and not ``uids``, those that are ticked.
+    """
+
+    state: ListState
+    means_all: bool
+    uids: Sequence[uuid.UUID]
+
+    @classmethod
+    def read(cls, fields: Iterable[tuple[str, str]]) -> ListSelection:
+        """Read the ``fields`` of a form.
+
+        :raises InvalidParameter: no form of ours sends that.
+        """
+        given: dict[str, list[str]] = defaultdict(list)
+        for name, text in fields:
+            given[name].append(text)
+        address = given[STATE][-1] if given[STATE] else ""
+        state = ListState.read(parse_qsl(address.removeprefix("?")))
+        means_all = ALL in given
+        if means_all and state.mistakes:
+            # What is left out would mean more tokens.
+            raise unknown(STATE)
+        return cls(state, means_all, list(dict.fromkeys(map(_uid, given[UIDS]))))
+
+    @property
+    def which(self) -> Selection:
+        """What the service takes."""
+        return self.state.query.matching if self.means_all else self.uids
+
+    def count(self) -> int:
+        """Return how many tokens are meant right now, or a number that is too great."""
+        if not self.means_all:
+            return len(self.uids)
+        count = wiring.token_service().count(self.state.query.matching)
+        return MAX_BATCH + 1 if count is None else count
+
+
+def parse_expected(text: str) -> int:
+    """Return how many tokens the user was told.
+
+    :raises InvalidParameter: no form of ours sends that.
+    """
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
+        raise unknown(EXPECTED)
+    return int(text)
+
+
+def unknown(name: str) -> InvalidParameter:
+    """Return the error of a field with something that no form of ours sends."""
+    return InvalidParameter(name, "invalid_choice", f"{name}: is none of the choices")
+
+
+def _uid(text: str) -> uuid.UUID:
+    uid = find_uid(text)
+    if uid is None:
+        raise unknown(UIDS)
+    return uid
