@@ -13,10 +13,10 @@ NO_VENV := python3-venv is missing: apt-get install python3-venv
 stop = { echo "$(1)" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test browser fuzz proof bench sure lint types translations build format clean
+.PHONY: help run demo test browser fuzz proof bench bench-ui sure lint types translations build format clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: $(VENV)/.installed ## Serve config/tokens.ini on 127.0.0.1, port 8081 or PORT=...
 	@$(PY) config/prepare.py $(PORT)
@@ -43,6 +43,9 @@ proof: $(VENV)/.installed-test ## Run races and crashes for long, with a million
 
 bench: $(VENV)/.installed-test ## Measure beside a bare application; SHORT=1: its statements above all
 	$(PY) -m bench $(if $(SHORT),--short)
+
+bench-ui: $(VENV)/.installed-test ## Measure the pages in Chromium, with a million tokens
+	$(PY) -m bench.ui
 
 sure: lint types translations build ## Check everything that needs no test run
 

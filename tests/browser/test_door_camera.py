@@ -1,75 +1,24 @@
 """The camera of the door page: once with a film in place of a camera, else with a canvas."""
 
-import base64
-import io
 import random
 
 import pytest
-import qrcode
 from PIL import Image
-from PIL import ImageFilter
 from playwright.sync_api import expect
 
 from tests.browser.conftest import CONSUME_URL
 from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import answer
 from tests.browser.conftest import violations
+from tests.browser.fake_camera import CANVAS
+from tests.browser.fake_camera import HEIGHT
+from tests.browser.fake_camera import WIDTH
+from tests.browser.fake_camera import code
+from tests.browser.fake_camera import show
+from tests.browser.fake_camera import start
 
-WIDTH, HEIGHT = 640, 480
 FRAMES_PER_S = 10
 BLANK_FRAMES = 10
-
-#: A canvas in place of the camera; ``show`` puts a picture on it, ``hide`` takes it away.
-CANVAS = """
-    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
-    const paint = canvas.getContext("2d");
-    window.asked = [];
-    let picture = null;
-    setInterval(() => {
-        paint.fillStyle = `rgb(${Math.floor(Math.random() * 9)} 99 99)`;
-        paint.fillRect(0, 0, 640, 480);
-        if (picture) paint.drawImage(picture, 0, 0);
-    }, 30);
-    window.hide = () => { picture = null; };
-    window.show = async (address, value) => {
-        const image = new Image();
-        image.src = address;
-        await image.decode();
-        picture = image;
-        window.shown = value;
-        window.shownAt = performance.now();
-    };
-    navigator.mediaDevices.getUserMedia = async (wanted) => {
-        window.asked.push(wanted);
-        const stream = canvas.captureStream(25);
-        const [track] = stream.getVideoTracks();
-        track.getCapabilities = () => ({ torch: true });
-        track.getSettings = () => ({ deviceId: wanted.video.deviceId?.exact ?? "back" });
-        track.applyConstraints = async (constraints) => window.asked.push(constraints);
-        window.track = track;
-        return stream;
-    };
-    navigator.mediaDevices.enumerateDevices = async () => ["back", "front"].map(
-        (name) => ({ kind: "videoinput", deviceId: name, label: `the ${name} one` }));
-    window.locks = [];
-    navigator.wakeLock.request = async (kind) => {
-        const lock = { released: false, release() { this.released = true; } };
-        window.locks.push(lock);
-        return lock;
-    };
-    window.answered = () => new Promise((resolve) => {
-        const watcher = new MutationObserver(look);
-        function look() {
-            const result = document.getElementById("result");
-            const value = result.querySelector("bdi")?.textContent;
-            if (value !== window.shown || !result.classList.contains("is-big")) return;
-            watcher.disconnect();
-            resolve(performance.now() - window.shownAt);
-        }
-        watcher.observe(document.body, { subtree: true, childList: true, attributes: true });
-        look();
-    });
-"""
 
 
 def refusing(name):
@@ -79,28 +28,6 @@ def refusing(name):
             throw new DOMException("", "{name}");
         }};
     """
-
-
-def code(value, *, turned=0, blur=0.0):
-    """A frame with the code of a value."""
-    picture = qrcode.make(value, box_size=7).convert("L")
-    picture = picture.rotate(turned, expand=True, fillcolor=255)
-    frame = Image.new("L", (WIDTH, HEIGHT), 150)
-    frame.paste(picture, ((WIDTH - picture.width) // 2, (HEIGHT - picture.height) // 2))
-    return frame.filter(ImageFilter.GaussianBlur(blur))
-
-
-def show(page, value):
-    """Hold the code of a value before the camera."""
-    stream = io.BytesIO()
-    code(value).save(stream, "PNG")
-    address = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-    page.evaluate("([address, value]) => show(address, value)", [address, value])
-
-
-def start(page):
-    page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#viewfinder")).to_have_attribute("data-running", "true")
 
 
 @pytest.fixture
