@@ -111,9 +111,12 @@ def test_form_when_it_is_sent_again_with_other_content_then_it_says_so_first(
 
 
 @pytest.mark.parametrize("key", ["", "x", UNKNOWN_UID[:-1]])
-def test_form_when_its_key_is_none_then_nothing_is_added(editor, service, key):
-    send(fill(editor, key=key), status=400)
+def test_form_when_its_key_is_none_then_it_says_so_and_nothing_is_added(editor, service, key):
+    answer = send(fill(editor, key=key), status=400)
+    assert "The form arrived damaged." in text_of(answer)
     assert service.count() == 0
+    send(form_of(answer, PAGE), status=302)
+    assert service.count() == 3
 
 
 def test_add_when_it_is_sent_twice_then_the_token_is_added_once(editor, service):

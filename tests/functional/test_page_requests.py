@@ -3,6 +3,7 @@
 import pytest
 
 from cone.tokens.core.params import find_uid
+from tests.functional.conftest import UNKNOWN_UID
 
 FORMS = {
     "add": "/tokens/add?action.tokenform.save=1",
@@ -79,6 +80,7 @@ def test_a_view_when_marked_as_one_then_it_is_the_same(editor, make_token):
 
 
 def test_add_page_when_sent_as_a_form_then_a_token_is_added(app):
-    form = {"tokenform.usage_count": "1", "tokenform.lock_time": "0", "tokenform.enabled": "true"}
+    fields = {"usage_count": "1", "lock_time": "0", "enabled": "true", "key": UNKNOWN_UID}
+    form = {f"tokenform.{name}": text for name, text in fields.items()}
     answer = app("editor").post("/tokens/add", {**form, "action.tokenform.save": "1"}, status=302)
     assert find_uid(answer.location.partition("?")[0].rpartition("/")[2])

@@ -74,7 +74,12 @@ class TokenForm(FormPage):
             self.save_token()
         except InvalidParameter as error:
             self.fail(BAD_REQUEST)
-            set_mistake(data, error.parameter, mistake_text(error))
+            if error.parameter == KEY.name:
+                # There is no field to tell it at.
+                self.notes.append(Note("danger", _DAMAGED))
+                data[KEY.name].extracted = new_key()
+            else:
+                set_mistake(data, error.parameter, mistake_text(error))
         except ValueTaken:
             self.fail(CONFLICT)
             set_mistake(data, VALUE.name, VALUE_TAKEN)
@@ -217,6 +222,7 @@ class EditForm(TokenForm):
                 data[name].extracted = text
 
 
+_DAMAGED: Final = _("mistake_invalid_form", default="The form arrived damaged.")
 _SENT_BEFORE: Final = _(
     "note_sent_before",
     default="This form was sent before, with other content, and that was added. Look at it in the "
