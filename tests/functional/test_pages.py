@@ -1015,7 +1015,7 @@ def test_database_when_it_is_away_then_503_says_when_to_try_again(
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("/tokens", "Viele Token auf einmal"),
+        ("/tokens", "Viele Tokens auf einmal"),
         ("/tokens", "Zeitangaben in der Zeitzone Europe/Vienna."),
         ("/tokens/tokens_overview", "01.01.2026 12:00"),
         ("/tokens/add", "Zeit in der Zeitzone Europe/Vienna. Leer: ab sofort."),
