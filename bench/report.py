@@ -35,7 +35,7 @@ def machine() -> str:
 def statements(kind: str, counts: Mapping[str, int]) -> str:
     """Return the table of statements."""
     rows = [(name, number, BUDGETS[name][kind]) for name, number in counts.items()]
-    return _table(("use case", f"statements, {kind}", "budget"), rows)
+    return table(("use case", f"statements, {kind}", "budget"), rows)
 
 
 def cpu(kind: str, speeds: Speeds, filled: list[Tokens], subjects: Sequence[str]) -> str:
@@ -67,25 +67,25 @@ def flatness(kind: str, speeds: Speeds, filled: list[Tokens]) -> str:
     for use_case in USE_CASES:
         of_large, of_small = (_cpu(speeds, use_case, size, "ours") for size in (large, small))
         rows.append((use_case, _ratio(of_large, of_small)))
-    return _table((f"ours, {kind}", f"{large:,} tokens / {small:,}"), rows)
+    return table((f"ours, {kind}", f"{large:,} tokens / {small:,}"), rows)
 
 
 def pages(kind: str, times: Mapping[tuple[str, int], float]) -> str:
     """Return the table of pages."""
     rows = [(name, f"{size:,}", f"{ms:.0f}") for (name, size), ms in times.items()]
-    return _table((f"page, {kind}", "tokens", "ms"), rows)
+    return table((f"page, {kind}", "tokens", "ms"), rows)
 
 
 def memory(kind: str, held: Mapping[int, float]) -> str:
     """Return the table of memory."""
     rows = [(f"{count:,}", f"{mib:.1f}") for count, mib in held.items()]
-    return _table((f"requests, {kind}", "MiB"), rows)
+    return table((f"requests, {kind}", "MiB"), rows)
 
 
 def starts(kind: str, found: Mapping[str, tuple[float, float]]) -> str:
     """Return the table of start-up times."""
     rows = [(subject, f"{s:.2f}", f"{mib:.0f}") for subject, (s, mib) in found.items()]
-    return _table((f"start, {kind}", "s", "MiB"), rows)
+    return table((f"start, {kind}", "s", "MiB"), rows)
 
 
 def _use_cases(
@@ -98,7 +98,7 @@ def _use_cases(
         for use_case in USE_CASES
         for tokens in filled
     ]
-    return _table(("use case", "tokens", *subjects), rows)
+    return table(("use case", "tokens", *subjects), rows)
 
 
 def _cpu(speeds: Speeds, use_case: str, size: int, subject: str) -> list[float]:
@@ -111,7 +111,8 @@ def _ratio(some: Sequence[float], others: Sequence[float]) -> str:
     return f"{statistics.median(ratios):.2f}"
 
 
-def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table in reStructuredText."""
     lines = [[str(cell) for cell in line] for line in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = "  ".join("=" * width for width in widths)
