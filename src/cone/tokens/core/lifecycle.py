@@ -101,7 +101,8 @@ def has_status(sought: Status, now: SqlTime) -> ColumnElement[bool]:
     clauses: list[ColumnElement[bool]] = []
     for rule in RULES:
         if rule.status is sought:
-            return and_(*clauses, not_(rule.clause(now)))
+            # Fewest have this one, and SQLite looks at conditions in the order given.
+            return and_(not_(rule.clause(now)), *clauses)
         clauses.append(rule.clause(now))
     return and_(*clauses)
 

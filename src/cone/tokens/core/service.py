@@ -39,6 +39,7 @@ from cone.tokens.core.store import Store
 from cone.tokens.core.store import TokensDatabase
 from cone.tokens.core.types import EVERYTHING
 from cone.tokens.core.types import NEWEST_FIRST
+from cone.tokens.core.types import UNSET
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import ImportReport
@@ -153,7 +154,7 @@ class TokenService:
             after=query.after,
             before=query.before,
         )
-        if page.count is not None:
+        if page.count is not UNSET:
             return page, page.count
         # To count takes longer than to read a page.
         is_whole = not page.has_previous and not page.has_next

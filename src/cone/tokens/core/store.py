@@ -34,6 +34,7 @@ from typing import Any
 from typing import Final
 from typing import Literal
 from typing import Protocol
+from typing import TypeVar
 from typing import get_args
 
 from sqlalchemy import ARRAY
@@ -53,6 +54,7 @@ from sqlalchemy import UnaryExpression
 from sqlalchemy import Update
 from sqlalchemy import bindparam
 from sqlalchemy import case
+from sqlalchemy import collate
 from sqlalchemy import delete
 from sqlalchemy import event
 from sqlalchemy import func
@@ -95,6 +97,7 @@ from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.types import EVERYTHING
 from cone.tokens.core.types import NEWEST_FIRST
+from cone.tokens.core.types import UNSET
 from cone.tokens.core.types import Actor
 from cone.tokens.core.types import Denied
 from cone.tokens.core.types import Granted
@@ -109,6 +112,7 @@ from cone.tokens.core.types import Token
 from cone.tokens.core.types import TokenChanges
 from cone.tokens.core.types import TokenFilter
 from cone.tokens.core.types import TokenPage
+from cone.tokens.core.types import Unset
 from cone.tokens.core.types import Usage
 from cone.tokens.core.types import UsageBucket
 from cone.tokens.core.types import UsagePage
@@ -128,13 +132,15 @@ ATTEMPTS: Final = 4
 MOST_COUNTED: Final = MAX_BATCH
 
 #: Tokens in an order that are looked at before all are.
-NEAR: Final = 10_000
+NEAR: Final = 5_000
 
 #: The bits of SQLite's error codes that are not detail.
 PRIMARY_CODE: Final = 0xFF
 
 #: The key of a token in an order: that it is sorted by, and its uid.
 Place = Sequence[Any]
+
+T = TypeVar("T")
 
 #: The column that a consumption finds its token by.
 Selector = Literal["uid", "value"]
@@ -432,7 +438,7 @@ class Store:
 
         SQL: 1 statement.
         """
-        return self._tokens(self._rows_of(uids))
+        return self._tokens(self._rows(uids))
 
     def window(
         self,
@@ -472,7 +478,8 @@ class Store:
         A token that does not exist counts as not named.
 
         SQL: 1 statement, 2 where a token is named. Where no index has order and filter together,
-        4 more at most; what they cost grows with the table, and not with the place of the page.
+        4 more at most, 5 on PostgreSQL; what they cost grows with the table, and not with the
+        place of the page.
         """
         cursor = after or before
         edge = self._edge(cursor, sort.by) if cursor else None
@@ -482,8 +489,9 @@ class Store:
             edge,
             is_rising=sort.is_descending is (edge is not None and after is None),
         )
+        count: int | Unset | None = UNSET
         if _is_walk(matching, sort.by):
-            rows, count = self._walked(matching, order), None
+            rows = self._walked(matching, order)
         else:
             rows, count = self._sought(matching, order)
         tokens = self._tokens(rows[:size])
@@ -504,10 +512,13 @@ class Store:
         None: more than :data:`MOST_COUNTED`.
 
         SQL: 1 statement. Its cost does not grow with the table, except where no index has all that
-        the filter asks for: a table of a million is read in a fraction of a second.
+        the filter asks for: a table of a million is read in a fraction of a second, with one
+        statement more on PostgreSQL.
         """
-        columns = self._columns(is_walk=_is_counted_along(matching))
-        conditions = self._conditions(matching, columns)
+        is_walk = _is_counted_along(matching)
+        if not is_walk:
+            self._forbid_jit()
+        conditions = self._conditions(matching, self._columns(is_walk=is_walk))
         some = select(TokenRecord.uid).where(*conditions).limit(MOST_COUNTED + 1).subquery()
         count = self._connection.scalar(select(func.count()).select_from(some)) or 0
         return count if count <= MOST_COUNTED else None
@@ -821,31 +832,51 @@ class Store:
         self,
         matching: TokenFilter,
         order: _Order,
-    ) -> tuple[Sequence[Row[Any]], int | None]:
-        """Return rows in order where no index has it all, and their number where it is known.
+    ) -> tuple[Sequence[Row[Any]], int | Unset | None]:
+        """Return rows in order, and how many match in all, as :meth:`count` has it, or UNSET.
 
         Many that match are near in the order. Few are found by reading the table once, from end
         to end: to look at its rows in the order of an index until enough match takes many times
         longer. Only many that are all far away are put in order by the database.
         """
+        self._forbid_jit()
         rows, end = self._near(matching, order)
         if end is None or len(rows) == order.limit:
-            return rows, None
+            return rows, UNSET
         columns = self._columns(is_walk=False)
         conditions = list(self._conditions(matching, columns))
-        keys = self._connection.execute(
-            select(columns[order.by], columns["uid"]).where(*conditions).limit(MOST_COUNTED + 1),
-        ).all()
-        if len(keys) > MOST_COUNTED:
-            statement = _select_tokens(self._dialect.name).where(*conditions)
-            return self._in_order(statement, order, columns, is_sorted=True), None
-        return self._rows_of([uid for _key, uid in order.cut(keys)]), len(keys)
+        places, count = self._places(conditions, order, columns)
+        if count <= MOST_COUNTED:
+            return self._rows([place.uid for place in places]), count
+        # Most rows fail these: they come first. Keys are sorted in less time than rows.
+        keys = select(*order.key(columns)).where(*order.limits(columns, places), *conditions)
+        found = self._in_order(keys, order, columns, is_sorted=True)
+        return self._rows([place.uid for place in found]), None
 
-    def _rows_of(self, uids: Sequence[uuid.UUID]) -> list[Row[Any]]:
-        found = self._connection.execute(
-            _select_tokens(self._dialect.name).where(TokenRecord.uid.in_(uids)),
-        ).all()
-        by_uid = {row.uid: row for row in found}
+    def _places(
+        self,
+        conditions: Sequence[ColumnElement[bool]],
+        order: _Order,
+        columns: Mapping[str, ColumnElement[Any]],
+    ) -> tuple[list[Row[Any]], int]:
+        """Return keys in order, and how many match; of too many whichever are found first."""
+        named = [column.label(name) for name, column in order.columns(columns).items()]
+        some = select(*named).where(*conditions).limit(MOST_COUNTED + 1).cte("some")
+        key = order.key(dict(some.columns.items()))
+        best = select(*key).where(*order.beyond(key)).order_by(*order.parts(key))
+        first = best.limit(order.limit).subquery("first")
+        number = select(func.count().label("number")).select_from(some).subquery("number")
+        key = order.key(dict(first.columns.items()))
+        counted = number.outerjoin(first, true())
+        statement: Select[Any] = select(*key, number.c.number).select_from(counted)
+        rows = self._connection.execute(statement.order_by(*order.parts(key))).all()
+        # Without a place there is a row all the same, for the number.
+        return [row for row in rows if row.uid is not None], rows[0].number
+
+    def _rows(self, uids: Sequence[uuid.UUID]) -> list[Row[Any]]:
+        """Return the rows of tokens as given, without those that are gone."""
+        statement = _select_tokens(self._dialect.name).where(TokenRecord.uid.in_(uids))
+        by_uid = {row.uid: row for row in self._connection.execute(statement).all()}
         return [by_uid[uid] for uid in uids if uid in by_uid]
 
     def _near(
@@ -859,8 +890,9 @@ class Store:
         """
         walk = self._columns(is_walk=True)
         key = order.key(walk)
+        reach = select(*key).where(*self._conditions(_along(matching, order.by), walk)).offset(NEAR)
         one = dataclasses.replace(order, limit=1)
-        last = [tuple(row) for row in self._in_order(select(*key).offset(NEAR), one, walk)]
+        last = [tuple(row) for row in self._in_order(reach, one, walk)]
         # The one index that there shall be is that of the order.
         columns = {**self._columns(is_walk=False), order.by: walk[order.by], "uid": walk["uid"]}
         conditions = list(self._conditions(matching, columns))
@@ -883,15 +915,10 @@ class Store:
         :param is_sorted: no index has the order.
         """
         key = order.key(columns)
-        if order.edge is not None:
-            edge, row = _literals(order.edge, key), tuple_(*key)
-            statement = statement.where(row > edge if order.is_rising else row < edge)
+        statement = statement.where(*order.beyond(key)).limit(order.limit)
         if self._is_postgresql and is_sorted:
-            # A row is the order of no index: the planner takes what matches for evenly spread,
-            # and would walk along one for too long.
-            key = [tuple_(*key)]
-        parts = (part.asc() if order.is_rising else part.desc() for part in key)
-        return self._connection.execute(statement.order_by(*parts).limit(order.limit)).all()
+            key[0] = _in_no_index(key[0], order.by)
+        return self._connection.execute(statement.order_by(*order.parts(key))).all()
 
     def _columns(self, *, is_walk: bool) -> dict[str, ColumnElement[Any]]:
         """Return the columns that lists are about.
@@ -932,6 +959,11 @@ class Store:
         if matching.status is not None:
             yield lifecycle.has_status(matching.status, self._read_at)
 
+    def _forbid_jit(self) -> None:
+        """Keep PostgreSQL from compiling: it takes some statements for longer than they are."""
+        if self._is_postgresql:
+            self._connection.execute(text("SET LOCAL jit = off"))
+
     def statistics(self, edges: Sequence[datetime.datetime]) -> Statistics:
         """Count the tries of all tokens between each two neighbours of ``edges``.
 
@@ -942,9 +974,8 @@ class Store:
         """
         pairs = list(itertools.pairwise(edges))
         given: dict[str, Any]
+        self._forbid_jit()
         if self._is_postgresql:
-            # It takes the statement for a long one, and a second to compile it.
-            self._connection.execute(text("SET LOCAL jit = off"))
             given = {"starts": [start for start, _ in pairs], "ends": [end for _, end in pairs]}
         else:
             texts = [(_stored_text(start), _stored_text(end)) for start, end in pairs]
@@ -981,20 +1012,40 @@ class _Order:
     edge: Place | None
     is_rising: bool = dataclasses.field(kw_only=True)
 
-    def key(self, columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    def columns(self, columns: Mapping[str, T]) -> dict[str, T]:
+        """Return those of ``columns`` that tell the place of a row."""
+        return {name: columns[name] for name in (self.by, "uid")}
+
+    def key(self, columns: Mapping[str, T]) -> list[T]:
         """Return what tells the place of a row."""
-        return [columns[self.by], columns["uid"]]
+        return list(self.columns(columns).values())
 
-    def cut(self, keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        """Return the keys of the rows that are to be returned, in order.
-
-        Python has the order of the database: text by its code points, uids by their bytes.
-        """
-        places = sorted((tuple(key) for key in keys), reverse=not self.is_rising)
+    def beyond(self, key: Sequence[ColumnElement[Any]]) -> Iterator[ColumnElement[bool]]:
+        """Return what holds for the rows beyond the edge."""
         if self.edge is not None:
-            edge = tuple(self.edge)
-            places = [key for key in places if (key > edge if self.is_rising else key < edge)]
-        return places[: self.limit]
+            edge, row = _literals(self.edge, key), tuple_(*key)
+            yield row > edge if self.is_rising else row < edge
+
+    def parts(self, key: Sequence[ColumnElement[Any]]) -> Iterator[ColumnElement[Any]]:
+        """Return what a statement is ordered by."""
+        return (part.asc() if self.is_rising else part.desc() for part in key)
+
+    def limits(
+        self,
+        columns: Mapping[str, ColumnElement[Any]],
+        places: Sequence[Row[Any]],
+    ) -> Iterator[ColumnElement[bool]]:
+        """Return what holds for the rows that are to be returned, ``places`` being some in order.
+
+        Those beyond enough others are not needed.
+        """
+        column = columns[self.by]
+        if self.edge is not None:
+            start = self.edge[0]
+            yield column >= start if self.is_rising else column <= start
+        if len(places) == self.limit:
+            end = places[-1][0]
+            yield column <= end if self.is_rising else column >= end
 
 
 def _literals(place: Place, key: Sequence[ColumnElement[Any]]) -> Any:
@@ -1015,6 +1066,21 @@ def _is_walk(matching: TokenFilter, by: SortKey) -> bool:
         "rest": matching.status or matching.valid_at,
     }
     return {name for name, sought in asked.items() if sought} <= {by}
+
+
+def _along(matching: TokenFilter, by: SortKey) -> TokenFilter:
+    """Return what a filter asks of the column of an order alone."""
+    if by == "value":
+        return TokenFilter(prefix=matching.prefix)
+    return TokenFilter(created_from=matching.created_from, created_to=matching.created_to)
+
+
+def _in_no_index(column: ColumnElement[Any], by: SortKey) -> ColumnElement[Any]:
+    """Return an expression with the order of ``column`` that PostgreSQL knows no index of.
+
+    It takes what matches for evenly spread, and would walk along an index for too long.
+    """
+    return collate(column, "POSIX") if by == "value" else func.timezone("UTC", column)
 
 
 def _is_counted_along(matching: TokenFilter) -> bool:

@@ -204,13 +204,13 @@ NEWEST_FIRST: Final = Sort()
 class TokenPage:
     """Tokens in an order, and whether there are others before and behind the page.
 
-    :ivar count: how many there are in all, where that is known along with the page.
+    :ivar count: how many there are in all, None for too many; UNSET where the page did not tell.
     """
 
     tokens: tuple[Token, ...]
     has_previous: bool
     has_next: bool
-    count: int | None = None
+    count: int | Unset | None = UNSET
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

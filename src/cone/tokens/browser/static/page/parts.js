@@ -2,6 +2,7 @@
 
 import { tellFailure } from "./alert.js";
 import { ask, contentOf } from "./request.js";
+import { randomKey } from "../random.js";
 import { filled } from "../texts.js";
 
 /** Whether a form asks for so much that it is sent in parts. */
@@ -18,7 +19,7 @@ export async function sendInParts(form, { settings, place, show }) {
   while (!progress.isCancelled && doneOf(made) < all) {
     progress.show(doneOf(made));
     const number = made.length;
-    keys[number] ??= number ? crypto.randomUUID() : form.querySelector("[name$='.key']").value;
+    keys[number] ??= number ? randomKey() : form.querySelector("[name$='.key']").value;
     const count = Math.min(size, all - doneOf(made));
     const answer = await ask(form.action, { method: "POST", body: part(form, count, keys[number]) });
     if (!answer.json) return fail(answer);

@@ -4,9 +4,11 @@ const TIMEOUT_MS = 30_000;
 
 /** Status, address and content of an answer, a document or JSON; status 0 where none came. */
 export async function ask(url, options = {}) {
+  const gate = new AbortController();
+  const timer = setTimeout(() => gate.abort(), TIMEOUT_MS);
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, { ...options, credentials: "same-origin", signal });
+    const more = { credentials: "same-origin", signal: gate.signal };
+    const response = await fetch(url, { ...options, ...more });
     const type = response.headers.get("Content-Type") ?? "";
     const text = await response.text();
     const isPage = type.startsWith("text/html");
@@ -15,13 +17,16 @@ export async function ask(url, options = {}) {
     return { status: response.status, url: response.url, isMoved: response.redirected, page, json };
   } catch {
     return { status: 0, url, isMoved: false, page: null, json: null };
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 /** The same for a form, as the browser would send it. */
 export function askByForm(form, submitter) {
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
-  const fields = new FormData(form, submitter);
+  const fields = new FormData(form);
+  if (submitter?.name) fields.append(submitter.name, submitter.value);
   const hasFile = [...fields.values()].some((value) => value instanceof File);
   // A multipart form without files costs its reader more than it has to.
   return ask(url, { method: "POST", body: hasFile ? fields : new URLSearchParams(fields) });

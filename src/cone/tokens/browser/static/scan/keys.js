@@ -3,6 +3,8 @@
 // When an answer is lost the token may have been consumed. With the same key the server repeats
 // its answer instead of refusing the guest at the second try.
 
+import { randomKey } from "../random.js";
+
 /** A value that is shown later is another visit: it must not be let in by an old answer. */
 export const KEPT_MS = 120_000;
 
@@ -32,11 +34,4 @@ export class Keys {
   settle(value) {
     this.#open.delete(value);
   }
-}
-
-/** 128 random bits; `randomUUID` is missing where the page is not served by https. */
-export function randomKey() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
