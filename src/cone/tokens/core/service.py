@@ -170,9 +170,7 @@ class TokenService:
         :param sort: what is meant by uids comes in their order.
         """
         if not isinstance(which, TokenFilter):
-            with self._database.reading() as store:
-                tokens = store.find_uids(which)
-            yield from tokens
+            yield from self.find_many(which, sort=sort)
             return
         place = None
         while True:

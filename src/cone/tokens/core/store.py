@@ -380,14 +380,12 @@ class Store:
 
         SQL: 1 statement; with a filter its cost is that of :meth:`count`.
         """
-        statement = _select_tokens(self._dialect.name)
-        if isinstance(which, TokenFilter):
-            conditions = self._conditions(which, self._columns(is_walk=_is_counted_along(which)))
-            rows = self._connection.execute(statement.where(*conditions).limit(limit)).all()
-            return sorted(self._tokens(rows), key=_place(sort), reverse=sort.is_descending)
-        rows = self._connection.execute(statement.where(TokenRecord.uid.in_(which))).all()
-        by_uid = {token.uid: token for token in self._tokens(rows)}
-        return [by_uid[uid] for uid in which if uid in by_uid]
+        if not isinstance(which, TokenFilter):
+            return self._tokens(self._rows(which))
+        conditions = self._conditions(which, self._columns(is_walk=_is_counted_along(which)))
+        statement = _select_tokens(self._dialect.name).where(*conditions).limit(limit)
+        tokens = self._tokens(self._connection.execute(statement).all())
+        return sorted(tokens, key=_place(sort), reverse=sort.is_descending)
 
     def lock_many(self, which: Selection, limit: int) -> list[Token]:
         """Return tokens in the order of their uids, and keep others from changing them.
@@ -430,15 +428,6 @@ class Store:
         if for_update:
             statement = statement.with_for_update()
         return self._tokens(self._connection.execute(statement.order_by(TokenRecord.uid)).all())
-
-    def find_uids(self, uids: Sequence[uuid.UUID]) -> list[Token]:
-        """Return the tokens with these uids in the same order, without those that are gone.
-
-        :param uids: at most :data:`MAX_BATCH`.
-
-        SQL: 1 statement.
-        """
-        return self._tokens(self._rows(uids))
 
     def window(
         self,
