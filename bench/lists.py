@@ -90,7 +90,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(report.machine())
     if arguments.url:
-        engines = ((url, create_engine(url)) for url in arguments.url)
+        named = (create_engine(url) for url in arguments.url)
+        engines = ((str(engine.url), engine) for engine in named)
     else:
         engines = made(arguments.mixes, arguments.tokens)
     show(engines, arguments.rounds)
