@@ -27,11 +27,11 @@ demo: $(VENV)/.installed ## As run, with 500 tokens and a week of uses to look a
 	@$(PY) config/demo.py
 	@exec $(PY) -m pyramid.scripts.pserve config/tokens.ini http_port=$(PORT)
 
-test: $(VENV)/.installed-test ## Run all tests but those in a browser, with the thresholds of coverage
-	$(PY) -m pytest -m 'not proof and not browser' --cov $(SHARED)
+test: $(VENV)/.installed-test ## Run all tests, those in Chromium where it is found, with the thresholds of coverage
+	$(PY) -m pytest -m 'not proof' --cov $(SHARED)
 	$(PY) -m coverage report --include='src/cone/tokens/core/*' --fail-under=100
 
-browser: $(VENV)/.installed-test ## Run the tests in Chromium
+browser: $(VENV)/.installed-test ## Run the tests in Chromium alone
 	$(PY) -m pytest -m browser $(SHARED)
 
 fuzz: $(VENV)/.installed-test ## Try many more inputs than the tests do

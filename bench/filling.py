@@ -46,6 +46,36 @@ STATEMENTS = {
 TIDY_UP = {"sqlite": "ANALYZE tokens", "postgresql": "VACUUM ANALYZE tokens"}
 
 
+#: Tries to consume one token, spread over a year that ends now; each fifth one was refused.
+LOG = """
+    INSERT INTO token_usage
+        (uid, token_uid, token_value, timestamp, error_code, user, usage_count, version)
+    WITH RECURSIVE numbers(number) AS (
+        SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count
+    )
+    SELECT
+        lower(hex(randomblob(16))),
+        (SELECT uid FROM tokens LIMIT 1),
+        'anything',
+        strftime(
+            '%Y-%m-%d %H:%M:%S.000000',
+            'now',
+            (-31536000.0 * (:count - number) / :count) || ' seconds'
+        ),
+        CASE WHEN number % 5 = 0 THEN 2 END,
+        'someone',
+        -1,
+        number
+    FROM numbers
+"""
+
+
+def fill_log(engine: Engine, count: int) -> None:
+    """Add ``count`` tries to the log of an SQLite database that has a token."""
+    with engine.begin() as connection:
+        connection.execute(text(LOG), {"count": count})
+
+
 def fill(engine: Engine, count: int) -> None:
     """Add ``count`` tokens that may be used without limit.
 

@@ -3,7 +3,7 @@
 import { tellFailure } from "./alert.js";
 import { copy } from "./copy.js";
 import { dialogOf, showInDialog } from "./dialog.js";
-import { isLarge, sendInParts } from "./parts.js";
+import { hasParts, sendInParts } from "./parts.js";
 import { ask, askByForm, contentOf } from "./request.js";
 import { prepareSelection } from "./selection.js";
 import { send } from "./send.js";
@@ -31,7 +31,7 @@ document.addEventListener("submit", (event) => {
     const dialog = dialogOf(form);
     const place = dialog ?? sectionOfPage();
     const how = { place, settings: settingsOf(), show: dialog ? inDialog : inPage };
-    if (isLarge(form)) sendInParts(form, how);
+    if (hasParts(form)) sendInParts(form, how);
     else send(form, submitter, how);
   }
 });

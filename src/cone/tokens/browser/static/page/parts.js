@@ -5,15 +5,19 @@ import { ask, contentOf } from "./request.js";
 import { randomKey } from "../random.js";
 import { filled } from "../texts.js";
 
-/** Whether a form asks for so much that it is sent in parts. */
-export function isLarge(form) {
-  return Number(countOf(form)?.value) > Number(form.dataset.parts);
+/** Whether a form is sent in parts: it asks for a number that is possible. */
+export function hasParts(form) {
+  const field = form.dataset.parts && countOf(form);
+  const count = Number(field?.value);
+  return Number.isInteger(count) && count >= 1 && count <= Number(field.max);
 }
 
 export async function sendInParts(form, { settings, place, show }) {
   const size = Number(form.dataset.parts);
   const all = Number(countOf(form).value);
-  const progress = openProgress(settings, all);
+  if (form.ariaBusy === "true") return;
+  form.ariaBusy = "true";
+  const progress = all > size ? openProgress(settings, all) : NO_PROGRESS;
   const keys = (form.partKeys ??= []);
   const made = (form.made ??= []);
   while (!progress.isCancelled && doneOf(made) < all) {
@@ -25,17 +29,24 @@ export async function sendInParts(form, { settings, place, show }) {
     if (!answer.json) return fail(answer);
     made.push(answer.json);
   }
-  progress.close();
+  finish();
   if (made.length) location.assign(addressOf(form, made));
 
   /** Sent again, it goes on where it stopped, with the same key: nothing is added twice. */
   function fail(answer) {
-    progress.close();
+    finish();
     const content = contentOf(answer);
     if (content) countOf(show(content, answer)).value = all;
     else tellFailure(place, settings, answer);
   }
+
+  function finish() {
+    progress.close();
+    form.ariaBusy = null;
+  }
 }
+
+const NO_PROGRESS = { isCancelled: false, show() {}, close() {} };
 
 function countOf(form) {
   return form.querySelector("[name$='.count']");
