@@ -50,7 +50,7 @@ def sign_in(browser: Browser, address: str, password: str, screen: dict[str, Any
         reduced_motion="reduce",
         **screen,
     )
-    form = {
+    form: dict[str, Any] = {
         "loginform.user": "admin",
         "loginform.password": password,
         "action.loginform.login": "1",
