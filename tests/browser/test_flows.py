@@ -162,11 +162,63 @@ def test_many_when_the_connection_is_lost_then_it_goes_on_where_it_stopped(
 
     page.route("**/add_many", lose_the_second)
     press(page, "Add")
-    expect(alert_of(page)).to_contain_text("There is no connection.")
+    expect(alert_of(page)).to_contain_text("1,000 of 3,000 were added.")
     assert counted(api, prefix) == 2_000
+    # The rest is to be like what is there.
+    expect(page.get_by_label("Values begin with")).to_be_disabled()
     press(page, "Add")
     expect(alert_of(page)).to_have_text("Tokens added: 3000.")
     assert counted(api, prefix) == 3_000
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(502, '{"message": "bad gateway"}'), (200, '{"message": "welcome"}'), (500, "")],
+)
+def test_many_when_a_part_fails_then_it_does_not_count(
+    open_page,
+    api,
+    watch,
+    prefix,
+    status,
+    body,
+):
+    watch.provoked.append("status of 50|status: 50")
+    page = open_page("/tokens/add_many", script="delete Crypto.prototype.randomUUID;")
+    fill_many(page, 2_500, prefix)
+    sent = []
+
+    def fail_the_second(route):
+        sent.append(route)
+        if len(sent) == 2:
+            route.fulfill(status=status, body=body, content_type="application/json")
+        else:
+            route.continue_()
+
+    page.route("**/add_many", fail_the_second)
+    press(page, "Add")
+    expect(alert_of(page)).to_contain_text("1,000 of 2,500 were added.")
+    press(page, "Add")
+    expect(alert_of(page)).to_have_text("Tokens added: 2500.")
+    assert counted(api, prefix) == 2_500
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize("count", ["10001", "0", "-3"])
+def test_many_when_the_number_is_not_possible_then_none_is_added(
+    open_page,
+    api,
+    watch,
+    prefix,
+    count,
+):
+    watch.provoked.append("status of 400")
+    page = open_page("/tokens/add_many")
+    fill_many(page, count, prefix)
+    press(page, "Add")
+    expect(page.get_by_text("This must be between 1 and 10000.")).to_be_visible()
+    assert counted(api, prefix) == 0
 
 
 @DESKTOP_ONLY

@@ -110,7 +110,8 @@ def test_dialog_when_it_is_open_then_it_keeps_the_focus_and_gives_it_back(listed
     expect(listed.get_by_role("button", name="Delete")).to_be_focused()
 
 
-def test_dialog_when_a_field_is_wrong_then_it_stays_and_tells(listed):
+def test_dialog_when_a_field_is_wrong_then_it_stays_and_tells(listed, watch):
+    watch.provoked.append("status of 400")
     listed.locator("[name=uid]").first.check()
     dialog = open_dialog(listed, "Set validity")
     dialog.get_by_label("Valid from").fill("2027-01-01T10:00")
@@ -121,7 +122,8 @@ def test_dialog_when_a_field_is_wrong_then_it_stays_and_tells(listed):
     expect(dialog.get_by_label("Valid to")).to_have_value("2026-01-01T10:00")
 
 
-def test_bulk_when_more_than_100_match_then_their_number_is_typed(listed, stock, api):
+def test_bulk_when_more_than_100_match_then_their_number_is_typed(listed, stock, api, watch):
+    watch.provoked.append("status of 400")
     listed.get_by_label("All 120 that match").check()
     dialog = open_dialog(listed, "Set uses left")
     expect(dialog).to_contain_text("Tokens: 120")
@@ -153,6 +155,39 @@ def test_bulk_when_nothing_is_chosen_then_it_says_so(listed):
     listed.get_by_role("button", name="Disable").click()
     alert = listed.get_by_role("alert")
     expect(alert).to_have_text("No token is selected. Nothing was changed.")
+    # The button was at the foot of the list.
+    expect(alert).to_be_in_viewport()
+
+
+@DESKTOP_ONLY
+def test_dialog_when_its_button_is_pressed_twice_then_there_is_one(listed):
+    listed.locator("[name=uid]").first.check()
+    listed.get_by_role("button", name="Disable").dblclick()
+    expect(listed.get_by_role("dialog")).to_have_count(1)
+    listed.get_by_role("dialog").get_by_role("button", name="Disable").dblclick()
+    expect(alert_of(listed)).to_have_text("Tokens disabled: 1.")
+    expect(listed.get_by_role("dialog")).to_have_count(0)
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize("is_lost", [False, True], ids=["done", "lost"])
+def test_dialog_when_it_is_closed_before_the_answer_then_the_page_tells(listed, watch, is_lost):
+    watch.provoked.append("ERR_FAILED")
+    listed.locator("[name=uid]").first.check()
+    dialog = open_dialog(listed, "Delete")
+
+    def close_meanwhile(route):
+        listed.keyboard.press("Escape")
+        if is_lost:
+            route.abort()
+        else:
+            route.continue_()
+
+    listed.route("**/bulk", close_meanwhile)
+    dialog.get_by_role("button", name="Delete").click()
+    text = "There is no connection" if is_lost else "Tokens deleted: 1."
+    expect(alert_of(listed)).to_contain_text(text)
+    expect(listed.get_by_role("dialog")).to_have_count(0)
 
 
 def test_labels_when_tokens_are_chosen_then_a_pdf_comes(listed):
@@ -177,14 +212,14 @@ def test_export_when_all_that_match_are_meant_then_a_file_comes(listed, stock):
 
 
 FAILURES = {
-    "offline": (None, "There is no connection."),
+    "offline": (None, "There is no connection, or no answer in time."),
     "401": (401, "You are signed out."),
     "403": (403, "You may not do that."),
     "404": (404, "It is not there any more."),
     "409": (409, "Somebody changed it meanwhile."),
     "413": (413, "That is too much at once."),
-    "429": (429, "That were too many requests."),
-    "500": (500, "Something went wrong in the server."),
+    "429": (429, "Those were too many requests."),
+    "500": (500, "Something went wrong on the server."),
     "503": (503, "The database is busy or not available."),
     "a page of the network": (200, "Something else answered."),
 }
@@ -200,7 +235,7 @@ def test_form_when_it_fails_then_the_reason_is_told_and_nothing_is_lost(
 ):
     watch.provoked.append("status of|status: 50|ERR_FAILED")
     page = open_page("/tokens/add")
-    answer = "<html><body><main><code>ab12</code></main></body></html>"
+    answer = "<html><body><code data-reference>ab12</code></body></html>"
     page.route(
         "**/tokens/add",
         lambda route: (
@@ -237,7 +272,9 @@ def test_answer_when_it_is_lost_then_sending_again_adds_nothing(open_page, api, 
     page.route("**/tokens/add", lose, times=1)
     page.get_by_label("Value").fill(value)
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_role("alert")).to_contain_text("There is no connection.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "There is no connection, or no answer in time."
+    )
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("alert")).to_have_text("The token was added.")
     assert api.get("/tokens/query_tokens", {"value": value}).json["count"] == 1

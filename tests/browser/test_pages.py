@@ -127,7 +127,7 @@ def test_pages_when_there_are_no_scripts_then_they_work_all_the_same(
 
 
 def test_language_when_it_is_chosen_then_it_stays(open_page):
-    page = open_page("/tokens")
+    page = open_page("/tokens#content")
     page.get_by_role("link", name="DE", exact=True).click()
     expect(page.locator("html")).to_have_attribute("lang", "de")
     go(page, "/tokens/add")
@@ -137,6 +137,9 @@ def test_language_when_it_is_chosen_then_it_stays(open_page):
 @DESKTOP_ONLY
 def test_account_when_it_is_opened_then_one_may_sign_out_and_darken(open_page):
     page = open_page("/tokens")
+    page.get_by_text("admin", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Dark colours")).to_be_hidden()
     page.get_by_text("admin", exact=True).click()
     page.get_by_label("Dark colours").check()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")

@@ -228,10 +228,48 @@ def test_export_when_a_role_asks_then_it_needs_to_list(signed_in, stock, role):
     expected = 200 if "list" in GRANTED[role] else 403
     for answer in (
         signed_in(role).get(EXPORT, status="*"),
-        signed_in(role).post(EXPORT, {"all": "1"}, status="*"),
+        signed_in(role).post(EXPORT, {"all": "1", "list": ""}, status="*"),
     ):
         assert answer.status_int == expected
         assert ("apple" in answer.text) is (expected == 200)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"list": "?serach=ap"},
+        {"list": "?search"},
+        {"list": "?search=%FF"},
+        {"list": "?created_from=soon"},
+        [("all", "1"), ("list", "?search=ap"), ("list", "")],
+    ],
+    ids=["nothing", "unknown name", "no value", "not UTF-8", "wrong time", "twice"],
+)
+@pytest.mark.parametrize("path", [EXPORT, "/tokens/labels", "/tokens/bulk"])
+def test_all_when_the_list_is_not_told_clearly_then_it_never_means_more(
+    signed_in,
+    stock,
+    service,
+    path,
+    fields,
+):
+    before = service.count()
+    more = {"make": "1", "expected": "4", "action": "delete", "confirmed": "1"}
+    sent = fields if isinstance(fields, list) else [("all", "1"), *fields.items()]
+    answer = signed_in("admin").post(path, [*sent, *more.items()], status=400)
+    assert answer.content_type == "text/html"
+    assert service.count() == before
+
+
+def test_export_when_the_address_has_a_name_that_the_list_does_not_know_then_400(admin, stock):
+    assert "apple" not in admin.get(f"{EXPORT}?stauts=expired", status=400).text
+
+
+def test_export_when_another_site_links_to_it_then_it_is_refused(admin, stock):
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert "apple" not in admin.get(EXPORT, headers=headers, status=403).text
+    assert "apple" in admin.get(EXPORT, headers={"Sec-Fetch-Site": "none"}).text
 
 
 def test_export_when_nobody_is_signed_in_then_401(anonymous, stock):
@@ -438,6 +476,7 @@ NO_FORM = {
     "wrong key": {"known": "skip", "checked": '"value\\na"', "key": "1"},
     "no text": {"known": "skip", "checked": "{", "key": UNKNOWN_UID},
     "a number": {"known": "skip", "checked": "1", "key": UNKNOWN_UID},
+    "half a character": {"known": "skip", "checked": r'"value\n\ud800"', "key": UNKNOWN_UID},
     "nested": {"known": "skip", "checked": "[" * 100_000, "key": UNKNOWN_UID},
 }
 

@@ -928,6 +928,11 @@ def test_form_when_its_body_is_damaged_then_400(app, service, body, content_type
     assert service.page(1).tokens == ()
 
 
+def test_list_when_the_number_of_a_note_is_long_then_there_is_no_note(app):
+    answer = app("viewer").get(f"/tokens/tokens_overview?done=add&count={'9' * 5_000}")
+    assert "Tokens added" not in text_of(answer)
+
+
 def test_query_when_it_is_not_utf8_then_400_stands_alone(app):
     answer = app("viewer").get("/tokens?value=%ff", status=400)
     assert "The address or form is not encoded in UTF-8." in answer.text

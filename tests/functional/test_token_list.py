@@ -295,7 +295,7 @@ def test_bulk_when_there_are_more_than_100_then_their_number_has_to_be_typed(sig
     for typed in ("", "100", "1O1", "101.0", "-101"):
         form = bulk_form(question)
         form["typed"] = typed
-        question = form.submit(status=200)
+        question = form.submit(status=400)
         assert "This is not the number of the tokens." in text_of(question)
         assert service.count() == 101
     form = bulk_form(question)
@@ -316,7 +316,7 @@ def test_bulk_when_uses_are_set_then_they_are(signed_in, service, stock):
     for wrong in ("", "-2", "x", "2147483648"):
         form = bulk_form(question)
         form["usage_count"] = wrong
-        question = form.submit(status=200)
+        question = form.submit(status=400)
         assert question.html.find(id="bulk-usage_count-mistake")
         assert question.html.find(id="bulk-usage_count")["value"] == wrong
     form = bulk_form(question)
@@ -330,7 +330,7 @@ def test_bulk_when_validity_is_set_then_both_edges_are(signed_in, service, stock
     client = signed_in("editor")
     form = bulk_form(ask(client, "validity", "apple", "banana"))
     form["valid_from"], form["valid_to"] = "2026-06-01T14:00", "2026-06-01T13:00"
-    question = form.submit(status=200)
+    question = form.submit(status=400)
     assert "The start must be before the end." in text_of(question)
     form = bulk_form(question)
     form["valid_to"] = "2026-07-01T14:00"
@@ -346,7 +346,7 @@ def test_bulk_when_validity_is_set_then_both_edges_are(signed_in, service, stock
 def test_bulk_when_another_number_matches_by_then_it_asks_again(signed_in, service, stock):
     question = ask(signed_in("admin"), "delete", path=f"{LIST}?search=ap", take_all=True)
     service.add(new_token(value="apex"), by=None)
-    again = bulk_form(question).submit(status=200)
+    again = bulk_form(question).submit(status=409)
     assert "Another number of tokens is meant by now." in text_of(again)
     assert "Tokens: 3" in text_of(again)
     assert service.count() == 5
@@ -357,7 +357,7 @@ def test_bulk_when_another_number_matches_by_then_it_asks_again(signed_in, servi
 def test_bulk_when_a_chosen_token_is_gone_then_nothing_changes(signed_in, service, stock):
     question = ask(signed_in("admin"), "delete", "apple", "banana")
     service.delete(service.find_by_value("apple").uid, by=None)
-    again = bulk_form(question).submit(status=200)
+    again = bulk_form(question).submit(status=409)
     assert "One of the selected tokens was deleted meanwhile." in text_of(again)
     assert service.find_by_value("banana")
 

@@ -136,14 +136,15 @@ def answer_to_script(request: Request) -> Response | None:
     made = request.environ.get(_ANSWER)
     if made is None:
         return None
-    return Response(json.dumps(made).encode(), content_type="application/json")
+    body = json.dumps(made).encode()
+    return Response(body, content_type="application/json", cache_control="no-store")
 
 
 def list_url(model: TokenContainer, request: Request) -> str:
     """Return the address of the list of the tokens that were made.
 
-    They are those from the first to the last one: nothing else tells them from others that
-    somebody adds at the same moment, with values that begin the same.
+    They are those from the first to the last one, with the same beginning: what somebody else
+    adds in between with that beginning is among them.
     """
     times = [_created(request.GET.get(name, "")) for name in (FIRST, _LAST)]
     count = request.GET.get(DONE_COUNT, "")

@@ -16,6 +16,8 @@ from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
 from cone.tokens import wiring
+from cone.tokens.browser.form_page import BAD_REQUEST
+from cone.tokens.browser.form_page import CONFLICT
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
@@ -34,6 +36,7 @@ from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.params import ENABLED
 from cone.tokens.core.params import MAX_BATCH
@@ -78,15 +81,16 @@ _QUESTIONS: Final = {
     ),
     "uses": _("bulk_question_uses", default="Shall these tokens have this number of uses left?"),
 }
-_COUNT_CHANGED: Final = _(
-    "bulk_count_changed",
-    default="Another number of tokens is meant by now. Nothing was changed. Look again.",
-)
-_TOKEN_GONE: Final = _(
-    "bulk_token_gone",
-    default="One of the selected tokens was deleted meanwhile. Nothing was changed.",
-)
-_WRONG_NUMBER: Final = _("bulk_wrong_number", default="This is not the number of the tokens.")
+_CONFLICTS: Final = {
+    CountChanged: _(
+        "bulk_count_changed",
+        default="Another number of tokens is meant by now. Nothing was changed. Look again.",
+    ),
+    TokenNotFound: _(
+        "bulk_token_gone",
+        default="One of the selected tokens was deleted meanwhile. Nothing was changed.",
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,6 +109,12 @@ class Input:
     def mistake_id(self) -> str | None:
         """Id of the sentence about a mistake, None where there is none."""
         return f"bulk-{self.name}-mistake" if self.mistake else None
+
+    @property
+    def described_by(self) -> str | None:
+        """Ids of what is told about it, None where nothing is."""
+        help_id = f"bulk-{self.name}-help" if self.help else None
+        return " ".join(filter(None, [self.mistake_id, help_id])) or None
 
 
 class Bulk:
@@ -145,6 +155,9 @@ class Bulk:
 
         :raises TokenError: it cannot be done; nothing was changed.
         """
+        if not self.is_number_typed:
+            message = f"{TYPED}: is not the number of the tokens"
+            raise InvalidParameter(TYPED, "wrong_number", message)
         service, by = wiring.token_service(), wiring.actor(self.request)
         which, expected = self.selection.which, self.expected
         if self.action == "delete":
@@ -177,28 +190,26 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     if not permitted:
         raise HTTPForbidden(result=permitted)
     count = bulk.selection.count()
-    if not count:
-        return _list_url(model, bulk, **{PROBLEM: "none"})
-    if count > MAX_BATCH:
-        return _list_url(model, bulk, **{PROBLEM: "many"})
+    if not 1 <= count <= MAX_BATCH:
+        return _list_url(model, bulk, **{PROBLEM: "many" if count else "none"})
     if not bulk.is_confirmed:
-        return None
-    mistakes: dict[str | None, str] = {}
-    request.environ[_MISTAKES] = mistakes
-    if not bulk.is_number_typed:
-        mistakes[TYPED] = _WRONG_NUMBER
         return None
     try:
         done = bulk.carry_out()
-    except CountChanged:
-        mistakes[None] = _COUNT_CHANGED
-    except TokenNotFound:
-        mistakes[None] = _TOKEN_GONE
-    except InvalidParameter as error:
-        mistakes[error.parameter] = mistake_text(error)
+    except (CountChanged, TokenNotFound, InvalidParameter) as error:
+        _ask_again(request, error)
+        return None
+    return _list_url(model, bulk, **{DONE: bulk.action, COUNT: done})
+
+
+def _ask_again(request: Request, error: TokenError) -> None:
+    """Have the question shown again, with the reason why nothing was changed."""
+    if isinstance(error, InvalidParameter):
+        request.environ[_MISTAKES] = {error.parameter: mistake_text(error)}
+        request.response.status = BAD_REQUEST
     else:
-        return _list_url(model, bulk, **{DONE: bulk.action, COUNT: done})
-    return None
+        request.environ[_MISTAKES] = {None: _CONFLICTS[type(error)]}
+        request.response.status = CONFLICT
 
 
 def _list_url(model: TokenContainer, bulk: Bulk, **more: object) -> str:

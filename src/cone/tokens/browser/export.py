@@ -14,12 +14,14 @@ from cone.tokens import spreadsheet
 from cone.tokens import wiring
 from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import ListSelection
+from cone.tokens.browser.selection import check_names
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
 from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.types import Selection
 from cone.tokens.core.types import Sort
 from cone.tokens.model import TokenContainer
+from cone.tokens.security import refuse_other_sites
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -44,6 +46,9 @@ def _of_form(model: TokenContainer, request: Request) -> Response:
 
 
 def _of_address(model: TokenContainer, request: Request) -> Response:
+    # A link of another site is no wish of the reader, and a file may be large.
+    refuse_other_sites(request)
+    check_names(request.GET)
     state = ListState.read(request.GET.items())
     if state.mistakes:
         # What is left out would mean more tokens. The list tells what is wrong.

@@ -138,15 +138,20 @@ def _render(widget: Any, data: Any) -> str:
     field: Field = widget.attrs["field"]
     text = data.extracted if isinstance(data.extracted, str) else data.value
     path = widget.dottedpath
+    mistakes = [error.msg for error in data.errors]
+    field_id = f"input-{path.replace('.', '-')}"
+    there_is = {"mistake": mistakes, "help": field.help}
+    told = [f"{field_id}-{name}" for name, what in there_is.items() if what]
     values = {
         "field": field,
-        "id": f"input-{path.replace('.', '-')}",
+        "id": field_id,
         "input_name": path,
         "text": text,
         "is_on": text == ON,
         "shown": widget.attrs["shown"],
         "shown_name": path + SHOWN,
-        "mistakes": [error.msg for error in data.errors],
+        "mistakes": mistakes,
+        "described_by": " ".join(told) or None,
     }
     return render("cone.tokens.browser:templates/field.pt", values, request=data.request.request)
 

@@ -23,6 +23,7 @@ from cone.tokens.browser.once import key_of
 from cone.tokens.browser.once import new_key
 from cone.tokens.browser.page import Note
 from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import DAMAGED
 from cone.tokens.browser.texts import VALUE_TAKEN
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import token_of
@@ -76,7 +77,7 @@ class TokenForm(FormPage):
             self.fail(BAD_REQUEST)
             if error.parameter == KEY.name:
                 # There is no field to tell it at.
-                self.notes.append(Note("danger", _DAMAGED))
+                self.notes.append(Note("danger", DAMAGED))
                 data[KEY.name].extracted = new_key()
             else:
                 set_mistake(data, error.parameter, mistake_text(error))
@@ -222,7 +223,6 @@ class EditForm(TokenForm):
                 data[name].extracted = text
 
 
-_DAMAGED: Final = _("mistake_invalid_form", default="The form arrived damaged.")
 _SENT_BEFORE: Final = _(
     "note_sent_before",
     default="This form was sent before, with other content, and that was added. Look at it in the "

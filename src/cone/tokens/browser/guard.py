@@ -75,10 +75,11 @@ def check_page(request: Request) -> None:
     refuse_large_body(request, limits_of(request))
     if request.method not in METHODS:
         raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(METHODS)})
+    if request.method not in READING or request.view_name == AJAX:
+        # Before the body is read: that may cost more.
+        refuse_other_sites(request)
     _check_fields(request)
     settle_language(request)
-    if request.method not in READING or request.view_name == AJAX:
-        refuse_other_sites(request)
     _check_names(request)
     _check_token(request)
 

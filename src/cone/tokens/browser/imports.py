@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -30,6 +29,7 @@ from cone.tokens.browser.once import key_of
 from cone.tokens.browser.once import new_key
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import find_number
 from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import unknown
 from cone.tokens.browser.texts import mistake_text
@@ -67,9 +67,6 @@ _NAMED: Final = 10
 
 #: Bytes that the file may have in the form of the report, which has other fields too.
 _MOST: Final = WITH_FILE.mib * MIB - 10_000
-
-#: A number of tokens in the address.
-_COUNT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 OK: Final = 200
 
@@ -254,6 +251,8 @@ def _packed(content: str) -> str:
 def _unpacked(packed: str) -> str:
     try:
         content = json.loads(packed)
+        # JSON can spell halves of characters, which are no text.
+        json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, str):
@@ -282,7 +281,7 @@ class ImportForm(Localized, Tile):
         if self.attempt.is_taken:
             return [Note("danger", _TAKEN)]
         counts = {name: self.request.GET.get(name, "") for name in _COUNT_WORDS}
-        is_told = all(_COUNT.fullmatch(text) for text in counts.values())
+        is_told = None not in map(find_number, counts.values())
         return [Note("success", _DONE % counts)] if is_told and not self.has_report else []
 
     @property

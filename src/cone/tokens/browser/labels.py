@@ -189,6 +189,8 @@ class Order:
         :raises WrongSelectionError: no form of ours sends that.
         """
         if EXPECTED not in self._given:
+            if self.is_sent and self.selection().means_all:
+                raise WrongSelectionError
             return None
         try:
             return parse_expected(self._given[EXPECTED])
@@ -261,7 +263,10 @@ class Order:
 def order_of(request: Request) -> Order:
     """Return what ``request`` asks to print."""
     sheet = wiring.plugin().settings_file.values[LABEL_SHEET]
-    return Order(pairs(request, FORMS), sheet)
+    is_form = request.method == "POST"
+    # A link makes no document: that is work, and somebody else may have put it there.
+    fields = [(name, text) for name, text in pairs(request, FORMS) if is_form or name != MAKE]
+    return Order(fields, sheet)
 
 
 def sheet_words(sheet: labels.Sheet) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -33,12 +34,16 @@ LANGUAGES: Final = ("en", "de")
 
 _LOCALE: Final = "_LOCALE_"
 
+#: As long as the greatest that is possible.
+_NUMBER: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
 #: The texts that the scripts of all pages show, by the names that they have there.
 SCRIPT_TEXTS: Final = MappingProxyType(
     {
         "offline": _(
             "page_offline",
-            default="There is no connection. Nothing was lost here: try again when it is back.",
+            default="There is no connection, or no answer in time. What you entered is still here: "
+            "try again.",
         ),
         "no_answer": _(
             "page_no_answer",
@@ -61,7 +66,7 @@ SCRIPT_TEXTS: Final = MappingProxyType(
         "too_large": _("page_too_large", default="That is too much at once."),
         "rate_limited": _(
             "page_rate_limited",
-            default="That were too many requests. Wait a moment and try again.",
+            default="Those were too many requests. Wait a moment and try again.",
         ),
         "unavailable": _(
             "page_unavailable",
@@ -69,13 +74,18 @@ SCRIPT_TEXTS: Final = MappingProxyType(
         ),
         "fault": _(
             "page_fault",
-            default="Something went wrong in the server. Look whether it was done, then try again.",
+            default="Something went wrong on the server. Look whether it was done, then try again.",
         ),
         "not_possible": _("page_not_possible", default="That did not work. Nothing was changed."),
         "reference": _("page_reference", default="Reference for the log: ${reference}"),
         "copied": _("copied", default="Copied"),
         "not_copied": _("not_copied", default="It could not be copied. Select it and copy it."),
         "progress": _("progress", default="${done} of ${all}"),
+        "stopping": _("parts_stopping", default="Stopping …"),
+        "parts_left": _(
+            "parts_left",
+            default="${done} of ${all} were added. Press the button again for the rest.",
+        ),
         "selected": _("selected_count", default="Selected: ${count}"),
     },
 )
@@ -169,6 +179,11 @@ def script_json(
         **more,
     }
     return json.dumps(settings).replace("<", "\\u003c")
+
+
+def find_number(text: str) -> int | None:
+    """Return the number of tokens, or of labels, that ``text`` spells; None where it is none."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def settle_language(request: Request) -> None:

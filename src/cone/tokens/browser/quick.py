@@ -11,6 +11,7 @@ from typing import Final
 
 from cone.tokens import wiring
 from cone.tokens.browser.moments import Moments
+from cone.tokens.browser.texts import UNLIMITED as UNLIMITED_WORD
 from cone.tokens.core.params import ENABLED
 from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import VALID_FROM
@@ -40,7 +41,6 @@ RANGE_WORDS: Final = {
 }
 _ALWAYS: Final = _("time_range_always", default="Always")
 _SWITCH: Final = (("1", _("on", default="On")), ("0", _("off", default="Off")))
-_UNLIMITED: Final = _("unlimited", default="unlimited")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,6 +124,6 @@ def _window_fields(
 
 
 def _uses(token: Token, count: int) -> Button:
-    text = _UNLIMITED if count == UNLIMITED else count
+    text = UNLIMITED_WORD if count == UNLIMITED else count
     fields = {USAGE_COUNT.name: str(count), SHOWN.name: str(token.usage_count)}
     return Button(text, fields, token.usage_count == count)

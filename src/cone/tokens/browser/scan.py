@@ -19,6 +19,7 @@ from cone.tokens.browser.guard import READING
 from cone.tokens.browser.page import language
 from cone.tokens.browser.page import script_json
 from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import UNLIMITED
 from cone.tokens.i18n import _
 from cone.tokens.model import TokenContainer
 from cone.tokens.security import CONSUME
@@ -98,7 +99,7 @@ TEXTS: Final = MappingProxyType(
         "reason_disabled": _("door_reason_disabled", default="It is switched off."),
         "reason_no_such_token": _("door_reason_no_such_token", default="Unknown code."),
         "uses_left": _("uses_left", default="Uses left"),
-        "unlimited": _("unlimited", default="unlimited"),
+        "unlimited": UNLIMITED,
         "last_use": _("door_last_use", default="Last use"),
         "now": _("door_now", default="now"),
         "never": _("door_never", default="never"),

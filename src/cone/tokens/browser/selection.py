@@ -11,6 +11,10 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from cone.tokens import wiring
+from cone.tokens.browser.page import find_number
+from cone.tokens.browser.tokens import AFTER
+from cone.tokens.browser.tokens import BEFORE
+from cone.tokens.browser.tokens import STATE as LIST_STATE
 from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import MAX_BATCH
@@ -22,6 +26,9 @@ UIDS: Final = "uid"
 ALL: Final = "all"
 STATE: Final = "list"
 EXPECTED: Final = "expected"
+
+#: Names in the address of the list: what it shows, which page, and the language.
+LIST_NAMES: Final = (*LIST_STATE, AFTER, BEFORE, "_LOCALE_")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,9 +52,11 @@ class ListSelection:
         given: dict[str, list[str]] = defaultdict(list)
         for name, text in fields:
             given[name].append(text)
-        address = given[STATE][-1] if given[STATE] else ""
-        state = ListState.read(parse_qsl(address.removeprefix("?")))
         means_all = ALL in given
+        addresses = given[STATE]
+        if len(addresses) > 1 or (means_all and not addresses):
+            raise unknown(STATE)
+        state = _state("".join(addresses))
         if means_all and state.mistakes:
             # What is left out would mean more tokens.
             raise unknown(STATE)
@@ -71,14 +80,39 @@ def parse_expected(text: str) -> int:
 
     :raises InvalidParameter: no form of ours sends that.
     """
-    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_BATCH)):
+    number = find_number(text)
+    if number is None:
         raise unknown(EXPECTED)
-    return int(text)
+    return number
 
 
 def unknown(name: str) -> InvalidParameter:
     """Return the error of a field with something that no form of ours sends."""
     return InvalidParameter(name, "invalid_choice", f"{name}: is none of the choices")
+
+
+def _state(address: str) -> ListState:
+    """Return what the query of an address of the list asks for.
+
+    :raises InvalidParameter: the list has no such address.
+    """
+    query = address.removeprefix("?")
+    try:
+        pairs = parse_qsl(query, strict_parsing=bool(query), errors="strict")
+    except ValueError:
+        raise unknown(STATE) from None
+    check_names(name for name, _text in pairs)
+    return ListState.read(pairs)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse what the list does not know: what is ignored there would mean more tokens here.
+
+    :raises InvalidParameter: there is such a name.
+    """
+    for name in names:
+        if name not in LIST_NAMES:
+            raise unknown(name)
 
 
 def _uid(text: str) -> uuid.UUID:

@@ -56,8 +56,16 @@ DENIAL_WORDS: Final = {
     None: _("denial_other", default="Another reason"),
 }
 
+UNLIMITED: Final = _("unlimited", default="unlimited")
+
+GIVEN_TWICE: Final = _("mistake_given_twice", default="This was given more than once.")
+DAMAGED: Final = _("mistake_invalid_form", default="The form arrived damaged.")
 _MISTAKES: Final = {
-    "given_twice": _("mistake_given_twice", default="This was given more than once."),
+    "given_twice": GIVEN_TWICE,
+    "wrong_number": _(
+        "bulk_wrong_number",
+        default="This is not the number of the tokens.",
+    ),
     "missing": _("mistake_missing", default="This is missing."),
     "invalid_integer": _("mistake_invalid_integer", default="This must be a whole number."),
     "out_of_range": _(
@@ -100,7 +108,7 @@ _MISTAKES: Final = {
         "mistake_too_many_fields",
         default="The request has more than ${maximum} fields.",
     ),
-    "invalid_form": _("mistake_invalid_form", default="The form arrived damaged."),
+    "invalid_form": DAMAGED,
     "no_source": _("mistake_no_source", default="Choose a file or paste its text."),
     "two_sources": _("mistake_two_sources", default="Give a file or a text, not both."),
     "file_not_utf8": _(
@@ -138,12 +146,12 @@ _MISTAKES: Final = {
     ),
     "not_csv": _(
         "mistake_not_csv",
-        default="From here on this is no CSV file: a quotation mark is too much or missing, or a "
-        "cell is too long.",
+        default="From here on this is no CSV file: there is a quotation mark too many or too few, "
+        "or a cell is too long.",
     ),
     "value_twice": _("mistake_value_twice", default="The value stands in line ${line} already."),
 }
-_UNKNOWN_MISTAKE: Final = _("mistake_unknown", default="This value is not possible.")
+UNKNOWN_MISTAKE: Final = _("mistake_unknown", default="This value is not possible.")
 
 VALUE_TAKEN: Final = _("mistake_value_taken", default="Another token has this value.")
 
@@ -232,7 +240,7 @@ def status_reason(token: Token, status: Status, moments: Moments) -> Translation
 
 def mistake_text(error: InvalidParameter) -> TranslationString:
     """Return the sentence about a wrong parameter, to stand beside its field."""
-    return _MISTAKES.get(error.reason, _UNKNOWN_MISTAKE) % error.facts
+    return _MISTAKES.get(error.reason, UNKNOWN_MISTAKE) % error.facts
 
 
 def failure_text(failure: Failure) -> FailureText:

@@ -24,6 +24,7 @@ from cone.tokens.browser.page import url
 from cone.tokens.browser.quick import ButtonGroup
 from cone.tokens.browser.quick import button_groups
 from cone.tokens.browser.texts import STATUS_WORDS
+from cone.tokens.browser.texts import UNLIMITED
 from cone.tokens.browser.texts import status_reason
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
 _SHORT: Final = 40
-_UNLIMITED: Final = _("unlimited", default="unlimited")
 
 _VALUE: Final = _("value", default="Value")
 _UID: Final = _("uid", default="Identifier")
@@ -110,7 +110,7 @@ def badge(status: Status) -> StatusBadge:
 
 def uses_text(token: Token) -> object:
     """Return how many uses are left, for people."""
-    return _UNLIMITED if token.is_unlimited else token.usage_count
+    return UNLIMITED if token.is_unlimited else token.usage_count
 
 
 def shortened(value: str) -> str:

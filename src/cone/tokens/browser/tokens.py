@@ -20,8 +20,11 @@ from cone.tokens.browser.moments import Moment
 from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import find_number
 from cone.tokens.browser.page import url
+from cone.tokens.browser.texts import GIVEN_TWICE
 from cone.tokens.browser.texts import STATUS_WORDS
+from cone.tokens.browser.texts import UNKNOWN_MISTAKE
 from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import StatusBadge
 from cone.tokens.browser.token import badge
@@ -152,12 +155,12 @@ class ListState:
         mistakes: dict[str, object] = {}
         for name, text in pairs:
             if name in texts:
-                mistakes[name] = _("mistake_given_twice", default="This was given more than once.")
+                mistakes[name] = GIVEN_TWICE
             elif name in (*STATE, AFTER, BEFORE):
                 texts[name] = text
         for name, choices in ((MATCH, MATCHES), (SIZE, SIZES)):
             if texts.get(name, "") not in ("", *choices):
-                mistakes[name] = _UNKNOWN_CHOICE
+                mistakes[name] = UNKNOWN_MISTAKE
         is_wrong_page = bool({AFTER, BEFORE} & {name for name, text in texts.items() if not text})
         while True:
             if mistakes or is_wrong_page:
@@ -198,9 +201,6 @@ def _raw(texts: Mapping[str, str]) -> dict[str, str]:
     raw = {name: texts[name] for name in (STATUS, *TIMES, SORT, AFTER, BEFORE) if name in texts}
     raw[texts.get(MATCH) or PREFIX] = texts.get(SEARCH, "")
     return {**raw, "limit": texts.get(SIZE) or PAGE_SIZE}
-
-
-_UNKNOWN_CHOICE: Final = _("mistake_unknown", default="This value is not possible.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -382,6 +382,13 @@ class Overview(_ContainerTile):
         return url(self.request, self.model, "export")
 
     @property
+    def export_all_url(self) -> str | None:
+        """Address of a file of all that match, where they are too many for the form."""
+        if self.may_take_all:
+            return None
+        return url(self.request, self.model, "export", self.state.address)
+
+    @property
     def search(self) -> FilterField:
         """The text that is searched for."""
         entered = self.request.GET.get(SEARCH, "")
@@ -544,8 +551,8 @@ _TIME_LABELS: Final = {
 
 def _bulk_notes(request: Request) -> Iterator[Note]:
     """Return the notes that the page of changes left in the address."""
-    done, count = request.GET.get(DONE), request.GET.get(COUNT, "")
-    if done in DONE_NOTES and count.isdecimal() and count.isascii() and int(count) <= MAX_BATCH:
+    done, count = request.GET.get(DONE), find_number(request.GET.get(COUNT, ""))
+    if done in DONE_NOTES and count is not None and count <= MAX_BATCH:
         yield Note("success", DONE_NOTES[done] % {"count": count})
     problem = request.GET.get(PROBLEM)
     if problem in _PROBLEM_NOTES:

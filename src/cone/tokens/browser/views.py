@@ -32,6 +32,7 @@ from cone.tokens.browser.page import render_page
 from cone.tokens.browser.page import url
 from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
+from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.params import collect
 from cone.tokens.model import TokenContainer
@@ -50,8 +51,6 @@ from cone.tokens.settings import TokenSettings
 if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
-
-OVERVIEW = "tokens_overview"
 
 
 @view_config(context=TokenContainer, permission=VIEW)

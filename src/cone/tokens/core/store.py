@@ -422,7 +422,7 @@ class Store:
         :param values: at most :data:`MAX_BATCH`.
         :param for_update: keep others from changing them until the transaction ends.
 
-        SQL: 1 statement. Concurrency: as :meth:`find_many`.
+        SQL: 1 statement. Concurrency: as :meth:`lock_many`.
         """
         statement = _select_tokens(self._dialect.name).where(TokenRecord.value.in_(values))
         if for_update:

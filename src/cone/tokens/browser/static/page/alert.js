@@ -7,10 +7,15 @@ import { filled } from "../texts.js";
 export function tellFailure(place, { texts }, { status, page }) {
   const name = status === 200 ? "no_answer" : failureName(status);
   const parts = [element("p", texts[name])];
-  const reference = page?.querySelector("section.tokens code, main code")?.textContent;
+  const reference = page?.querySelector("[data-reference]")?.textContent;
   if (reference) parts.push(element("p", filled(texts.reference, { reference })));
   if (name === "signed_out") parts.push(signInLink(texts));
   tell(place, "danger", parts);
+}
+
+/** Add something to what is told about a failure. */
+export function addToFailure(place, text) {
+  place.querySelector(".tokens-alert > *").append(element("p", text));
 }
 
 function tell(place, kind, parts) {

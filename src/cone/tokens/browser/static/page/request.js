@@ -27,14 +27,17 @@ export function askByForm(form, submitter) {
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
   const fields = new FormData(form);
   if (submitter?.name) fields.append(submitter.name, submitter.value);
-  const hasFile = [...fields.values()].some((value) => value instanceof File);
-  // A multipart form without files costs its reader more than it has to.
-  return ask(url, { method: "POST", body: hasFile ? fields : new URLSearchParams(fields) });
+  const isMultipart = form.enctype === "multipart/form-data";
+  return ask(url, { method: "POST", body: isMultipart ? fields : new URLSearchParams(fields) });
 }
+
+/** What is shown though it is no success: forms with mistakes, and what is not installed. */
+const SHOWN = [400, 409, 501];
 
 /** The content of a page that may be shown in the place of another; a page of a failure is none. */
 export function contentOf({ status, page }) {
-  const isShown = status < 400 || [400, 409].includes(status);
-  const content = isShown && page?.querySelector("main section.tokens, #content section.tokens");
-  return content && (status < 400 || content.querySelector("form")) ? content : null;
+  const isMistake = SHOWN.includes(status);
+  const content = (status < 400 || isMistake) && page?.querySelector("section.tokens");
+  // A failure has no form, and no notes either.
+  return content && (!isMistake || content.querySelector(".tokens-alert")) ? content : null;
 }
