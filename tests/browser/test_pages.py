@@ -44,6 +44,17 @@ def some_tokens(served):
         fields = {"value": value, "usage_count": number, "valid_to": "2126-01-01T00:00:00Z"}
         uid = api.post("/tokens/add_token", fields).json["token_uid"]
         api.post(f"/tokens/{uid}/consume_token")
+    # Everything that a row can have, at its longest.
+    wide = {
+        "value": "W" * 60,
+        "usage_count": -1,
+        "lock_time": 1,
+        "valid_to": "2126-12-28T22:58:00Z",
+    }
+    full = api.post("/tokens/add_token", wide).json["token_uid"]
+    api.post(f"/tokens/{full}/consume_token")
+    later = {"valid_from": "2126-11-28T22:58:00Z"}
+    api.post(f"/tokens/{full}/update_token", later)
     served.hang_up()
     return uid
 
@@ -183,7 +194,12 @@ def test_times_when_the_reader_is_elsewhere_then_they_are_those_of_the_site_in_t
 
 
 @DESKTOP_ONLY
-def test_pages_when_there_is_only_a_keyboard_then_a_token_is_made_and_deleted(open_page, token):
+def test_pages_when_there_is_only_a_keyboard_then_a_token_is_made_and_deleted(
+    open_page,
+    add,
+    token,
+):
+    add()
     page = open_page("/tokens")
     value = "by keyboard"
     page.keyboard.press("Tab")
