@@ -64,6 +64,7 @@ def take_desk(page: Page) -> None:
     go(page, f"/tokens/tokens_overview?search={PREFIX}")
     for number in range(2, 5):
         page.locator("[name=uid]").nth(number).check()
+    page.evaluate("scrollTo(0, 0)")
     save("list", page.screenshot())
     page.get_by_role("button", name="Labels").click()
     page.get_by_role("dialog").wait_for()

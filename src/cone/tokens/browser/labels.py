@@ -269,12 +269,14 @@ def order_of(request: Request) -> Order:
     return Order(fields, sheet)
 
 
-def sheet_words(sheet: labels.Sheet) -> str:
-    """Return what a sheet is called, with its measures."""
+def sheet_words(sheet: labels.Sheet, lang: str) -> str:
+    """Return what a sheet is called, with its measures as the language writes them."""
+    point = "," if lang == "de" else "."
+    width, height = (f"{size:g}".replace(".", point) for size in (sheet.width, sheet.height))
     return _SHEET_WORDS % {
         "name": sheet.name,
-        "width": f"{sheet.width:g}",
-        "height": f"{sheet.height:g}",
+        "width": width,
+        "height": height,
         "columns": sheet.columns,
         "rows": sheet.rows,
     }
@@ -424,7 +426,7 @@ class LabelsForm(Localized, Tile):
         """The sheets to choose from."""
         chosen = self.order.text(_SHEET)
         choices = [
-            SheetChoice(name, sheet_words(sheet), name == chosen)
+            SheetChoice(name, sheet_words(sheet, self.lang), name == chosen)
             for name, sheet in labels.SHEETS.items()
         ]
         return [*choices, SheetChoice(_OWN, _OWN_WORDS, chosen == _OWN)]

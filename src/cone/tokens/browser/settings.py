@@ -109,7 +109,7 @@ class SettingsForm(FormPage):
         texts = _texts_of(self.model.attrs)
         self.form["times"] = self.time_ranges(texts)
         self.form["new_tokens"] = _filled(_NEW_TOKENS, _default_fields(), texts)
-        self.form["labels"] = _filled(_LABELS, [_sheet_field()], texts)
+        self.form["labels"] = _filled(_LABELS, [_sheet_field(self.lang)], texts)
         self.form["door"] = _filled(_DOOR, [_sounds_field()], texts)
         self.form["save"] = save_button(_("save", default="Save"), self.save, self.following)
         if self.request.method != "POST":
@@ -206,12 +206,12 @@ def _default_fields() -> tuple[Field, Field]:
     )
 
 
-def _sheet_field() -> Field:
+def _sheet_field(lang: str) -> Field:
     return Field(
         LABEL_SHEET,
         _("label_sheet", default="Sheet that is chosen at first"),
         "select",
-        choices=[(name, sheet_words(sheet)) for name, sheet in SHEETS.items()],
+        choices=[(name, sheet_words(sheet, lang)) for name, sheet in SHEETS.items()],
     )
 
 
