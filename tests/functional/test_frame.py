@@ -128,5 +128,10 @@ def test_site_when_it_names_ours_then_pages_of_the_host_stand_in_it(
     assert page.find(class_="tokens-frame").find("input", type="password")
     assert page.h1.get_text() == page.title.get_text() == "CONE"
     assert signed_in("manager").get("/settings").html.find(class_="tokens-frame")
+    # From there the menu of the site leads to the tokens.
+    [link] = (
+        signed_in("viewer").get("/").html.find("nav", attrs={"aria-label": "Site"}).find_all("a")
+    )
+    assert link["href"] == "http://localhost/tokens"
     main_template(HOST)
     assert not anonymous.get("/login").html.find(class_="tokens-frame")

@@ -74,11 +74,15 @@ class Frame(Localized, Tile):
     """The document around a content tile."""
 
     content: str
+    #: The parts of the tokens that the user may go to from here.
+    parts: list[Link]
 
     def prepare(self) -> None:
         """Render the content: it may change what the frame tells."""
         name = get_action_context(self.request).scope
         self.content = render_tile(self.model, self.request, name, catch_errors=False)
+        container = container_of(self.model)
+        self.parts = [] if container is None else list(self._parts_of(container))
 
     @property
     def site_title(self) -> str:
@@ -98,20 +102,13 @@ class Frame(Localized, Tile):
 
     @property
     def menu(self) -> list[Link]:
-        """The host's main menu, where it leads to more than the tokens."""
+        """The host's main menu, where it leads to more than the parts do."""
         items = self._of_host(MainMenu).menuitems
         links = [
             Link(item["title"], item["url"], "true" if item["selected"] else None) for item in items
         ]
-        return links if any(item["id"] != ENTRY for item in items) else []
-
-    @property
-    def parts(self) -> list[Link]:
-        """The parts of the tokens that the user may go to."""
-        container = container_of(self.model)
-        if container is None:
-            return []
-        return [*self._parts_of(container), *self._settings_of(container)]
+        leads_elsewhere = any(item["id"] != ENTRY for item in items)
+        return links if leads_elsewhere or not self.parts else []
 
     @property
     def user(self) -> str | None:
@@ -153,8 +150,6 @@ class Frame(Localized, Tile):
             if self.request.has_permission(permission, container):
                 current = "page" if is_here and view == here else None
                 yield Link(word, url(self.request, container, view), current)
-
-    def _settings_of(self, container: TokenContainer) -> Iterator[Link]:
         node = get_settings_node(container)
         if self.request.has_permission(MANAGE, node):
             current = "page" if isinstance(self.model, TokenSettings) else None
