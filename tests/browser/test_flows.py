@@ -12,8 +12,11 @@ from playwright.sync_api import expect
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import answer
+from tests.browser.conftest import clipped
 from tests.browser.conftest import enter
 from tests.browser.conftest import go
+from tests.browser.conftest import overflow
+from tests.browser.conftest import violations
 from tests.browser.fake_camera import CANVAS
 from tests.browser.fake_camera import show
 from tests.browser.fake_camera import start
@@ -255,11 +258,13 @@ def test_import_when_a_file_is_chosen_then_it_is_checked_first(
     row = page.get_by_role("row").filter(has_text="usage_count")
     expect(row.get_by_role("rowheader")).to_have_text("3")
     expect(row).to_contain_text("This must be a whole number.")
+    assert (overflow(page), clipped(page), violations(page)) == (0, [], [])
     assert counted(api, prefix) == 1
     lines[2] = f"{prefix}new,3"
     choose(page, lines)
     press(page, "Check")
     expect(page.get_by_text("New tokens")).to_be_visible()
+    assert (overflow(page), clipped(page), violations(page)) == (0, [], [])
     assert counted(api, prefix) == 1
     press(page, "Import")
     expect(alert_of(page)).to_contain_text("New: 2, changed: 1")

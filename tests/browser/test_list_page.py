@@ -8,7 +8,10 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import PHONE_ONLY
+from tests.browser.conftest import clipped
 from tests.browser.conftest import go
+from tests.browser.conftest import overflow
+from tests.browser.conftest import violations
 
 LIST = "/tokens/tokens_overview"
 
@@ -319,3 +322,47 @@ def test_list_when_it_is_reached_by_another_language_then_dialogs_speak_it(open_
     dialog = open_dialog(page, "Löschen")
     expect(dialog).to_contain_text("Sollen diese Tokens gelöscht werden?")
     go(page, f"{LIST}?search={stock}")
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme", "action"),
+    [("en", "light", "Set validity"), ("de", "dark", "Löschen")],
+    ids=["en", "de"],
+)
+def test_states_of_the_list_when_axe_looks_at_them_then_it_finds_nothing(
+    open_page,
+    stock,
+    watch,
+    language,
+    scheme,
+    action,
+):
+    watch.provoked.append("status of 400")
+    page = open_page(f"{LIST}?search={stock}", color_scheme=scheme)
+    page.get_by_role("link", name=language.upper(), exact=True).click()
+    page.wait_for_selector(f"html[lang={language}][data-ready]")
+    page.locator("[name=uid]").first.check()
+    found = {"chosen": look(page)}
+    page.get_by_role("checkbox", name="120").check()
+    dialog = open_dialog(page, action)
+    found["question"] = look(page)
+    dialog.locator("[name=typed]").fill("1")
+    dialog.get_by_role("button", name=action).click()
+    expect(dialog.locator("[aria-invalid=true]")).to_be_focused()
+    found["mistake"] = look(page)
+    page.context.set_offline(True)
+    watch.provoked.append("ERR_INTERNET_DISCONNECTED")
+    dialog.get_by_role("button", name=action).click()
+    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    found["failure"] = look(page)
+    page.context.set_offline(False)
+    assert {state: seen for state, seen in found.items() if seen != (0, [], [])} == {}
+
+
+def look(page):
+    """What is wrong with what is to be seen now, on the narrowest screen too."""
+    size = page.viewport_size
+    page.set_viewport_size({**size, "width": 320})
+    narrow = overflow(page), clipped(page)
+    page.set_viewport_size(size)
+    return *narrow, violations(page)
