@@ -82,6 +82,8 @@ def test_filters_when_they_are_chosen_then_the_list_is_theirs(open_page, stock, 
 def test_boxes_when_all_of_a_page_are_chosen_then_the_number_is_told(listed):
     every = listed.get_by_label("All tokens of this page")
     note = listed.get_by_text(re.compile("^Selected: "))
+    # One line, wherever it stands.
+    assert every.locator("xpath=..").bounding_box()["height"] < 40
     expect(note).to_have_text("Selected: 0")
     listed.locator("[name=uid]").nth(3).check()
     expect(note).to_have_text("Selected: 1")
