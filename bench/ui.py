@@ -10,7 +10,6 @@ import argparse
 import datetime
 import functools
 import gzip
-import io
 import statistics
 import sys
 import tempfile
@@ -20,8 +19,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
-import zxingcpp
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
@@ -30,7 +27,6 @@ from sqlalchemy import create_engine
 from bench import report
 from bench.filling import fill
 from bench.filling import fill_log
-from cone.tokens.browser import STATIC
 from cone.tokens.core.service import on_engine
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.conftest import CHROMIUM
@@ -39,6 +35,9 @@ from tests.browser.conftest import SIZES
 from tests.browser.fake_camera import CANVAS
 from tests.browser.fake_camera import show
 from tests.browser.fake_camera import start
+from tests.documents import codes_on
+from tests.documents import pages_of
+from tests.documents import weight_of_door
 from tests.functional.conftest import Served
 from tests.functional.conftest import login_form
 from tests.functional.conftest import write_site
@@ -231,7 +230,7 @@ def of_labels(page: Page) -> Iterator[Row]:
     took = (time.perf_counter() - began) * 1_000
     yield f"{LABELS:,} labels: time", ms(took), "8000 ms"
     yield f"{LABELS:,} labels: size", kb(len(content)), "1500 KB"
-    values = set(read_codes(content))
+    values = {value for sheet in pages_of(content, 300) for value in codes_on(sheet)}
     yield f"{LABELS:,} labels: read back", f"{len(values):,}", f"all {LABELS:,}"
 
 
@@ -239,11 +238,9 @@ def of_door(browser: Browser, site: Served) -> Iterator[Row]:
     """Measure the bytes of the door, and how long a code takes."""
     page = open_page(browser, site, "phone", CANVAS)
     html = page.goto("/tokens/scan").body()
-    files = [*STATIC.glob("*.js"), *(STATIC / "scan").iterdir(), *(STATIC / "vendor").rglob("*.js")]
-    light = sum(len(gzip.compress(each)) for each in [html, *(file.read_bytes() for file in files)])
-    [wasm] = (STATIC / "vendor").rglob("*.wasm")
+    light, whole = weight_of_door(html)
     yield "door: gzip without wasm", kb(light), "40 KB"
-    yield "door: gzip with wasm", kb(light + len(gzip.compress(wasm.read_bytes()))), "520 KB"
+    yield "door: gzip with wasm", kb(whole), "520 KB"
     page.wait_for_selector("html[data-ready]")
     start(page)
     admin = site.sign_in()
@@ -280,15 +277,6 @@ def timed(page: Page, work: Callable[[], None]) -> tuple[float, int]:
     took = (time.perf_counter() - began) * 1_000
     page.remove_listener("request", note)
     return took, methods.count("POST")
-
-
-def read_codes(content: bytes) -> Iterator[str]:
-    """Return the values of all codes of a document."""
-    document = pypdfium2.PdfDocument(io.BytesIO(content))
-    for number in range(len(document)):
-        picture = document[number].render(scale=300 / 72).to_pil()
-        yield from (code.text for code in zxingcpp.read_barcodes(picture))
-    document.close()
 
 
 def nodes(page: Page) -> int:

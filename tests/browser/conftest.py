@@ -378,6 +378,11 @@ def clipped(page: Page) -> list[str]:
     return page.evaluate(CLIPPED)
 
 
+def alert_of(page: Page) -> Any:
+    """Return the alert region of the page, not that of a dialog over it."""
+    return page.get_by_role("main").get_by_role("alert")
+
+
 def enter(page: Page, value: str) -> None:
     """Type a value as people do who paste, and send it."""
     page.locator("#value").fill(value)

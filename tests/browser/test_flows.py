@@ -1,16 +1,14 @@
 """What people come for, from the first page to the last: issue, print, scan, look, change."""
 
-import io
 import re
 import secrets
 
-import pypdfium2
 import pytest
-import zxingcpp
 from playwright.sync_api import expect
 
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import PHONE_ONLY
+from tests.browser.conftest import alert_of
 from tests.browser.conftest import answer
 from tests.browser.conftest import clipped
 from tests.browser.conftest import enter
@@ -20,6 +18,8 @@ from tests.browser.conftest import violations
 from tests.browser.fake_camera import CANVAS
 from tests.browser.fake_camera import show
 from tests.browser.fake_camera import start
+from tests.documents import codes_on
+from tests.documents import pages_of
 
 
 @pytest.fixture
@@ -30,19 +30,6 @@ def prefix():
 
 def press(place, name):
     place.get_by_role("button", name=name, exact=True).click()
-
-
-def alert_of(page):
-    return page.get_by_role("main").get_by_role("alert")
-
-
-def codes_of(content):
-    """The values that the codes of a document have."""
-    document = pypdfium2.PdfDocument(io.BytesIO(content))
-    for number in range(len(document)):
-        picture = document[number].render(scale=200 / 72).to_pil()
-        yield from (code.text for code in zxingcpp.read_barcodes(picture))
-    document.close()
 
 
 def fill_many(page, count, prefix):
@@ -68,7 +55,8 @@ def test_tokens_when_500_are_made_then_they_are_printed_scanned_and_told(open_pa
     expect(dialog).to_contain_text("Labels to print: 500")
     with page.expect_download() as download:
         press(dialog, "Make the PDF")
-    values = list(codes_of(download.value.path().read_bytes()))
+    sheets = pages_of(download.value.path().read_bytes())
+    values = [value for sheet in sheets for value in codes_on(sheet)]
     assert len(set(values)) == len(values) == 500
     assert all(re.fullmatch(f"{prefix}[A-Z2-7]{{26}}", value) for value in values)
 

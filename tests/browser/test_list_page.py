@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import PHONE_ONLY
+from tests.browser.conftest import alert_of
 from tests.browser.conftest import clipped
 from tests.browser.conftest import go
 from tests.browser.conftest import overflow
@@ -34,11 +35,6 @@ def open_dialog(page, name):
     dialog = page.get_by_role("dialog", name=name)
     expect(dialog).to_be_visible()
     return dialog
-
-
-def alert_of(page):
-    """The region of the page, not that of a dialog over it."""
-    return page.get_by_role("main").get_by_role("alert")
 
 
 def values(page):

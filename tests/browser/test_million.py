@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from bench.filling import fill
 from cone.tokens.core.service import on_engine
 from tests.browser.conftest import DESKTOP_ONLY
+from tests.browser.conftest import alert_of
 from tests.browser.conftest import go
 from tests.functional.conftest import Served
 from tests.functional.conftest import login_form
@@ -105,8 +106,6 @@ def test_bulk_when_some_of_a_million_match_then_those_change(open_page):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Type the number of the tokens").fill(str(count))
     dialog.get_by_role("button", name="Disable").click()
-    expect(page.get_by_role("main").get_by_role("alert")).to_have_text(
-        f"Tokens disabled: {count}.",
-    )
+    expect(alert_of(page)).to_have_text(f"Tokens disabled: {count}.")
     go(page, f"/tokens/tokens_overview?search={start}&status=disabled")
     expect(page.locator("caption")).to_contain_text(f"Tokens that match: {count}.")

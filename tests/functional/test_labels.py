@@ -3,12 +3,12 @@
 import json
 import uuid
 
-import pypdfium2
 import pytest
-import zxingcpp
 
 from cone.tokens import labels
 from cone.tokens.core.params import MAX_BATCH
+from tests.documents import codes_on
+from tests.documents import pages_of
 from tests.factories import new_token
 from tests.functional.conftest import UNKNOWN_UID
 
@@ -58,11 +58,8 @@ def read_codes(answer):
     """The texts of the codes of a document, those of the first page first."""
     assert answer.content_type == "application/pdf"
     found = []
-    with pypdfium2.PdfDocument(answer.body) as opened:
-        for page in opened:
-            picture = page.render(scale=4).to_pil()
-            found += sorted(code.text for code in zxingcpp.read_barcodes(picture))
-            page.close()
+    for picture in pages_of(answer.body, 288):
+        found += sorted(codes_on(picture))
     return found
 
 

@@ -14,6 +14,7 @@ from cone.tokens.labels import Options
 from cone.tokens.labels import Sheet
 from cone.tokens.labels import WrongSheetError
 from cone.tokens.labels import lay_out
+from tests.documents import pages_of
 
 UID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 EVERY_SHEET = pytest.mark.parametrize("sheet", SHEETS.values(), ids=SHEETS)
@@ -47,14 +48,6 @@ def own_sheet(**overrides):
         "pitch_y": 50.0,
     }
     return Sheet(**{**fields, **overrides})
-
-
-def pages(document, dots_per_inch=200):
-    """The pages of a document as pictures."""
-    with pypdfium2.PdfDocument(document) as opened:
-        for page in opened:
-            yield page.render(scale=dots_per_inch / 72).to_pil()
-            page.close()
 
 
 def codes(picture):
@@ -189,13 +182,13 @@ def test_pdf_when_there_are_many_labels_then_every_code_is_read_back_in_order(co
     values = [f"{number:08}{UID[8:]}" for number in range(count)]
     document = printed(values)
     assert len(document) < 1_500 * count
-    found = [text for page in pages(document) for _place, text in codes(page)]
+    found = [text for page in pages_of(document) for _place, text in codes(page)]
     assert sorted(found) == values
 
 
 @EVERY_SHEET
 def test_pdf_when_it_is_printed_then_codes_lie_on_their_labels(sheet):
-    (page,) = pages(printed([UID] * sheet.count, sheet, cut_marks=True), 254)
+    (page,) = pages_of(printed([UID] * sheet.count, sheet, cut_marks=True), 254)
     found = codes(page)
     assert len(found) == sheet.count
     for number, ((y, x), text) in enumerate(sorted(found, key=lambda code: _cell(code, sheet))):
@@ -213,7 +206,7 @@ def _cell(code, sheet):
 @pytest.mark.parametrize(("start", "count"), [(1, 1), (21, 2), (20, 2)])
 def test_pdf_when_it_starts_at_a_label_then_those_before_it_stay_empty(start, count):
     document = printed([UID, UID[::-1]], start=start)
-    found = [codes(page) for page in pages(document, 254)]
+    found = [codes(page) for page in pages_of(document, 254)]
     assert len(found) == (2 if start == 21 else 1)
     (y, x), text = found[0][0]
     left, top = SHEETS["L7160"].corner(start - 1)
@@ -244,7 +237,7 @@ def test_pdf_when_the_start_is_no_label_then_it_is_refused(start):
 def test_caption_when_it_has_any_characters_then_it_is_printed_and_the_code_has_them(value, text):
     document = printed([value])
     assert texts(document) == [text]
-    ((_place, read),) = codes(next(pages(document)))
+    ((_place, read),) = codes(next(pages_of(document)))
     assert read == value
 
 
@@ -262,19 +255,22 @@ def test_caption_when_it_is_off_then_there_is_no_text():
 def test_label_when_no_code_on_it_holds_the_value_then_it_has_text_only(value):
     document = printed([value, UID], caption=False)
     assert texts(document)[0].startswith(("xxx", "◊◊◊"))
-    assert [text for _place, text in codes(next(pages(document)))] == [UID]
+    assert [text for _place, text in codes(next(pages_of(document)))] == [UID]
 
 
 def test_label_when_it_is_large_then_2048_bytes_are_read_back():
     sheet = own_sheet(page=(100.0, 100.0), columns=1, width=100.0, height=100.0)
     value = "x" * 2048
-    ((_place, text),) = codes(next(pages(printed([value], sheet), 300)))
+    ((_place, text),) = codes(next(pages_of(printed([value], sheet), 300)))
     assert text == value
 
 
 def test_pdf_when_cut_marks_are_on_then_each_page_has_them():
     plain, marked = (
-        [page.convert("L").histogram()[100:200] for page in pages(printed([UID] * 22, **options))]
+        [
+            page.convert("L").histogram()[100:200]
+            for page in pages_of(printed([UID] * 22, **options))
+        ]
         for options in ({}, {"cut_marks": True})
     )
     assert all(sum(more) > sum(less) for less, more in zip(plain, marked, strict=True))

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Final
 
-from cone.tokens.core import lifecycle
+from cone.tokens.api import token_values
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import ENABLED
 from cone.tokens.core.params import LOCK_TIME
@@ -273,21 +273,15 @@ def _text(rows: Iterable[Sequence[object]]) -> str:
     return lines.getvalue()
 
 
-def _cells(token: Token, zone: datetime.tzinfo) -> tuple[object, ...]:
-    return (
-        token.uid,
-        guard(token.value),
-        lifecycle.status(token, token.read_at).value,
-        _time(token.valid_from, zone),
-        _time(token.valid_to, zone),
-        token.usage_count,
-        token.lock_time_s,
-        "true" if token.enabled else "false",
-        _time(token.last_used, zone),
-        _time(token.created, zone),
-        guard(token.creator or ""),
-    )
+def _cells(token: Token, zone: datetime.tzinfo) -> list[object]:
+    values = token_values(token)
+    return [_cell(values[name], zone) for name in COLUMNS]
 
 
-def _time(time: datetime.datetime | None, zone: datetime.tzinfo) -> str:
-    return time.astimezone(zone).isoformat() if time else ""
+def _cell(value: object, zone: datetime.tzinfo) -> object:
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(zone).isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # Numbers and uids are made by us; of nothing an empty cell is made.
+    return guard(value) if isinstance(value, str) else value

@@ -72,13 +72,14 @@ def check_page(request: Request) -> None:
     :raises TokenNotFound: the caller may know that there is no such token.
     """
     wiring.require_session_filter(request)
-    refuse_large_body(request, limits_of(request))
+    limits = limits_of(request)
+    refuse_large_body(request, limits)
     if request.method not in METHODS:
         raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(METHODS)})
     if request.method not in READING or request.view_name == AJAX:
         # Before the body is read: that may cost more.
         refuse_other_sites(request)
-    _check_fields(request)
+    _check_fields(request, limits)
     settle_language(request)
     _check_names(request)
     _check_token(request)
@@ -152,12 +153,11 @@ def _check_token(request: Request) -> None:
         raise TokenNotFound(node.name)
 
 
-def _check_fields(request: Request) -> None:
+def _check_fields(request: Request, limits: Limits) -> None:
     """Refuse what cannot be read, files, and fields without a name: the host fails at them.
 
     Forms of the host work by GET too; a link must not send one.
     """
-    limits = limits_of(request)
     for name, value in pairs(request, FORMS, limits):
         if not isinstance(value, str) and name != limits.file:
             raise InvalidParameter("body", "invalid_text", "body: must have texts only")

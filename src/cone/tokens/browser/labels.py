@@ -19,8 +19,10 @@ from cone.tokens import labels
 from cone.tokens import wiring
 from cone.tokens.browser.form_page import BAD_REQUEST
 from cone.tokens.browser.form_page import CONFLICT
+from cone.tokens.browser.page import NUMBER
 from cone.tokens.browser.page import Localized
 from cone.tokens.browser.page import Note
+from cone.tokens.browser.page import find_number
 from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import ALL
 from cone.tokens.browser.selection import EXPECTED
@@ -80,7 +82,6 @@ _FIELD_WORDS: Final = {
     "gap_x": _("labels_gap_x", default="Gap between columns (mm)"),
     "gap_y": _("labels_gap_y", default="Gap between rows (mm)"),
 }
-_COUNT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _LENGTH: Final = re.compile(r"[0-9]{1,4}([.,][0-9]{1,4})?", re.ASCII)
 
 _SHEET_WORDS: Final = _(
@@ -219,8 +220,9 @@ class Order:
 
     def _start(self, sheet: labels.Sheet) -> int | None:
         text = self.text(_START)
-        if _COUNT.fullmatch(text) and 1 <= int(text) <= sheet.count:
-            return int(text)
+        number = find_number(text)
+        if number is not None and 1 <= number <= sheet.count:
+            return number
         self.mistakes[_START] = _WRONG_START % {"count": sheet.count}
         return None
 
@@ -236,7 +238,7 @@ class Order:
         page = _PAGES.get(self.text("page"))
         if page is None:
             self.mistakes[_SHEET] = NO_SHEET
-        for names, pattern in ((_COUNTS, _COUNT), (_LENGTHS, _LENGTH)):
+        for names, pattern in ((_COUNTS, NUMBER), (_LENGTHS, _LENGTH)):
             wrong = [name for name in names if not pattern.fullmatch(self.text(name))]
             self.mistakes.update(dict.fromkeys(wrong, _NO_NUMBER))
         if page is None or self.mistakes:

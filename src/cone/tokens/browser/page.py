@@ -35,7 +35,7 @@ LANGUAGES: Final = ("en", "de")
 _LOCALE: Final = "_LOCALE_"
 
 #: As long as the greatest that is possible.
-_NUMBER: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+NUMBER: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 #: The texts that the scripts of all pages show, by the names that they have there.
 SCRIPT_TEXTS: Final = MappingProxyType(
@@ -183,7 +183,7 @@ def script_json(
 
 def find_number(text: str) -> int | None:
     """Return the number of tokens, or of labels, that ``text`` spells; None where it is none."""
-    return int(text) if _NUMBER.fullmatch(text) else None
+    return int(text) if NUMBER.fullmatch(text) else None
 
 
 def settle_language(request: Request) -> None:

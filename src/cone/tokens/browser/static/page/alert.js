@@ -10,7 +10,7 @@ export function tellFailure(place, { texts }, { status, page }) {
   const reference = page?.querySelector("[data-reference]")?.textContent;
   if (reference) parts.push(element("p", filled(texts.reference, { reference })));
   if (name === "signed_out") parts.push(signInLink(texts));
-  tell(place, "danger", parts);
+  tell(place, parts);
 }
 
 /** Add something to what is told about a failure. */
@@ -18,9 +18,9 @@ export function addToFailure(place, text) {
   place.querySelector(".tokens-alert > *").append(element("p", text));
 }
 
-function tell(place, kind, parts) {
+function tell(place, parts) {
   const note = document.createElement("div");
-  note.className = `alert alert-${kind}`;
+  note.className = "alert alert-danger";
   note.append(...parts);
   const region = place.querySelector(".tokens-alert");
   region.replaceChildren(note);

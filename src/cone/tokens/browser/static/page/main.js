@@ -18,20 +18,24 @@ document.addEventListener("click", (event) => {
     speak(target.dataset.language);
   } else if (target.dataset.copy !== undefined) {
     copy(target, settingsOf());
-  } else if (settingsOf()) {
+  } else {
+    const settings = settingsOf();
+    if (!settings) return;
     event.preventDefault();
-    openDialog(target, null, how(target));
+    openDialog(target, null, { place: new Place(target), settings });
   }
 });
 
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
   const isDialog = submitter?.dataset.dialog !== undefined;
-  if (!settingsOf() || !(isDialog || form.dataset.send !== undefined)) return;
+  const settings = settingsOf();
+  if (!settings || !(isDialog || form.dataset.send !== undefined)) return;
   event.preventDefault();
-  if (isDialog) openDialog(form, submitter, how(form));
-  else if (hasParts(form)) sendInParts(form, how(form));
-  else send(form, submitter, how(form));
+  const how = { place: new Place(form), settings };
+  if (isDialog) openDialog(form, submitter, how);
+  else if (hasParts(form)) sendInParts(form, how);
+  else send(form, submitter, how);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -57,10 +61,6 @@ window.ts?.ajax.register(() => prepare(document), false);
 prepare(document);
 // Clicks before this are lost: tests wait for it.
 document.documentElement.dataset.ready = "true";
-
-function how(element) {
-  return { place: new Place(element), settings: settingsOf() };
-}
 
 /** A click elsewhere closes the menu, and so does Escape, which gives the focus back. */
 function closeMenu(target) {

@@ -1,7 +1,7 @@
 // What the server tells the scripts of a page.
 
 /** Texts, language and zone; null where the page is none of ours. */
-export function settingsOf(root = document) {
-  const told = root.querySelector("script.tokens-settings");
+export function settingsOf() {
+  const told = document.querySelector("script.tokens-settings");
   return told ? JSON.parse(told.textContent) : null;
 }
