@@ -27,13 +27,13 @@ from sqlalchemy import update
 
 from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.database import KeyTaken
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import Base
 from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.service import TokenService
-from cone.tokens.core.store import Database
-from cone.tokens.core.store import KeyTaken
 from cone.tokens.core.store import Store
 from cone.tokens.core.types import Denied
 from cone.tokens.core.types import Granted

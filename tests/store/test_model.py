@@ -33,6 +33,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
 
+from cone.tokens.core.database import Database
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
@@ -45,7 +46,6 @@ from cone.tokens.core.records import TokenRequestRecord
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
-from cone.tokens.core.store import Database
 from cone.tokens.core.types import UNSET
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import IdempotencyKey

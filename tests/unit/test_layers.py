@@ -32,6 +32,7 @@ LAYERS = (
     ("core.errors", "core.clock", "core.types", "core.params", "core.periods", "core.imports"),
     ("core.records", "core.lifecycle", "core.prepared"),
     ("core.store",),
+    ("core.database",),
     ("core.service", "core"),
     (
         "config",
@@ -138,6 +139,7 @@ def test_face_when_it_imports_then_never_the_other_one(face):
 def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
     users = {module for module in modules() if "sqlalchemy" in libraries(module)}
     assert users - {"session"} == {
+        "core.database",
         "core.lifecycle",
         "core.prepared",
         "core.records",

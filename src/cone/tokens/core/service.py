@@ -18,6 +18,10 @@ from sqlalchemy import Engine
 
 from cone.tokens.core.clock import Clock
 from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.database import HostTransaction
+from cone.tokens.core.database import KeyTaken
+from cone.tokens.core.database import TokensDatabase
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import TokenChanged
@@ -30,13 +34,9 @@ from cone.tokens.core.params import check_window
 from cone.tokens.core.params import invalid_receipt
 from cone.tokens.core.params import too_many_tokens
 from cone.tokens.core.periods import edges
-from cone.tokens.core.store import Database
-from cone.tokens.core.store import HostTransaction
-from cone.tokens.core.store import KeyTaken
 from cone.tokens.core.store import RecordedAnswer
 from cone.tokens.core.store import Selector
 from cone.tokens.core.store import Store
-from cone.tokens.core.store import TokensDatabase
 from cone.tokens.core.types import EVERYTHING
 from cone.tokens.core.types import NEWEST_FIRST
 from cone.tokens.core.types import UNSET

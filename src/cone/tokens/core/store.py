@@ -1,8 +1,7 @@
-"""Every SQL statement of the project, and nothing else.
+"""The SQL statements of the use cases, and nothing else.
 
-A :class:`Store` works on one connection and returns values, never records. A *database* says
-what a transaction is: :class:`Database` opens short ones of its own, :class:`HostTransaction`
-takes part in one that somebody else commits.
+A :class:`Store` works on one connection and returns values, never records. What a transaction is
+says :mod:`cone.tokens.core.database`.
 
 The clock is the database's on PostgreSQL (``clock_timestamp()``: hosts may disagree), ours on
 SQLite, read once the write lock is held.
@@ -10,7 +9,6 @@ SQLite, read once the write lock is held.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -18,7 +16,6 @@ import hashlib
 import itertools
 import json
 import logging
-import sqlite3
 import sys
 import uuid
 from collections import Counter
@@ -33,7 +30,6 @@ from types import SimpleNamespace
 from typing import Any
 from typing import Final
 from typing import Literal
-from typing import Protocol
 from typing import TypeVar
 from typing import get_args
 
@@ -41,7 +37,6 @@ from sqlalchemy import ARRAY
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import Dialect
-from sqlalchemy import Engine
 from sqlalchemy import Executable
 from sqlalchemy import FromClause
 from sqlalchemy import Insert
@@ -56,7 +51,6 @@ from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import collate
 from sqlalchemy import delete
-from sqlalchemy import event
 from sqlalchemy import func
 from sqlalchemy import insert
 from sqlalchemy import inspect
@@ -67,16 +61,7 @@ from sqlalchemy import text
 from sqlalchemy import true
 from sqlalchemy import tuple_
 from sqlalchemy import update
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.exc import DataError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import InterfaceError
-from sqlalchemy.exc import NotSupportedError
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.sql.operators import custom_op
@@ -86,7 +71,6 @@ from cone.tokens.core.clock import Clock
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
-from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.records import Base
@@ -119,9 +103,6 @@ from cone.tokens.core.types import UsagePage
 
 logger = logging.getLogger(__name__)
 
-#: Execution option of a connection: its transaction takes SQLite's write lock at once.
-WRITES: Final = "cone_tokens_writes"
-
 #: Key of the advisory lock under which PostgreSQL makes the tables; any number that is ours.
 SCHEMA_LOCK: Final = 0x636F6E65746F6B
 
@@ -134,9 +115,6 @@ MOST_COUNTED: Final = MAX_BATCH
 #: Tokens in an order that are looked at before all are.
 NEAR: Final = 5_000
 
-#: The bits of SQLite's error codes that are not detail.
-PRIMARY_CODE: Final = 0xFF
-
 #: The key of a token in an order: that it is sorted by, and its uid.
 Place = Sequence[Any]
 
@@ -144,10 +122,6 @@ T = TypeVar("T")
 
 #: The column that a consumption finds its token by.
 Selector = Literal["uid", "value"]
-
-
-class KeyTaken(Unavailable):
-    """The idempotency key is bound already: look up its answer."""
 
 
 class OutdatedDatabase(Exception):
@@ -181,127 +155,6 @@ def _seconds_after_sqlite(element: seconds_after, compiler: SQLCompiler, **kw: A
     time, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
     moved = f"strftime('%Y-%m-%d %H:%M:%S', substr({time}, 1, 19), {seconds} || ' seconds')"
     return f"({moved} || substr({time}, 20))"
-
-
-class TokensDatabase(Protocol):
-    """Says what a transaction is."""
-
-    def reading(self) -> contextlib.AbstractContextManager[Store]:
-        """Return a store to read with."""
-
-    def deciding(self) -> contextlib.AbstractContextManager[Store]:
-        """Return a store whose consumption is committed when the block ends."""
-
-    def writing(self) -> contextlib.AbstractContextManager[Store]:
-        """Return a store whose changes are committed together when the block ends."""
-
-
-class Database:
-    """Opens a short transaction of its own for every use case.
-
-    Concurrency: safe to share among threads.
-    """
-
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        """Take the ``engine``.
-
-        On SQLite listeners on it obey :data:`WRITES`, and let a savepoint of the host be part of
-        a transaction; they touch nothing else.
-        """
-        self.engine = engine
-        self._writing = engine.execution_options(**{WRITES: True})
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._clock = clock
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        if self._is_sqlite:
-            event.listen(engine, "begin", _begin_sqlite)
-            event.listen(engine, "savepoint", _begin_before_savepoint)
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Store]:
-        """Return a store to read with.
-
-        :raises Unavailable: the database does not answer.
-        """
-        with self._translated_errors(), self.engine.connect() as connection:
-            yield Store(connection, self._clock)
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
-        """Return a store; what it changes is committed when the block ends, or not at all.
-
-        :raises Unavailable: the database is busy or does not answer; nothing was changed.
-        """
-        with self._translated_errors(), self._writing.begin() as connection:
-            yield Store(connection, self._clock)
-
-    @contextlib.contextmanager
-    def deciding(self) -> Iterator[Store]:
-        """Return a store for one consumption.
-
-        On PostgreSQL each statement commits itself: a consumption is one statement, and the
-        row of a hot token stays locked no longer than that.
-
-        :raises Unavailable: the database is busy or does not answer.
-        """
-        if self._is_sqlite:
-            with self.writing() as store:
-                yield store
-            return
-        with self._translated_errors(), self._autocommit.connect() as connection:
-            yield Store(connection, self._clock)
-
-    @contextlib.contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            with _translated_errors():
-                yield
-        except Unavailable as error:
-            if _may_be_another_file(error) and isinstance(self.engine.pool, QueuePool):
-                self.engine.dispose()
-            raise
-
-
-class HostTransaction:
-    """Takes part in a transaction that its host commits or rolls back.
-
-    Each use case is a savepoint: what fails leaves nothing behind in the host's transaction.
-    """
-
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        """Take the ``connection`` of the host."""
-        self._connection = connection
-        self._clock = clock
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Store]:
-        """Return a store to read with, what the host has not committed yet included.
-
-        :raises Unavailable: the database does not answer.
-        """
-        with _translated_errors():
-            yield Store(self._connection, self._clock)
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
-        """Return a store in a savepoint.
-
-        :raises Unavailable: the database is busy or does not answer.
-        """
-        with _translated_errors():
-            self._hold_sqlite_lock()
-            with self._connection.begin_nested():
-                yield Store(self._connection, self._clock)
-
-    deciding = writing
-
-    def _hold_sqlite_lock(self) -> None:
-        # Releasing an outermost savepoint commits on SQLite: a transaction has to be around it.
-        if self._connection.dialect.name != "sqlite":
-            return
-        if not _is_in_transaction(self._connection):
-            _sync_fully(self._connection)
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class Store:
@@ -1417,93 +1270,3 @@ def _bound_key(key: IdempotencyKey, answer: object) -> dict[str, str]:
         "fingerprint": _fingerprint(key),
         "answer": json.dumps(answer),
     }
-
-
-# What databases raise, and what they mean by it.
-
-
-@contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise _meaning(error) from error
-    except PoolTimeoutError as error:
-        logger.warning("no free database connection in time")
-        raise Unavailable from error
-    except DBAPIError as error:
-        if not _is_trouble(error):
-            raise
-        logger.warning("the database does not do its work: %s", _kind(error.orig))
-        raise Unavailable from error
-
-
-def _kind(error: BaseException | None) -> str:
-    """Return what a driver calls its error: the name alone, its text may have values in it."""
-    name = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
-    return name or type(error).__name__
-
-
-def _is_trouble(error: DBAPIError) -> bool:
-    """Return whether the database is to blame, and not the statement, which would be a bug."""
-    blames_statement = (DataError, NotSupportedError, ProgrammingError)
-    return isinstance(error, DatabaseError | InterfaceError) and not isinstance(
-        error,
-        blames_statement,
-    )
-
-
-_NOT_ABOUT_THE_FILE: Final = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CONSTRAINT,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_LOCKED,
-)
-
-
-def _may_be_another_file(error: Unavailable) -> bool:
-    """Return whether SQLite failed in a way that tells of its file.
-
-    Its connections stay with the file that they opened, even when another one has taken its
-    place since: new ones have to be opened then.
-    """
-    original = getattr(error.__cause__, "orig", None)
-    code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_BUSY)
-    return code & PRIMARY_CODE not in _NOT_ABOUT_THE_FILE
-
-
-def _meaning(error: IntegrityError) -> Exception:
-    diagnosis = getattr(error.orig, "diag", None)
-    broken = diagnosis.constraint_name if diagnosis else str(error.orig)
-    if broken in ("uq_tokens_value", "UNIQUE constraint failed: tokens.value"):
-        return ValueTaken()
-    if broken in ("pk_token_requests", "UNIQUE constraint failed: token_requests.key_hash"):
-        return KeyTaken()
-    return error
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    if not connection.get_execution_options().get(WRITES):
-        return
-    _sync_fully(connection)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_before_savepoint(connection: Connection, _name: str) -> None:
-    # The driver begins nothing for a savepoint, and SQLite commits an outermost one when it is
-    # released: the roll-back of a host would come too late.
-    if not _is_in_transaction(connection):
-        connection.exec_driver_sql("BEGIN")
-
-
-def _sync_fully(connection: Connection) -> None:
-    # In WAL mode less than FULL loses acknowledged consumptions when the power fails. Setting it
-    # is not possible within a transaction; it lasts as long as the connection.
-    if not connection.info.get(WRITES):
-        connection.exec_driver_sql("PRAGMA synchronous = FULL")
-        connection.info[WRITES] = True
-
-
-def _is_in_transaction(connection: Connection) -> bool:
-    driver = connection.connection.driver_connection
-    return driver is not None and bool(driver.in_transaction)

@@ -1,0 +1,255 @@
+"""What a transaction is: when it begins, who commits it, and what a database means by an error.
+
+:class:`Database` opens short ones of its own, :class:`HostTransaction` takes part in one that
+somebody else commits. Both hand out a :class:`~cone.tokens.core.store.Store` to work with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+from typing import Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine
+from sqlalchemy import event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
+
+from cone.tokens.core.clock import Clock
+from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.store import Store
+
+logger = logging.getLogger(__name__)
+
+#: Execution option of a connection: its transaction takes SQLite's write lock at once.
+WRITES: Final = "cone_tokens_writes"
+
+#: The bits of SQLite's error codes that are not detail.
+PRIMARY_CODE: Final = 0xFF
+
+
+class KeyTaken(Unavailable):
+    """The idempotency key is bound already: look up its answer."""
+
+
+class TokensDatabase(Protocol):
+    """Says what a transaction is."""
+
+    def reading(self) -> contextlib.AbstractContextManager[Store]:
+        """Return a store to read with."""
+
+    def deciding(self) -> contextlib.AbstractContextManager[Store]:
+        """Return a store whose consumption is committed when the block ends."""
+
+    def writing(self) -> contextlib.AbstractContextManager[Store]:
+        """Return a store whose changes are committed together when the block ends."""
+
+
+class Database:
+    """Opens a short transaction of its own for every use case.
+
+    Concurrency: safe to share among threads.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        """Take the ``engine``.
+
+        On SQLite listeners on it obey :data:`WRITES`, and let a savepoint of the host be part of
+        a transaction; they touch nothing else.
+        """
+        self.engine = engine
+        self._writing = engine.execution_options(**{WRITES: True})
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._clock = clock
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        if self._is_sqlite:
+            event.listen(engine, "begin", _begin_sqlite)
+            event.listen(engine, "savepoint", _begin_before_savepoint)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """Return a store to read with.
+
+        :raises Unavailable: the database does not answer.
+        """
+        with self._translated_errors(), self.engine.connect() as connection:
+            yield Store(connection, self._clock)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Store]:
+        """Return a store; what it changes is committed when the block ends, or not at all.
+
+        :raises Unavailable: the database is busy or does not answer; nothing was changed.
+        """
+        with self._translated_errors(), self._writing.begin() as connection:
+            yield Store(connection, self._clock)
+
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[Store]:
+        """Return a store for one consumption.
+
+        On PostgreSQL each statement commits itself: a consumption is one statement, and the
+        row of a hot token stays locked no longer than that.
+
+        :raises Unavailable: the database is busy or does not answer.
+        """
+        if self._is_sqlite:
+            with self.writing() as store:
+                yield store
+            return
+        with self._translated_errors(), self._autocommit.connect() as connection:
+            yield Store(connection, self._clock)
+
+    @contextlib.contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            with _translated_errors():
+                yield
+        except Unavailable as error:
+            if _may_be_another_file(error) and isinstance(self.engine.pool, QueuePool):
+                self.engine.dispose()
+            raise
+
+
+class HostTransaction:
+    """Takes part in a transaction that its host commits or rolls back.
+
+    Each use case is a savepoint: what fails leaves nothing behind in the host's transaction.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        """Take the ``connection`` of the host."""
+        self._connection = connection
+        self._clock = clock
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """Return a store to read with, what the host has not committed yet included.
+
+        :raises Unavailable: the database does not answer.
+        """
+        with _translated_errors():
+            yield Store(self._connection, self._clock)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Store]:
+        """Return a store in a savepoint.
+
+        :raises Unavailable: the database is busy or does not answer.
+        """
+        with _translated_errors():
+            self._hold_sqlite_lock()
+            with self._connection.begin_nested():
+                yield Store(self._connection, self._clock)
+
+    deciding = writing
+
+    def _hold_sqlite_lock(self) -> None:
+        # Releasing an outermost savepoint commits on SQLite: a transaction has to be around it.
+        if self._connection.dialect.name != "sqlite":
+            return
+        if not _is_in_transaction(self._connection):
+            _sync_fully(self._connection)
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# What databases raise, and what they mean by it.
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise _meaning(error) from error
+    except PoolTimeoutError as error:
+        logger.warning("no free database connection in time")
+        raise Unavailable from error
+    except DBAPIError as error:
+        if not _is_trouble(error):
+            raise
+        logger.warning("the database does not do its work: %s", _kind(error.orig))
+        raise Unavailable from error
+
+
+def _kind(error: BaseException | None) -> str:
+    """Return what a driver calls its error: the name alone, its text may have values in it."""
+    name = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+    return name or type(error).__name__
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    """Return whether the database is to blame, and not the statement, which would be a bug."""
+    blames_statement = (DataError, NotSupportedError, ProgrammingError)
+    return isinstance(error, DatabaseError | InterfaceError) and not isinstance(
+        error,
+        blames_statement,
+    )
+
+
+_NOT_ABOUT_THE_FILE: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_LOCKED,
+)
+
+
+def _may_be_another_file(error: Unavailable) -> bool:
+    """Return whether SQLite failed in a way that tells of its file.
+
+    Its connections stay with the file that they opened, even when another one has taken its
+    place since: new ones have to be opened then.
+    """
+    original = getattr(error.__cause__, "orig", None)
+    code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_BUSY)
+    return code & PRIMARY_CODE not in _NOT_ABOUT_THE_FILE
+
+
+def _meaning(error: IntegrityError) -> Exception:
+    diagnosis = getattr(error.orig, "diag", None)
+    broken = diagnosis.constraint_name if diagnosis else str(error.orig)
+    if broken in ("uq_tokens_value", "UNIQUE constraint failed: tokens.value"):
+        return ValueTaken()
+    if broken in ("pk_token_requests", "UNIQUE constraint failed: token_requests.key_hash"):
+        return KeyTaken()
+    return error
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if not connection.get_execution_options().get(WRITES):
+        return
+    _sync_fully(connection)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_before_savepoint(connection: Connection, _name: str) -> None:
+    # The driver begins nothing for a savepoint, and SQLite commits an outermost one when it is
+    # released: the roll-back of a host would come too late.
+    if not _is_in_transaction(connection):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _sync_fully(connection: Connection) -> None:
+    # In WAL mode less than FULL loses acknowledged consumptions when the power fails. Setting it
+    # is not possible within a transaction; it lasts as long as the connection.
+    if not connection.info.get(WRITES):
+        connection.exec_driver_sql("PRAGMA synchronous = FULL")
+        connection.info[WRITES] = True
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    return driver is not None and bool(driver.in_transaction)
