@@ -51,10 +51,10 @@ LAYERS = (
         "session",
         "spreadsheet",
     ),
-    ("json_api", "browser"),
+    ("json_api", "browser", "cli"),
     ("plugin", "tweens", ""),
 )
-FACES = ("json_api", "browser")
+FACES = ("json_api", "browser", "cli")
 
 
 def modules() -> list[str]:
@@ -121,6 +121,8 @@ def test_module_when_it_imports_libraries_then_those_of_its_layer(module):
     elif module == "session":
         # It opens the host's sessions, and executes nothing.
         allowed = HOST | {"sqlalchemy"}
+    elif module.startswith("cli"):
+        allowed = HOST | {"click", "paste"}
     elif module == "labels":
         # The one optional library.
         allowed = HOST | {"reportlab"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import fcntl
 import json
 import logging
@@ -26,6 +27,7 @@ from cone.app.model import node_info
 
 from cone.tokens import labels
 from cone.tokens import wiring
+from cone.tokens.core.params import Parser
 from cone.tokens.core.types import MAX_INTEGER
 from cone.tokens.core.types import UNLIMITED
 from cone.tokens.i18n import _
@@ -161,6 +163,15 @@ class SettingsFile:
                 except SettingsFileError as error:
                     logger.warning("token settings stay as they were: %s", error)
             return self._values
+
+    def parser(self, zone: datetime.tzinfo) -> Parser:
+        """Return the parser of parameters, with the defaults of the settings as they are now."""
+        values = self.values
+        return Parser(
+            zone=zone,
+            usage_count=values["default_usage_count"],
+            lock_time_s=values["default_locktime"],
+        )
 
     def load(self) -> Mapping[str, Any]:
         """Return the content of the file, defaults filled in.

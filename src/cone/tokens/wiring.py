@@ -12,7 +12,6 @@ from typing import Any
 
 import cone.sql
 
-from cone.tokens.core.params import Parser
 from cone.tokens.core.params import parse_idempotency_key
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import Operation
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
     from cone.tokens.config import TokensConfig
+    from cone.tokens.core.params import Parser
     from cone.tokens.core.service import TokenService
     from cone.tokens.settings import SettingsFile
 
@@ -73,12 +73,7 @@ def token_service() -> TokenService:
 def parser() -> Parser:
     """Return the parser of parameters, with the defaults of the settings as they are now."""
     running = plugin()
-    values = running.settings_file.values
-    return Parser(
-        zone=running.config.zone,
-        usage_count=values["default_usage_count"],
-        lock_time_s=values["default_locktime"],
-    )
+    return running.settings_file.parser(running.config.zone)
 
 
 def actor(request: Request) -> str | None:

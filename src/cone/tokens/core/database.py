@@ -10,12 +10,15 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Final
 from typing import Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy import Engine
+from sqlalchemy import engine_from_config
 from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from cone.tokens.core.clock import Clock
+from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.store import Store
@@ -166,6 +170,20 @@ class HostTransaction:
 
 
 # What databases raise, and what they mean by it.
+
+
+def make_database(settings: Mapping[str, str], prefix: str, clock: Clock = utc_now) -> Database:
+    """Return the database that settings describe, as cone.sql reads them.
+
+    :param settings: among others ``<prefix>url`` and arguments of SQLAlchemy's ``create_engine``.
+    :raises ValueError: the URL is no URL of a database, or its driver is missing.
+    """
+    try:
+        # Values of tokens have no place in the text of an error.
+        engine = engine_from_config(dict(settings), prefix, hide_parameters=True)
+    except (ArgumentError, ImportError) as error:
+        raise ValueError(str(error)) from None
+    return Database(engine, clock)
 
 
 @contextlib.contextmanager
