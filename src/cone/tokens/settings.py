@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import tempfile
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from cone.tokens import wiring
 from cone.tokens.core.params import Parser
 from cone.tokens.core.types import MAX_INTEGER
 from cone.tokens.core.types import UNLIMITED
+from cone.tokens.files import replacing
 from cone.tokens.i18n import _
 
 if TYPE_CHECKING:
@@ -320,19 +320,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    # Beside the file, since a file is replaced at once within one file system only.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o640
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 @node_info(

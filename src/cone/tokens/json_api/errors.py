@@ -10,10 +10,10 @@ from pyramid.view import render_view_to_response
 
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.json_api import is_endpoint
-from cone.tokens.json_api.render import failure_json
 from cone.tokens.json_api.render import json_response
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
+from cone.tokens.rendering import failure_json
 
 if TYPE_CHECKING:
     from pyramid.request import Request
