@@ -33,6 +33,7 @@ from cone.tokens.core.params import VALID_FROM
 from cone.tokens.core.params import VALID_TO
 from cone.tokens.core.params import VALUE
 from cone.tokens.core.params import Parser
+from cone.tokens.core.types import ImportReport
 from cone.tokens.core.types import ImportRow
 from cone.tokens.core.types import Token
 
@@ -117,6 +118,11 @@ class Content:
 
     lines: list[Line] = dataclasses.field(default_factory=list)
     mistakes: list[Mistake] = dataclasses.field(default_factory=list)
+
+    def all_mistakes(self, report: ImportReport) -> list[Mistake]:
+        """Return what is wrong with lines, from above, what the report of them tells included."""
+        told = [self.lines[number].mistake(error) for number, error in report.mistakes.items()]
+        return sorted(self.mistakes + told, key=lambda mistake: mistake.number)
 
 
 def guard(text: str) -> str:

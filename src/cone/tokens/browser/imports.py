@@ -171,8 +171,7 @@ class Attempt:
 
     def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
         self.report = report
-        found = [read.lines[number].mistake(error) for number, error in report.mistakes.items()]
-        self.mistakes = sorted(read.mistakes + found, key=lambda mistake: mistake.number)
+        self.mistakes = read.all_mistakes(report)
 
 
 def answer(model: TokenContainer, request: Request) -> str | None:

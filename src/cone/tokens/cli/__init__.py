@@ -1,22 +1,46 @@
-"""The command line ``cone-tokens``: one command, one file, over the same service as the pages."""
+"""The command line ``cone-tokens``: one file for each area, over the same service as the pages."""
 
 from __future__ import annotations
 
+import logging
+
 import click
 
+from cone.tokens.cli.exchange import export
+from cone.tokens.cli.exchange import import_
 from cone.tokens.cli.tokens import add
 from cone.tokens.cli.tokens import consume
 from cone.tokens.cli.tokens import query
 
+#: What goes wrong is told by the logger of this name.
+LOGGER = "cone.tokens"
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cone.tokens", message="cone-tokens %(version)s")
 def main() -> None:
-    """Look after the tokens of a site.
+    r"""Look after the tokens of a site.
 
-    Every command takes the site's ini file. Exit status: 0 done; 1 the answer is no; 2 wrong use,
-    a wrong parameter or a wrong setting; 3 the database is busy or away, try again; 70 a bug.
+    Every command takes the site's ini file. It may run while the site does.
+
+    \b
+    Exit status:
+      0    done
+      1    the answer is no: refused, unknown, mistakes in a file
+      2    wrong use, a wrong parameter or a wrong setting
+      3    the database is busy or away; nothing was changed, try again
+      70   a bug
+      130  interrupted
     """
+    _show_warnings()
 
 
-for command in (add, consume, query):
+def _show_warnings() -> None:
+    """Tell on stderr what our own modules warn about, and what others log not at all."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.getLogger(LOGGER).handlers = [handler]
+
+
+for command in (add, consume, query, export, import_):
     main.add_command(command)

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from typing import Self
 
 from paste.deploy.loadwsgi import APP
 from paste.deploy.loadwsgi import loadcontext
@@ -18,11 +19,15 @@ from cone.tokens.core.database import Database
 from cone.tokens.core.database import make_database
 from cone.tokens.core.params import Parser
 from cone.tokens.core.service import TokenService
+from cone.tokens.core.store import MissingTables
+from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 
 #: Prefix of the settings of the database, as cone.sql has it.
 DATABASE = "sql.db."
+
+_MADE_BY_SITE = "the tables are made when the site starts for the first time"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,14 @@ class Site:
     """
 
     settings: Mapping[str, str]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connections to the database, where there are any."""
+        if "database" in vars(self):
+            self.database.engine.dispose()
 
     @functools.cached_property
     def config(self) -> TokensConfig:
@@ -56,8 +69,26 @@ class Site:
 
     @functools.cached_property
     def service(self) -> TokenService:
-        """The use cases."""
-        return TokenService(self.database)
+        """The use cases.
+
+        Its tables are made by the site, under the user that it runs as.
+
+        :raises StartupError: there are no tables yet, or of an older version.
+        :raises Unavailable: the database does not answer.
+        """
+        file = _missing_file(self.database)
+        if file:
+            raise StartupError(f"{DATABASE}url", f"there is no file {file}; {_MADE_BY_SITE}")
+        service = TokenService(self.database)
+        try:
+            service.check_tables()
+        except OutdatedDatabase:
+            problem = "the database holds tables of cone.tokens 2.0 and has to be upgraded first"
+            raise StartupError(f"{DATABASE}url", problem) from None
+        except MissingTables:
+            problem = f"the database has no tables of cone.tokens; {_MADE_BY_SITE}"
+            raise StartupError(f"{DATABASE}url", problem) from None
+        return service
 
     @property
     def parser(self) -> Parser:
@@ -71,6 +102,13 @@ class Site:
             return settings_file.parser(self.config.zone)
         except SettingsFileError as error:
             raise StartupError("cone.tokens.config_file", str(error)) from None
+
+
+def _missing_file(database: Database) -> str | None:
+    """Return the file of an SQLite database that is not there: to connect would make it."""
+    url = database.engine.url
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return url.database if is_file and not Path(url.database or "").exists() else None
 
 
 def open_site(path: Path) -> Site:

@@ -82,6 +82,15 @@ class TokenService:
         with self._database.writing() as store:
             store.make_tables()
 
+    def check_tables(self) -> None:
+        """Find out whether the tables are there, and change nothing.
+
+        :raises OutdatedDatabase: some are of an older version.
+        :raises MissingTables: some are not there.
+        """
+        with self._database.reading() as store:
+            store.check_tables()
+
     def find(self, uid: uuid.UUID) -> Token | None:
         """Return the token with this ``uid``."""
         with self._database.reading() as store:

@@ -9,6 +9,7 @@ SQLite, read once the write lock is held.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -128,6 +129,10 @@ class OutdatedDatabase(Exception):
     """The database has the tables of an older version; it was not touched."""
 
 
+class MissingTables(Exception):
+    """The database has not all of our tables yet; it was not touched."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RecordedAnswer:
     """The answer that a key is bound to, and whether it was given to the same request."""
@@ -198,18 +203,31 @@ class Store:
                 text("SELECT pg_advisory_xact_lock(:lock)"),
                 {"lock": SCHEMA_LOCK},
             )
-        inspector = inspect(self._connection)
-        for table in Base.metadata.sorted_tables:
-            if not inspector.has_table(table.name):
-                continue
-            there = {column["name"] for column in inspector.get_columns(table.name)}
-            if not there.issuperset(table.columns.keys()):
-                raise OutdatedDatabase(table.name)
+        with contextlib.suppress(MissingTables):
+            self.check_tables()
         Base.metadata.create_all(self._connection)
         # Those of tables that were there before as well.
         for table in Base.metadata.sorted_tables:
             for index in table.indexes:
                 index.create(self._connection, checkfirst=True)
+
+    def check_tables(self) -> None:
+        """Find out whether the tables are those that this version works with.
+
+        :raises OutdatedDatabase: some are of an older version.
+        :raises MissingTables: some are not there.
+        """
+        inspector = inspect(self._connection)
+        tables = Base.metadata.sorted_tables
+        missing = [table for table in tables if not inspector.has_table(table.name)]
+        for table in tables:
+            if table in missing:
+                continue
+            there = {column["name"] for column in inspector.get_columns(table.name)}
+            if not there.issuperset(table.columns.keys()):
+                raise OutdatedDatabase(table.name)
+        if missing:
+            raise MissingTables(missing[0].name)
 
     # Reading
 

@@ -29,6 +29,10 @@ Actor = str | None
 #: Name of an operation that an idempotency key belongs to.
 Operation = NewType("Operation", str)
 
+CONSUME_TOKEN: Final = Operation("consume_token")
+ADD_TOKEN: Final = Operation("add_token")
+ADD_TOKENS: Final = Operation("add_tokens")
+
 #: Uses left that never end.
 UNLIMITED: Final = -1
 

@@ -14,6 +14,9 @@ from cone.tokens import qr
 from cone.tokens import wiring
 from cone.tokens.core import params
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.types import ADD_TOKEN
+from cone.tokens.core.types import ADD_TOKENS
+from cone.tokens.core.types import CONSUME_TOKEN
 from cone.tokens.core.types import Token
 from cone.tokens.json_api import Endpoint
 from cone.tokens.json_api import json_view
@@ -35,11 +38,6 @@ from cone.tokens.security import VIEW
 
 if TYPE_CHECKING:
     from pyramid.request import Request
-
-#: Names of the operations that idempotency keys belong to.
-CONSUME_TOKEN = "consume_token"  # noqa: S105 - no password
-ADD_TOKEN = "add_token"  # noqa: S105 - no password
-ADD_TOKENS = "add_tokens"
 
 _FOR_MANY = tuple(
     parameter for parameter in params.TOKEN_PARAMETERS if parameter is not params.VALUE
