@@ -1,0 +1,725 @@
+"""The command line: what it prints, what it changes, and its exit statuses."""
+
+import csv
+import dataclasses
+import errno
+import io
+import json
+import logging
+import os
+import pty
+import pwd
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from click.testing import Result
+from sqlalchemy import Engine
+from sqlalchemy import create_engine
+from sqlalchemy import delete
+from sqlalchemy import select
+from sqlalchemy.pool import NullPool
+
+from cone.tokens import spreadsheet
+from cone.tokens import wiring
+from cone.tokens.cli import main
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.params import MAX_BATCH
+from cone.tokens.core.records import Base
+from cone.tokens.core.records import TokenEventRecord
+from cone.tokens.core.records import TokenUsageRecord
+from cone.tokens.core.service import TokenService
+from cone.tokens.core.service import on_engine
+from cone.tokens.core.types import Status
+from cone.tokens.core.types import TokenFilter
+from tests.factories import new_token
+from tests.functional.conftest import INTERNALS
+from tests.functional.conftest import UNKNOWN_UID
+from tests.functional.conftest import write_site
+from tests.functional.courses import site_url
+
+PROGRAM = Path(sys.executable).with_name("cone-tokens")
+DONE, NO, USAGE, UNAVAILABLE, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 70, 130, 141
+ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+#: Long enough for a program to start on a busy machine.
+PATIENCE_S = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class CommandLine:
+    """Runs commands on a site, inside of this process."""
+
+    ini: Path
+
+    def __call__(self, command: str, *arguments: str, stdin: str | bytes | None = None) -> Result:
+        given = [command, str(self.ini), *arguments]
+        result = CliRunner().invoke(main, given, input=stdin, prog_name="cone-tokens")
+        assert not [name for name in INTERNALS if name in result.output], result.output
+        return result
+
+    def json(self, command: str, *arguments: str, status: int = DONE, **more) -> dict:
+        """Run a command that answers with JSON, and return that."""
+        result = self(command, *arguments, "--json", **more)
+        assert (result.exit_code, result.stderr) == (status, ""), result.output
+        (line,) = result.stdout.splitlines()
+        return json.loads(line)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    logger = logging.getLogger("cone.tokens")
+    before = logger.handlers
+    yield
+    logger.handlers = before
+
+
+@pytest.fixture(scope="session")
+def made_tables(engine) -> Engine:
+    on_engine(engine).make_tables()
+    return engine
+
+
+@pytest.fixture
+def service(made_tables) -> TokenService:
+    with made_tables.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(delete(table))
+    return on_engine(made_tables)
+
+
+@pytest.fixture
+def tokens(service, made_tables, tmp_path) -> CommandLine:
+    """Return the command line of a site that has no tokens, on each kind of database."""
+    ini = write_site(tmp_path, database_url=site_url(made_tables))
+    (tmp_path / "tokens.json").write_text('{"default_usage_count": 5, "default_locktime": 7}')
+    return CommandLine(ini)
+
+
+@pytest.fixture
+def fresh(tmp_path) -> CommandLine:
+    """Return the command line of a site on an SQLite file that is not there."""
+    ini = write_site(tmp_path)
+    (tmp_path / "tokens.json").write_text("{}")
+    return CommandLine(ini)
+
+
+@pytest.fixture
+def own_service(fresh) -> TokenService:
+    """Return the service of the file that ``fresh`` lacks: it is there then, with its tables."""
+    url = f"sqlite:///{fresh.ini.parent}/tokens.db"
+    service = on_engine(create_engine(url, poolclass=NullPool))
+    service.make_tables()
+    return service
+
+
+@pytest.fixture
+def started(fresh, own_service) -> CommandLine:
+    """Return the command line of a site that has its tables, on an SQLite file."""
+    return fresh
+
+
+@pytest.fixture
+def rows(made_tables) -> Callable[..., list]:
+    def read(record) -> list:
+        with made_tables.connect() as connection:
+            return list(connection.execute(select(record)))
+
+    return read
+
+
+def assert_failed(result: Result, status: int, message: str) -> None:
+    """Assert that a command failed with one line on stderr and nothing on stdout."""
+    assert (result.exit_code, result.stdout) == (status, "")
+    (line,) = result.stderr.splitlines()
+    assert message in line
+
+
+# Add
+
+
+def test_add_when_nothing_is_given_then_the_token_has_the_defaults_of_the_site(tokens, service):
+    result = tokens("add")
+    assert (result.exit_code, result.stderr) == (DONE, "")
+    (token,) = service.every(TokenFilter())
+    assert result.stdout == f"{token.uid}\n"
+    assert (token.value, token.usage_count, token.lock_time_s) == (str(token.uid), 5, 7)
+    assert (token.creator, token.enabled) == (ME, True)
+
+
+def test_add_when_all_is_given_then_the_token_has_it(tokens, service):
+    said = tokens.json(
+        "add",
+        *("--value", "TICKET 1"),
+        *("--valid-from", "2026-06-01 08:00"),
+        *("--valid-to", "2026-06-01T18:00:00Z"),
+        *("--uses", "3"),
+        *("--lock-time", "60"),
+        "--disabled",
+        *("--by", "desk"),
+    )
+    token = service.find_by_value("TICKET 1")
+    assert said == {"success": True, "token_uid": str(token.uid)}
+    assert token.valid_from.isoformat() == "2026-06-01T06:00:00+00:00"  # Vienna
+    assert token.valid_to.isoformat() == "2026-06-01T18:00:00+00:00"
+    assert (token.usage_count, token.lock_time_s, token.enabled) == (3, 60, False)
+    assert token.creator == "desk"
+
+
+def test_add_when_a_count_is_given_then_there_are_so_many(tokens, service):
+    result = tokens("add", "--count", "3", "--prefix", "DAY-", "--usage-count", "1")
+    added = [service.get(uuid.UUID(uid)) for uid in result.stdout.split()]
+    assert all(token.value.startswith("DAY-") and len(token.value) == 30 for token in added)
+    assert len({token.value for token in added}) == 3
+    said = tokens.json("add", "--count", "2", "--random")
+    values = [token.value for token in service.every(TokenFilter()) if token not in added]
+    assert (len(said["token_uids"]), [len(value) for value in values]) == (2, [26, 26])
+
+
+def test_add_when_it_is_repeated_with_its_key_then_it_adds_nothing(tokens, service):
+    first = tokens("add", "--value", "once", "--key", "k1")
+    again = tokens("add", "--value", "once", "--key", "k1")
+    assert (
+        (first.exit_code, first.stdout) == (again.exit_code, again.stdout) == (DONE, again.stdout)
+    )
+    other = tokens("add", "--value", "another", "--key", "k1")
+    assert_failed(other, USAGE, "Idempotency-Key was used for another token")
+    assert service.count() == 1
+    many = [tokens("add", "--count", "2", "--key", "k1").stdout for _ in range(2)]
+    assert many[0] == many[1]
+    assert service.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--uses", "x"], "usage_count: value is no integer"),
+        (["--uses", "-2"], "usage_count: must be between -1 and 2147483647"),
+        (["--lock-time", "-1"], "lock_time: must be between 0 and 2147483647"),
+        (["--valid-from", "soon"], "valid_from: invalid datetime format"),
+        (["--valid-from", "2026-03-29 02:30"], "valid_from: the clocks skip this time"),
+        (
+            ["--valid-from", "2026-06-02 08:00", "--valid-to", "2026-06-01 08:00"],
+            "valid_from must be before valid_to",
+        ),
+        (["--value", "x" * 2_049], "value: must be at most 2048 bytes of UTF-8"),
+        (["--count", "0"], "count: must be between 1 and 10000"),
+        (["--count", "2", "--value", "x"], "value: is not for many tokens"),
+        (["--prefix", "x"], "Missing ``count`` parameter"),
+        (["--key", "a b"], "Idempotency-Key: must be 1 to 128 printable ASCII characters"),
+    ],
+)
+def test_add_when_something_is_wrong_then_it_is_named_and_nothing_is_added(
+    tokens,
+    service,
+    arguments,
+    message,
+):
+    assert_failed(tokens("add", *arguments), USAGE, message)
+    said = tokens.json("add", *arguments, status=USAGE)
+    assert (said["success"], said["error"], said["error_code"]) == (False, "invalid_parameter", 5)
+    assert message in said["message"]
+    assert service.count() == 0
+
+
+def test_add_when_the_value_is_taken_then_it_says_so(tokens, service):
+    tokens("add", "--value", "mine")
+    assert_failed(tokens("add", "--value", "mine"), NO, "Given value already used")
+    assert service.count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x1b[31m"])
+def test_add_when_the_name_is_none_then_it_is_refused(tokens, service, name):
+    result = tokens("add", "--by", name)
+    assert (result.exit_code, service.count()) == (USAGE, 0)
+    assert "'--by': must be a name" in result.stderr
+
+
+# Query
+
+
+def test_query_when_there_is_the_token_then_it_shows_its_fields(tokens, service):
+    uid = service.add(new_token(value="T 1", usage_count=-1), by="someone")
+    for arguments in (["T 1"], ["--uid", str(uid)], ["--uid", str(uid).upper()]):
+        result = tokens("query", *arguments)
+        assert (result.exit_code, result.stderr) == (DONE, "")
+        shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+        assert (shown["uid"], shown["value"]) == (str(uid), "T 1")
+        assert (shown["usage_count"], shown["enabled"]) == ("unlimited", "yes")
+        assert shown["status"] == "consumable"
+        assert (shown["last_used"], shown["creator"]) == ("-", "someone")
+        # Columns are aligned.
+        assert len({line.index(line.split()[1]) for line in result.stdout.splitlines()}) == 1
+
+
+def test_query_when_it_is_asked_for_json_then_it_is_what_the_api_answers(
+    tokens,
+    service,
+    editor,
+):
+    for each in (service, wiring.token_service()):
+        each.add(new_token(value="v"), by="someone")
+    said = tokens.json("query", "v")
+    answer = editor.get("/tokens/query_token?value=v").json
+    assert (said["success"], set(said["token"])) == (True, set(answer["token"]))
+    own = ("uid", "created", "modified")
+    assert [said["token"].pop(name) for name in own] != [answer["token"].pop(name) for name in own]
+    assert said["token"] == answer["token"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "No token with this value"),
+        (["x" * 5_000], "No token with this value"),
+        (["--uid", UNKNOWN_UID], f"Token {UNKNOWN_UID} not exists"),
+        (["--uid", "no-uid"], "Token no-uid not exists"),
+    ],
+)
+def test_query_when_there_is_no_such_token_then_the_answer_is_no(tokens, arguments, message):
+    assert_failed(tokens("query", *arguments), NO, message)
+    assert tokens.json("query", *arguments, status=NO) == {"success": True, "token": None}
+
+
+def test_query_when_the_value_has_what_terminals_obey_then_it_is_spelled_out(tokens, service):
+    service.add(new_token(value="\x1b[2Jü\n\u202e"), by="\x07someone")
+    for arguments in ([], ["--prefix", "\x1b"]):
+        result = tokens("query", *arguments)
+        assert "\\x1b[2Jü\\n\\u202e" in result.stdout
+    shown = tokens("query", "-", stdin="\x1b[2Jü\n\u202e\n")
+    assert "\x07" not in shown.stdout
+    assert "\\x07someone" in shown.stdout
+
+
+def test_query_when_filters_are_given_then_it_lists_what_they_mean(tokens, service):
+    for number in range(3):
+        service.add(new_token(value=f"A-{number}", usage_count=number), by="someone")
+    service.add(new_token(value="B"), by="someone")
+    result = tokens("query", "--prefix", "A-", "--status", "consumable", "--sort", "value")
+    head, *lines = result.stdout.splitlines()
+    assert head.split() == ["value", "status", "usage_count", "valid_from", "valid_to", "uid"]
+    assert [line.split()[:3] for line in lines] == [
+        ["A-1", "consumable", "1"],
+        ["A-2", "consumable", "2"],
+    ]
+    assert result.stderr == "2 of 2 tokens\n"
+
+
+def test_query_when_a_page_is_full_then_it_says_how_to_go_on(tokens, service):
+    for number in range(5):
+        service.add(new_token(value=f"A-{number}"), by="someone")
+    first = tokens("query", "--limit", "3", "--sort", "value")
+    count, advice = first.stderr.splitlines()
+    assert count == "3 of 5 tokens"
+    option, uid = advice.split()[-2:]
+    rest = tokens("query", "--sort", "value", option, uid)
+    assert [line.split()[0] for line in rest.stdout.splitlines()[1:]] == ["A-3", "A-4"]
+    said = tokens.json("query", "--limit", "3", "--sort", "value")
+    assert (said["next"], said["count"], len(said["tokens"])) == (uid, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--status", "good"], "status: must be one of consumable, "),
+        (["--limit", "501"], "limit: must be between 1 and 500"),
+        (["--created-from", "x"], "created_from: invalid datetime format"),
+        (["v", "--uid", UNKNOWN_UID], "Either a VALUE or --uid is needed"),
+        (["v", "--prefix", "x"], "Either a VALUE, or --uid, or options that list tokens"),
+        ([""], "Missing ``value`` parameter"),
+    ],
+)
+def test_query_when_something_is_wrong_then_it_is_named(tokens, arguments, message):
+    assert_failed(tokens("query", *arguments), USAGE, message)
+    assert message in tokens.json("query", *arguments, status=USAGE)["message"]
+
+
+# Consume
+
+
+def test_consume_when_there_are_uses_then_it_takes_them_one_by_one(tokens, service, rows):
+    uid = service.add(new_token(value="v", usage_count=2), by="someone")
+    first = tokens("consume", "v", "--by", "desk")
+    assert (first.exit_code, first.stdout) == (DONE, "Valid. Uses left: 1\n")
+    said = tokens.json("consume", "--uid", str(uid))
+    receipts = {str(row.uid): row.user for row in rows(TokenUsageRecord)}
+    assert receipts.pop(said.pop("receipt")) == ME
+    assert said == {"success": True, "consumed": True, "usage_count": 0, "token_uid": str(uid)}
+    assert list(receipts.values()) == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "denial"),
+    [
+        ({"enabled": False}, Denial.TOKEN_DISABLED),
+        ({"usage_count": 0}, Denial.USAGE_COUNT_EXCEEDED),
+    ],
+)
+def test_consume_when_it_is_refused_then_the_answer_is_no(tokens, service, rows, fields, denial):
+    uid = service.add(new_token(value="v", **fields), by="someone")
+    result = tokens("consume", "v")
+    assert (result.exit_code, result.stdout) == (NO, f"Refused: {denial.message(uid)}\n")
+    said = tokens.json("consume", "v", status=NO)
+    assert (said["success"], said["consumed"]) == (False, False)
+    assert (said["error"], said["error_code"]) == (denial.value, denial.code)
+    assert [row.error_code for row in rows(TokenUsageRecord)] == [denial.code] * 2
+
+
+def test_consume_when_there_is_no_such_token_then_the_answer_is_no(tokens, rows):
+    result = tokens("consume", "nothing")
+    assert (result.exit_code, result.stdout) == (NO, "Refused: No token with this value\n")
+    said = tokens.json("consume", "--uid", "no-uid", status=NO)
+    assert (said["error"], said["error_code"], said["consumed"]) == ("token_not_exists", 1, False)
+    assert rows(TokenUsageRecord) == []
+
+
+def test_consume_when_it_is_repeated_with_its_key_then_it_takes_nothing(tokens, service):
+    uid = service.add(new_token(value="v", usage_count=2), by="someone")
+    said = [tokens.json("consume", "v", "--key", "scan-1") for _ in range(2)]
+    assert said[0] == said[1]
+    assert service.get(uid).usage_count == 1
+    assert tokens("consume", "--uid", str(uid), "--key", "scan-1").exit_code == USAGE
+
+
+def test_consume_when_the_value_comes_from_stdin_then_its_line_is_read(tokens, service):
+    service.add(new_token(value=" geheim ü ", usage_count=2), by="someone")
+    for line in (" geheim ü \n", " geheim ü \r\n"):
+        assert tokens("consume", "-", stdin=line).exit_code == DONE
+    assert tokens("consume", "-", stdin="geheim ü\n").exit_code == NO
+    assert_failed(tokens("consume", "-", stdin=b"\xff\n"), USAGE, "value: is not encoded in UTF-8")
+    assert_failed(tokens("consume", "-", stdin=""), USAGE, "Missing ``value`` parameter")
+
+
+def test_consume_when_no_token_is_named_then_it_is_wrong_use(tokens):
+    assert_failed(tokens("consume"), USAGE, "Either a VALUE or --uid is needed")
+
+
+# Export
+
+
+def exported(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def test_export_when_no_file_is_named_then_it_goes_to_stdout(tokens, service):
+    for number in range(3):
+        service.add(new_token(value=f"A-{number}", usage_count=number), by="someone")
+    result = tokens("export", "--sort", "value", "--status", Status.CONSUMABLE.value)
+    assert (result.exit_code, result.stderr) == (DONE, "2 tokens\n")
+    assert [row["value"] for row in exported(result.stdout)] == ["A-1", "A-2"]
+    assert exported(tokens("export", "--value", "A-0").stdout)[0]["status"] == "exhausted"
+
+
+def test_export_when_a_file_is_named_then_it_is_there_as_a_whole(tokens, service, tmp_path):
+    service.add_many(new_token(), 1_200, "A-", by="someone")
+    path = tmp_path / "out.csv"
+    said = tokens.json("export", str(path))
+    assert said == {"success": True, "file": str(path), "exported": 1_200}
+    assert len(exported(path.read_text())) == 1_200
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    result = tokens("export", str(path), "--value", "none")
+    assert (result.exit_code, result.stdout, result.stderr) == (DONE, "", "0 tokens\n")
+    assert exported(path.read_text()) == []
+
+
+def test_export_when_it_fails_then_the_file_is_as_before(tokens, service, tmp_path, monkeypatch):
+    service.add(new_token(), by="someone")
+    path = tmp_path / "out.csv"
+    path.write_text("before")
+
+    def full(*_more):
+        yield b"half of it"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spreadsheet, "write", full)
+        result = tokens("export", str(path))
+    assert_failed(result, USAGE, "out.csv: cannot be written: No space left on device")
+    assert path.read_text() == "before"
+    assert not list(tmp_path.glob(".out.csv*"))
+    assert_failed(tokens("export", "/nowhere/x.csv"), USAGE, "/nowhere/x.csv: cannot be written")
+
+
+def test_export_when_the_file_is_a_link_or_a_pipe_then_it_stays_one(tokens, service, tmp_path):
+    service.add(new_token(value="v"), by="someone")
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.touch()
+    link.symlink_to(target)
+    assert tokens("export", str(link)).exit_code == DONE
+    assert link.is_symlink()
+    assert exported(target.read_text())[0]["value"] == "v"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        assert tokens("export", str(pipe)).exit_code == DONE
+        assert exported(reader.stdout.read())[0]["value"] == "v"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_export_when_json_has_no_place_then_it_is_wrong_use(tokens):
+    assert "--json needs a FILE" in tokens.json("export", status=USAGE)["message"]
+
+
+# Import
+
+
+def test_import_when_it_is_a_file_of_the_export_then_it_changes_nothing(tokens, service, tmp_path):
+    service.add_many(new_token(), 20, "=A-", by="someone")
+    path = tmp_path / "out.csv"
+    tokens("export", str(path))
+    said = tokens.json("import", str(path), "--known", "update")
+    counts = {"added": 0, "updated": 0, "unchanged": 20, "skipped": 0}
+    assert said == {"success": True, "dry_run": False, **counts}
+
+
+def test_import_when_there_are_no_mistakes_then_all_lines_are_imported(tokens, service, rows):
+    service.add(new_token(value="known", usage_count=1), by="someone")
+    file = "value;usage_count\nknown;9\nnew;3\n"
+    dry = tokens("import", "-", "--dry-run", "--known=update", stdin=file)
+    assert dry.stderr == "Nothing was changed yet.\n"
+    assert [line.split()[0] for line in dry.stdout.splitlines()] == ["1", "1", "0", "0"]
+    assert service.find_by_value("new") is None
+    assert tokens.json("import", "-", "--by", "desk", stdin=file)["skipped"] == 1
+    assert (service.find_by_value("known").usage_count, service.count()) == (1, 2)
+    done = tokens("import", "-", "--known", "update", stdin=file)
+    assert (done.exit_code, done.stderr) == (DONE, "The import is done.\n")
+    assert service.find_by_value("known").usage_count == 9
+    assert [row.user for row in rows(TokenEventRecord) if row.action == "add"] == [
+        "someone",
+        "desk",
+    ]
+
+
+def test_import_when_there_are_mistakes_then_they_are_told_and_nothing_is_imported(tokens, service):
+    service.add(new_token(value="known"), by="someone")
+    lines = ["value,usage_count,valid_from,valid_to", "a,1,,", "b,x\x1b,,", "a,1,,", "c,1"]
+    file = "\n".join([*lines, "known,1,2030-01-02 00:00,2030-01-01 00:00\n"])
+    result = tokens("import", "-", "--known", "update", stdin=file)
+    assert (result.exit_code, result.stdout) == (NO, "")
+    assert result.stderr.splitlines() == [
+        'line 3: usage_count: value is no integer ("x\\x1b")',
+        'line 4: value: stands in line 2 already ("a")',
+        "line 5: file: the row has not as many cells as there are columns",
+        'line 6: valid_from must be before valid_to ("2030-01-02 00:00")',
+        "Mistakes in the file: 4. Nothing was imported",
+    ]
+    said = tokens.json("import", "-", "--dry-run", stdin=file, status=NO)
+    assert (said["success"], said["error"], said["error_code"]) == (False, "invalid_file", 5)
+    assert said["mistakes"][0] == {
+        "line": 3,
+        "column": "usage_count",
+        "cell": "x\x1b",
+        "message": "usage_count: value is no integer",
+    }
+    assert service.count() == 1
+
+
+def test_import_when_there_are_many_mistakes_then_people_see_the_first_ones(tokens):
+    file = "value,usage_count\n" + "".join(f"{number},{'x' * 50}\n" for number in range(150))
+    lines = tokens("import", "-", stdin=file).stderr.splitlines()
+    assert (len(lines), lines[-2]) == (102, "and 50 more")
+    assert lines[0].endswith(f'("{"x" * 40}…")')
+    assert len(tokens.json("import", "-", stdin=file, status=NO)["mistakes"]) == 150
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("", "file: has no column value"),
+        ("value\n", "file: has no row below the names of the columns"),
+        ("value,colour\n1,2\n", "file: has columns that are not known: colour"),
+        (b"value\n\xff\n", "file: is not encoded in UTF-8"),
+        ("value\n" + "x\n" * (MAX_BATCH + 1), "file: has more than 10000 rows"),
+    ],
+)
+def test_import_when_the_file_as_a_whole_is_wrong_then_it_says_so(tokens, file, message):
+    assert_failed(tokens("import", "-", stdin=file), NO, message)
+
+
+# What all commands have in common
+
+
+COMMANDS = [
+    ["add"],
+    ["query", "v"],
+    ["query"],
+    ["consume", "v"],
+    ["export"],
+    ["import", "-"],
+]
+EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+@EVERY_COMMAND
+def test_a_command_when_there_is_no_database_then_it_says_so_and_makes_none(fresh, command):
+    assert_failed(fresh(*command, stdin="value\nx\n"), USAGE, "sql.db.url: there is no file ")
+    assert not (fresh.ini.parent / "tokens.db").exists()
+
+
+@EVERY_COMMAND
+def test_a_command_when_there_are_no_tables_then_it_says_so(fresh, command):
+    with closing(sqlite3.connect(fresh.ini.parent / "tokens.db")) as connection:
+        connection.execute("CREATE TABLE another (x)")
+    message = "sql.db.url: the database has no tables of cone.tokens"
+    assert_failed(fresh(*command, stdin="value\nx\n"), USAGE, message)
+
+
+@EVERY_COMMAND
+def test_a_command_when_the_database_is_of_2_0_then_it_says_so(fresh, command):
+    with closing(sqlite3.connect(fresh.ini.parent / "tokens.db")) as connection:
+        connection.execute("CREATE TABLE tokens (uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR)")
+    result = fresh(*command, stdin="value\nx\n")
+    assert_failed(result, USAGE, "sql.db.url: the database holds tables of cone.tokens 2.0")
+
+
+@EVERY_COMMAND
+def test_a_command_when_the_database_does_not_answer_then_it_may_be_tried_again(fresh, command):
+    (fresh.ini.parent / "tokens.db").write_bytes(b"no database at all" * 500)
+    result = fresh(*command, stdin="value\nx\n")
+    assert (result.exit_code, result.stdout) == (UNAVAILABLE, "")
+    why, message = result.stderr.splitlines()
+    assert "SQLITE_NOTADB" in why
+    assert message == "The token database is busy or not available, try again"
+
+
+def replaced(ini: Path, old: str, new: str) -> CommandLine:
+    ini.write_text(ini.read_text().replace(old, new))
+    return CommandLine(ini)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[app:tokens]", "[app:tokens", "site.ini: is no ini file of a site"),
+        ("[pipeline:main]", "[pipeline:other]", "site.ini: is no ini file of a site"),
+        ("use = egg:cone.app#main", "use = egg:nothing#main", "site.ini: is no ini file of a site"),
+        ("Europe/Vienna", "Europe/Atlantis", "cone.tokens.timezone: there is no time zone"),
+        ("sql.db.url = sqlite:", "sql.db.url = ", "sql.db.url: "),
+        ("tokens.json", "none.json", "none.json: cannot be read: No such file or directory"),
+    ],
+)
+def test_a_command_when_the_ini_file_is_wrong_then_the_key_is_named(started, old, new, message):
+    result = replaced(started.ini, old, new)("add")
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert message in result.stderr
+
+
+def test_a_command_when_the_ini_file_is_missing_then_it_is_wrong_use(tmp_path):
+    result = CommandLine(tmp_path / "none.ini")("query")
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert "none.ini' does not exist" in result.stderr
+
+
+def test_a_command_when_it_has_a_bug_then_it_says_so(started, monkeypatch):
+
+    def broken(*_arguments, **_more):
+        message = "broken on purpose"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(TokenService, "add", broken)
+    result = CliRunner().invoke(main, ["add", str(started.ini), "--json"])
+    assert result.exit_code == BUG
+    assert json.loads(result.stdout)["error"] == "internal_error"
+    assert "broken on purpose" in result.stderr
+
+
+def test_a_command_when_it_is_interrupted_then_its_status_says_so(started, monkeypatch):
+
+    def interrupted(*_arguments, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TokenService, "add", interrupted)
+    assert_failed(started("add"), INTERRUPTED, "Interrupted")
+
+
+# The program itself
+
+
+def run(ini: Path, command: str, *arguments: str, **more) -> subprocess.CompletedProcess[str]:
+    given = [str(PROGRAM), command, str(ini), *arguments]
+    return subprocess.run(
+        given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        **more,
+    )
+
+
+def test_the_program_when_it_is_asked_then_it_tells_version_and_commands():
+    version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith("cone-tokens ")
+    help_ = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True)
+    assert all(name in help_.stdout for name in ("add", "query", "consume", "export", "import"))
+    assert version.stderr == help_.stderr == ""
+
+
+def test_the_program_when_the_site_runs_then_both_see_the_same(serve, tmp_path):
+    client = serve(write_site(tmp_path)).sign_in()
+    ini = tmp_path / "site.ini"
+    added = run(ini, "add", "--value", "v", "--uses", "2")
+    assert (added.returncode, added.stderr) == (DONE, "")
+    answer = client.post("/tokens/consume_token", {"value": "v"}).json
+    assert (answer["token_uid"], answer["usage_count"]) == (added.stdout.strip(), 1)
+    consumed = run(ini, "consume", "v", "--json")
+    assert json.loads(consumed.stdout)["usage_count"] == 0
+    assert client.post("/tokens/consume_token", {"value": "v"}).json["consumed"] is False
+    refused = run(ini, "consume", "v")
+    assert (refused.returncode, refused.stderr) == (NO, "")
+
+
+def test_the_program_when_many_run_at_once_then_no_use_is_granted_twice(tokens, service):
+    service.add(new_token(value="v", usage_count=2), by="someone")
+    arguments = [str(PROGRAM), "consume", str(tokens.ini), "v"]
+    programs = [subprocess.Popen(arguments, stdout=subprocess.DEVNULL) for _ in range(5)]
+    statuses = sorted(program.wait(PATIENCE_S) for program in programs)
+    assert statuses == [DONE, DONE, NO, NO, NO]
+
+
+def test_the_program_when_nobody_reads_its_output_then_it_ends_in_silence(started, own_service):
+    own_service.add_many(new_token(), 5_000, "A-", by="someone")
+    arguments = [str(PROGRAM), "export", str(started.ini)]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        program.stdout.close()
+        assert program.wait(PATIENCE_S) == BROKEN_PIPE
+        assert program.stderr.read() == ""
+
+
+def test_the_program_when_ctrl_c_is_pressed_then_it_ends_and_leaves_no_file(
+    started, own_service, tmp_path
+):
+    own_service.add(new_token(value="v"), by="someone")
+    pipe = tmp_path / "in"
+    os.mkfifo(pipe)
+    arguments = [str(PROGRAM), "import", str(started.ini), str(pipe)]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as program:
+        # It has opened the pipe: it reads, and is at its work.
+        with pipe.open("w"):
+            program.send_signal(signal.SIGINT)
+            assert program.wait(PATIENCE_S) == INTERRUPTED
+        assert program.stderr.read() == "Interrupted\n"
+
+
+def test_the_program_when_stderr_is_a_terminal_then_it_shows_how_far_it_is(
+    started, own_service, tmp_path
+):
+    own_service.add_many(new_token(), 2_000, "A-", by="someone")
+    ours, its = pty.openpty()
+    arguments = [str(PROGRAM), "export", str(started.ini), str(tmp_path / "out.csv")]
+    with subprocess.Popen(arguments, stderr=its) as program:
+        assert program.wait(PATIENCE_S) == DONE
+    os.close(its)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert "Exporting" in shown
+    assert "100%" in shown
+    assert "2,000 tokens" in shown
