@@ -39,6 +39,8 @@ STDOUT: Final = "-"
 
 #: Mistakes that people are told of.
 LISTED: Final = 100
+#: Tokens between two pictures of the progress.
+STEP: Final = 500
 #: Characters of a cell that they see.
 SHOWN: Final = 40
 
@@ -132,7 +134,9 @@ class _Counted:
         for token in self._tokens:
             yield token
             self.count += 1
-            self._move_on(1)
+            if not self.count % STEP:
+                self._move_on(STEP)
+        self._move_on(self.count % STEP)
 
 
 @contextlib.contextmanager
