@@ -59,6 +59,7 @@ def main() -> None:
     check_files(wheel, sdist)
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
         bin_folder = install(wheel, Path(folder))
+        subprocess.run([bin_folder / "cone-tokens", "--version"], check=True)
         with site(bin_folder, Path(folder)) as port:
             check_answers(port)
     print(f"{wheel.name} and {sdist.name} are complete; the wheel starts")
@@ -71,7 +72,8 @@ def check_files(wheel: Path, sdist: Path) -> None:
     require(not absent, f"no such file in the source tree: {absent}")
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     require(not set(package) - in_wheel, f"not in the wheel: {set(package) - in_wheel}")
-    stray = [name for name in in_wheel if not name.startswith(("cone/tokens/", "cone_tokens-"))]
+    ours = ("cone/tokens/", "cone/tokens_command.py", "cone_tokens-")
+    stray = [name for name in in_wheel if not name.startswith(ours)]
     require(not stray, f"not ours, in the wheel: {stray}")
     with tarfile.open(sdist) as archive:
         in_sdist = {name.partition("/")[2] for name in archive.getnames()}
