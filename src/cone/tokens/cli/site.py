@@ -11,6 +11,7 @@ from typing import Any
 from paste.deploy.loadwsgi import APP
 from paste.deploy.loadwsgi import loadcontext
 
+from cone.tokens import schema
 from cone.tokens.config import StartupError
 from cone.tokens.config import TokensConfig
 from cone.tokens.config import read_config
@@ -44,7 +45,16 @@ class Site:
 
     @functools.cached_property
     def database(self) -> Database:
-        """The database of the site.
+        """The database of the site, with the tables of today.
+
+        :raises StartupError: it is none, or of another version.
+        """
+        schema.prepare(self.found_database.engine, auto_upgrade=self.config.auto_upgrade)
+        return self.found_database
+
+    @functools.cached_property
+    def found_database(self) -> Database:
+        """The database of the site as it is.
 
         :raises StartupError: its URL is no URL of a database.
         """
