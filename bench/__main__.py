@@ -21,7 +21,7 @@ from bench.filling import fill
 from bench.filling import some_uids
 from bench.sites import SUBJECTS
 from bench.use_cases import Tokens
-from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.postgres import PostgresServer
 
 #: Tokens whose uids the requests go round.
@@ -86,7 +86,7 @@ def databases(
         if not postgres:
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        on_engine(engine).make_tables()
+        prepare(engine)
         fill(engine, size)
         filled.append(Tokens(url, size, some_uids(engine, SPREAD)))
         engine.dispose()

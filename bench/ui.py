@@ -27,7 +27,7 @@ from sqlalchemy import create_engine
 from bench import report
 from bench.filling import fill
 from bench.filling import fill_log
-from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.conftest import CHROMIUM
 from tests.browser.conftest import NO_CHROMIUM
@@ -127,7 +127,7 @@ def serve(folder: Path, count: int) -> Served:
     engine = create_engine(f"sqlite:///{folder}/tokens.db?timeout=30")
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    on_engine(engine).make_tables()
+    prepare(engine)
     print(f"filling with {count:,} tokens", file=sys.stderr)
     fill(engine, count)
     fill_log(engine, count)

@@ -13,6 +13,7 @@ from prepare import DATABASE
 from prepare import OPERATOR
 from sqlalchemy import create_engine
 
+from cone.tokens import schema
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
@@ -43,8 +44,9 @@ class MovableClock:
 def main() -> None:
     """Fill the database, unless there is something in it."""
     clock = MovableClock()
-    service = on_engine(create_engine(f"sqlite:///{DATABASE}"), clock)
-    service.make_tables()
+    engine = create_engine(f"sqlite:///{DATABASE}")
+    schema.prepare(engine)
+    service = on_engine(engine, clock)
     if service.page(1).tokens:
         print("  The database has tokens already: nothing was added.\n", flush=True)
         return

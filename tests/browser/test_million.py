@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from sqlalchemy import create_engine
 
 from bench.filling import fill
-from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import alert_of
 from tests.browser.conftest import go
@@ -31,7 +31,7 @@ def served(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("million")
     ini = write_site(folder)
     engine = create_engine(f"sqlite:///{folder}/tokens.db?timeout=30")
-    on_engine(engine).make_tables()
+    prepare(engine)
     fill(engine, TOKENS)
     engine.dispose()
     with Served(ini) as site:

@@ -29,6 +29,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy.pool import NullPool
 
+from cone.tokens import schema
 from cone.tokens import spreadsheet
 from cone.tokens import wiring
 from cone.tokens.cli import main
@@ -84,7 +85,7 @@ def _own_logging():
 
 @pytest.fixture(scope="session")
 def made_tables(engine) -> Engine:
-    on_engine(engine).make_tables()
+    schema.prepare(engine)
     return engine
 
 
@@ -116,9 +117,9 @@ def fresh(tmp_path) -> CommandLine:
 def own_service(fresh) -> TokenService:
     """Return the service of the file that ``fresh`` lacks: it is there then, with its tables."""
     url = f"sqlite:///{fresh.ini.parent}/tokens.db"
-    service = on_engine(create_engine(url, poolclass=NullPool))
-    service.make_tables()
-    return service
+    engine = create_engine(url, poolclass=NullPool)
+    schema.prepare(engine)
+    return on_engine(engine)
 
 
 @pytest.fixture
@@ -585,7 +586,7 @@ def test_a_command_when_the_database_is_of_2_0_then_it_says_so(fresh, command):
     with closing(sqlite3.connect(fresh.ini.parent / "tokens.db")) as connection:
         connection.execute("CREATE TABLE tokens (uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR)")
     result = fresh(*command, stdin="value\nx\n")
-    assert_failed(result, USAGE, "sql.db.url: the database holds tables of cone.tokens 2.0")
+    assert_failed(result, USAGE, "sql.db.url: the database is of cone.tokens 2.0; run: ")
 
 
 @EVERY_COMMAND

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.types import NewToken
+from cone.tokens.schema import prepare
 from tests.functional.conftest import serve_twice
 from tests.functional.conftest import write_site
 from tests.functional.courses import open_database
@@ -69,8 +70,8 @@ def test_a_process_when_it_is_killed_under_load_then_what_it_told_is_kept_and_co
 def ledger(tmp_path):
     """A database with a token of two uses and three tries, and what the tries were told."""
     with open_database(f"sqlite:///{tmp_path}/audited.db") as engine:
+        prepare(engine)
         service = on_engine(engine)
-        service.make_tables()
         uid = service.add(NewToken(usage_count=2), by=None)
         calls = [Call(use_case="consume", uid=uid, key=key) for key in ("a", "b", "c")]
         answers = [ask_service(service, call) for call in calls]

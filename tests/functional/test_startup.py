@@ -478,6 +478,33 @@ def test_a_start_when_the_database_is_of_2_0_then_it_is_refused_and_left_alone(
     assert digest(tmp_path) == before
 
 
+MADE_OLDER = "DROP INDEX ix_token_usage_error_code_timestamp; DROP TABLE token_schema"
+
+
+def test_a_start_when_the_database_is_of_an_older_version_then_it_names_the_command(
+    start,
+    site_with,
+    tmp_path,
+):
+    ini = site_with()
+    assert start(ini, code=WORKS).status == 0
+    with closing(sqlite3.connect(tmp_path / "tokens.db")) as connection:
+        connection.executescript(MADE_OLDER)
+    before = digest(tmp_path)
+    assert_refused(start(ini), "sql.db.url", "run: cone-tokens upgrade CONFIG.ini")
+    assert digest(tmp_path) == before
+
+
+def test_a_start_when_it_may_upgrade_the_database_then_it_does(start, site_with, tmp_path):
+    assert start(site_with(), code=WORKS).status == 0
+    with closing(sqlite3.connect(tmp_path / "tokens.db")) as connection:
+        connection.executescript(MADE_OLDER)
+    outcome = start(site_with({"cone.tokens.auto_upgrade": "true"}))
+    assert (outcome.status, outcome.err) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "tokens.db")) as connection:
+        assert connection.execute("SELECT version_num FROM token_schema").fetchall() == [("0002",)]
+
+
 def test_a_start_when_the_database_is_ours_then_it_keeps_everything(start, site_with, tmp_path):
     ini = site_with()
     assert start(ini, code=WORKS).status == 0

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy import text
 
 from bench.filling import fill
-from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.functional.courses import open_database
 
 TOKENS = int(os.environ.get("CONE_TOKENS_PROOF", "1000000"))
@@ -32,7 +32,7 @@ def filled(request, tmp_path_factory) -> Iterator[Engine]:
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").create_database()
     with open_database(url) as engine:
-        on_engine(engine).make_tables()
+        prepare(engine)
         fill(engine, TOKENS)
         with engine.begin() as connection:
             connection.execute(text(LOG))

@@ -2,17 +2,19 @@
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy import create_engine
 from sqlalchemy import delete
 
 from cone.tokens.core.records import Base
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.conftest import QueryRecorder
 
 
 @pytest.fixture(scope="session")
 def made_tables(engine) -> Engine:
-    on_engine(engine).make_tables()
+    prepare(engine)
     return engine
 
 
@@ -22,6 +24,18 @@ def service(made_tables) -> TokenService:
         for table in Base.metadata.sorted_tables:
             connection.execute(delete(table))
     return on_engine(made_tables)
+
+
+@pytest.fixture
+def empty_database(request, tmp_path, database_url):
+    """An engine on a database without tables."""
+    if database_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'empty.db'}?timeout=0.1"
+    else:
+        url = request.getfixturevalue("postgres_server").create_database()
+    engine = create_engine(url, pool_size=20)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

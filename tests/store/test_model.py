@@ -45,13 +45,13 @@ from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.records import TokenRequestRecord
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
 from cone.tokens.core.types import UNSET
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import NewToken
 from cone.tokens.core.types import Operation
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.schema import prepare
 from tests.conftest import EXAMPLES
 from tests.conftest import MovableClock
 
@@ -707,7 +707,7 @@ def timed(made_tables) -> Iterator[Timed]:
         engine = made_tables
         if engine.dialect.name == "postgresql":
             engine = stack.enter_context(clock_of_our_own(engine.url))
-            on_engine(engine).make_tables()
+            prepare(engine)
         timed = Timed(engine)
         yield timed
         timed.empty()

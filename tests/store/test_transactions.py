@@ -1,13 +1,11 @@
 """Whose transaction it is: our own short ones, or one of the host."""
 
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy import event
-from sqlalchemy import inspect
 from sqlalchemy import text
 
 from cone.tokens.core.errors import TokenNotFound
@@ -16,84 +14,16 @@ from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import Base
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.service import within
-from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.core.types import Granted
 from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import Operation
 from cone.tokens.core.types import TokenChanges
+from cone.tokens.schema import prepare
 from tests.factories import new_token
 from tests.privileges import obeying_file_modes
 
 #: The most pages that SQLite knows.
 NO_LIMIT = 4_294_967_294
-OLD_TABLES = """
-CREATE TABLE tokens(uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR, last_used TIMESTAMP,
-    valid_from TIMESTAMP, valid_to TIMESTAMP, usage_count INTEGER, lock_time INTEGER,
-    creator VARCHAR, created TIMESTAMP, modified TIMESTAMP)
-"""
-
-
-@pytest.fixture
-def empty_database(request, tmp_path, database_url):
-    """An engine on a database without tables."""
-    if database_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'empty.db'}?timeout=0.1"
-    else:
-        url = request.getfixturevalue("postgres_server").create_database()
-    engine = create_engine(url, pool_size=20)
-    yield engine
-    engine.dispose()
-
-
-# tables
-
-
-def test_make_tables_when_the_database_is_empty_then_all_are_there(empty_database):
-    on_engine(empty_database).make_tables()
-    assert set(inspect(empty_database).get_table_names()) == set(Base.metadata.tables)
-
-
-def test_make_tables_when_made_by_many_at_once_then_all_succeed(database_url, empty_database):
-    engine = empty_database
-    if engine.dialect.name == "sqlite":
-        engine = create_engine(f"{str(engine.url).partition('?')[0]}?timeout=30")
-    failures = []
-    barrier = threading.Barrier(8)
-
-    def make() -> None:
-        barrier.wait()
-        try:
-            on_engine(engine).make_tables()
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            failures.append(error)
-
-    threads = [threading.Thread(target=make) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    engine.dispose()
-    assert failures == []
-
-
-def test_make_tables_when_they_are_of_an_older_version_then_nothing_is_touched(empty_database):
-    with empty_database.begin() as connection:
-        connection.execute(text(OLD_TABLES))
-    with pytest.raises(OutdatedDatabase):
-        on_engine(empty_database).make_tables()
-    assert inspect(empty_database).get_table_names() == ["tokens"]
-
-
-def test_make_tables_when_an_index_is_missing_then_it_is_made(empty_database):
-    service = on_engine(empty_database)
-    service.make_tables()
-    before = inspect(empty_database).get_indexes("token_usage")
-    with empty_database.begin() as connection:
-        for index in before:
-            connection.execute(text(f"DROP INDEX {index['name']}"))
-    service.make_tables()
-    assert inspect(empty_database).get_indexes("token_usage") == before
-
 
 # a transaction of the host
 
@@ -200,8 +130,8 @@ def test_consume_when_committed_then_sqlite_has_synced_it(service, made_tables):
 
 def test_write_when_the_database_is_locked_for_too_long_then_unavailable(empty_database):
     sqlite_only(empty_database)
+    prepare(empty_database)
     service = on_engine(empty_database)
-    service.make_tables()
     uid = service.add(new_token(), by=None)
     with empty_database.connect() as other:
         other.exec_driver_sql("BEGIN IMMEDIATE")
@@ -214,8 +144,8 @@ def test_write_when_the_database_is_locked_for_too_long_then_unavailable(empty_d
 
 def test_write_when_the_database_is_read_only_then_unavailable(empty_database):
     sqlite_only(empty_database)
+    prepare(empty_database)
     service = on_engine(empty_database)
-    service.make_tables()
     uid = service.add(new_token(), by=None)
     path = empty_database.url.database
     engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
@@ -229,8 +159,8 @@ def test_write_when_the_database_is_read_only_then_unavailable(empty_database):
 
 def test_write_when_the_file_was_read_only_then_it_works_again_by_itself(empty_database):
     sqlite_only(empty_database)
+    prepare(empty_database)
     service = on_engine(empty_database)
-    service.make_tables()
     uid = service.add(new_token(usage_count=3), by=None)
     path = Path(empty_database.url.database)
     empty_database.dispose()  # what is open for writing stays so
@@ -267,8 +197,8 @@ def limited(empty_database):
     def set_limit(pages: int | None) -> None:
         limits.append(pages or NO_LIMIT)
 
+    prepare(empty_database)
     service = on_engine(empty_database)
-    service.make_tables()
     return service, set_limit
 
 
@@ -389,8 +319,8 @@ def test_use_when_the_server_was_away_then_it_works_again_by_itself(request, eng
         pytest.skip("about servers")
     server = request.getfixturevalue("postgres_server")
     own = create_engine(engine.url)
+    prepare(own)
     service = on_engine(own)
-    service.make_tables()
     uid = service.add(new_token(), by=None)
     server.stop()
     with pytest.raises(Unavailable):

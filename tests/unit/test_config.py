@@ -29,6 +29,7 @@ def test_read_config_when_only_what_is_required_is_given_then_the_rest_has_defau
     assert config.settings_path == ("settings", "token_settings")
     assert config.entry_factory is TokenContainer
     assert config.consume_by_get is True
+    assert config.auto_upgrade is False
 
 
 def test_read_config_when_all_is_given_then_all_is_taken():
@@ -37,11 +38,13 @@ def test_read_config_when_all_is_given_then_all_is_taken():
         cone__tokens__entryfactory="builtins.dict",
         cone__tokens__timezone="Asia/Kathmandu",
         cone__tokens__consume_by_get="off",
+        cone__tokens__auto_upgrade="on",
     )
     assert config.settings_path == ("a", "b")
     assert config.entry_factory is dict
     assert config.zone == zoneinfo.ZoneInfo("Asia/Kathmandu")
     assert config.consume_by_get is False
+    assert config.auto_upgrade is True
 
 
 def test_zone_when_the_host_has_none_then_it_is_utc(monkeypatch):
@@ -71,6 +74,7 @@ def test_zone_when_the_host_has_none_then_it_is_utc(monkeypatch):
         ("cone.tokens.timezone", "../etc/passwd"),
         ("cone.tokens.timezone", "CET\0"),
         ("cone.tokens.consume_by_get", "maybe"),
+        ("cone.tokens.auto_upgrade", "maybe"),
     ],
 )
 def test_read_config_when_a_setting_is_wrong_then_one_line_names_its_key(key, value):

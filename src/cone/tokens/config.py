@@ -37,6 +37,7 @@ class TokensConfig:
 
     :ivar settings_path: names from the root to the settings node.
     :ivar zone: naive times are read and times of answers given in it.
+    :ivar auto_upgrade: a start upgrades a database of an older version.
     """
 
     config_file: Path
@@ -44,6 +45,7 @@ class TokensConfig:
     entry_factory: Callable[..., Any]
     zone: datetime.tzinfo
     consume_by_get: bool
+    auto_upgrade: bool
 
 
 def read_config(settings: Mapping[str, str]) -> TokensConfig:
@@ -58,6 +60,7 @@ def read_config(settings: Mapping[str, str]) -> TokensConfig:
         entry_factory=_entry_factory(settings),
         zone=_zone(settings),
         consume_by_get=_flag(settings, "cone.tokens.consume_by_get", default=True),
+        auto_upgrade=_flag(settings, "cone.tokens.auto_upgrade", default=False),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from typing import Any
 
 import cone.app
 import cone.sql
@@ -15,14 +16,13 @@ from pyramid.tweens import EXCVIEW
 from pyramid.viewderivers import INGRESS
 
 from cone.tokens import browser
+from cone.tokens import schema
 from cone.tokens import wiring
 from cone.tokens.config import StartupError
 from cone.tokens.config import TokensConfig
 from cone.tokens.config import read_config
 from cone.tokens.core.errors import Unavailable
-from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
-from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
 from cone.tokens.model import ENTRY
@@ -102,19 +102,18 @@ def _start(config: TokensConfig, settings_file: SettingsFile) -> None:
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
     wiring.install(wiring.Plugin(config, settings_file, on_engine(engine)))
-    _make_tables(wiring.token_service())
+    _prepare_database(engine, config)
     read_user_files()
     _find_settings_node()
 
 
-def _make_tables(service: TokenService) -> None:
+def _prepare_database(engine: Any, config: TokensConfig) -> None:
     try:
-        service.make_tables()
-    except OutdatedDatabase:
+        schema.prepare(engine, auto_upgrade=config.auto_upgrade)
+    except schema.OutdatedDatabase:
         # SQLite takes the files beside the database away when the last connection is closed.
-        cone.sql.session_factory.engine.dispose()
-        problem = "the database holds tables of cone.tokens 2.0 and has to be upgraded first"
-        raise StartupError("sql.db.url", problem) from None
+        engine.dispose()
+        raise
     except Unavailable:
         raise StartupError("sql.db.url", "the database does not answer") from None
 

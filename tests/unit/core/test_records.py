@@ -7,14 +7,15 @@ from sqlalchemy.exc import StatementError
 
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.service import on_engine
+from cone.tokens.schema import prepare
 from tests.factories import new_token
 
 
 @pytest.fixture
 def service(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'tokens.db'}")
+    prepare(engine)
     service = on_engine(engine)
-    service.make_tables()
     yield service
     engine.dispose()
 

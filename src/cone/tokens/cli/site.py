@@ -12,6 +12,7 @@ from typing import Self
 from paste.deploy.loadwsgi import APP
 from paste.deploy.loadwsgi import loadcontext
 
+from cone.tokens import schema
 from cone.tokens.config import StartupError
 from cone.tokens.config import TokensConfig
 from cone.tokens.config import read_config
@@ -19,15 +20,12 @@ from cone.tokens.core.database import Database
 from cone.tokens.core.database import make_database
 from cone.tokens.core.params import Parser
 from cone.tokens.core.service import TokenService
-from cone.tokens.core.store import MissingTables
-from cone.tokens.core.store import OutdatedDatabase
+from cone.tokens.schema import MADE_BY_SITE
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 
 #: Prefix of the settings of the database, as cone.sql has it.
 DATABASE = "sql.db."
-
-_MADE_BY_SITE = "the tables are made when the site starts for the first time"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +42,8 @@ class Site:
 
     def __exit__(self, *_error: object) -> None:
         """Close the connections to the database, where there are any."""
-        if "database" in vars(self):
-            self.database.engine.dispose()
+        if "found_database" in vars(self):
+            self.found_database.engine.dispose()
 
     @functools.cached_property
     def config(self) -> TokensConfig:
@@ -56,39 +54,37 @@ class Site:
         return read_config(self.settings)
 
     @functools.cached_property
-    def database(self) -> Database:
-        """The database of the site.
+    def found_database(self) -> Database:
+        """The database of the site as it is.
 
-        :raises StartupError: its URL is no URL of a database.
+        :raises StartupError: its URL is no URL of a database, or there is no such file.
         """
         _config = self.config
         try:
-            return make_database(self.settings, DATABASE)
+            database = make_database(self.settings, DATABASE)
         except ValueError as error:
             raise StartupError(f"{DATABASE}url", str(error)) from None
+        file = _missing_file(database)
+        if file:
+            raise StartupError(f"{DATABASE}url", f"there is no file {file}; {MADE_BY_SITE}")
+        return database
+
+    @functools.cached_property
+    def database(self) -> Database:
+        """The database of the site, with tables of this version.
+
+        The site makes them, under the user that it runs as.
+
+        :raises StartupError: there are no tables yet, or of another version.
+        :raises Unavailable: the database does not answer.
+        """
+        schema.check(self.found_database.engine)
+        return self.found_database
 
     @functools.cached_property
     def service(self) -> TokenService:
-        """The use cases.
-
-        Its tables are made by the site, under the user that it runs as.
-
-        :raises StartupError: there are no tables yet, or of an older version.
-        :raises Unavailable: the database does not answer.
-        """
-        file = _missing_file(self.database)
-        if file:
-            raise StartupError(f"{DATABASE}url", f"there is no file {file}; {_MADE_BY_SITE}")
-        service = TokenService(self.database)
-        try:
-            service.check_tables()
-        except OutdatedDatabase:
-            problem = "the database holds tables of cone.tokens 2.0 and has to be upgraded first"
-            raise StartupError(f"{DATABASE}url", problem) from None
-        except MissingTables:
-            problem = f"the database has no tables of cone.tokens; {_MADE_BY_SITE}"
-            raise StartupError(f"{DATABASE}url", problem) from None
-        return service
+        """The use cases; else as :attr:`database`."""
+        return TokenService(self.database)
 
     @property
     def parser(self) -> Parser:

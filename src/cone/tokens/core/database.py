@@ -117,6 +117,24 @@ class Database:
             yield Store(connection, self._clock)
 
     @contextlib.contextmanager
+    def connecting(self) -> Iterator[Connection]:
+        """Return a connection for statements of others.
+
+        :raises Unavailable: the database does not answer.
+        """
+        with self._translated_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def changing_tables(self) -> Iterator[Connection]:
+        """Return a connection; what it changes is committed when the block ends, or not at all.
+
+        :raises Unavailable: the database is busy or does not answer; nothing was changed.
+        """
+        with self._translated_errors(), self._writing.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
         try:
             with _translated_errors():

@@ -74,23 +74,6 @@ class TokenService:
         """Take what says what a transaction is; see :func:`on_engine` and :func:`within`."""
         self._database = database
 
-    def make_tables(self) -> None:
-        """Make the tables where they are missing. Several processes may do so at once.
-
-        :raises OutdatedDatabase: they are of an older version, and were not touched.
-        """
-        with self._database.writing() as store:
-            store.make_tables()
-
-    def check_tables(self) -> None:
-        """Find out whether the tables are there, and change nothing.
-
-        :raises OutdatedDatabase: some are of an older version.
-        :raises MissingTables: some are not there.
-        """
-        with self._database.reading() as store:
-            store.check_tables()
-
     def find(self, uid: uuid.UUID) -> Token | None:
         """Return the token with this ``uid``."""
         with self._database.reading() as store:

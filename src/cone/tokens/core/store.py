@@ -9,7 +9,6 @@ SQLite, read once the write lock is held.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -54,7 +53,6 @@ from sqlalchemy import collate
 from sqlalchemy import delete
 from sqlalchemy import func
 from sqlalchemy import insert
-from sqlalchemy import inspect
 from sqlalchemy import literal
 from sqlalchemy import null
 from sqlalchemy import select
@@ -104,9 +102,6 @@ from cone.tokens.core.types import UsagePage
 
 logger = logging.getLogger(__name__)
 
-#: Key of the advisory lock under which PostgreSQL makes the tables; any number that is ours.
-SCHEMA_LOCK: Final = 0x636F6E65746F6B
-
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
 
@@ -123,14 +118,6 @@ T = TypeVar("T")
 
 #: The column that a consumption finds its token by.
 Selector = Literal["uid", "value"]
-
-
-class OutdatedDatabase(Exception):
-    """The database has the tables of an older version; it was not touched."""
-
-
-class MissingTables(Exception):
-    """The database has not all of our tables yet; it was not touched."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -192,42 +179,6 @@ class Store:
     def ping(self) -> None:
         """Ask the database for a sign of life."""
         self._connection.execute(select(1))
-
-    def make_tables(self) -> None:
-        """Make the tables that are missing.
-
-        :raises OutdatedDatabase: the tables are of an older version.
-        """
-        if self._is_postgresql:
-            self._connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock)"),
-                {"lock": SCHEMA_LOCK},
-            )
-        with contextlib.suppress(MissingTables):
-            self.check_tables()
-        Base.metadata.create_all(self._connection)
-        # Those of tables that were there before as well.
-        for table in Base.metadata.sorted_tables:
-            for index in table.indexes:
-                index.create(self._connection, checkfirst=True)
-
-    def check_tables(self) -> None:
-        """Find out whether the tables are those that this version works with.
-
-        :raises OutdatedDatabase: some are of an older version.
-        :raises MissingTables: some are not there.
-        """
-        inspector = inspect(self._connection)
-        tables = Base.metadata.sorted_tables
-        missing = [table for table in tables if not inspector.has_table(table.name)]
-        for table in tables:
-            if table in missing:
-                continue
-            there = {column["name"] for column in inspector.get_columns(table.name)}
-            if not there.issuperset(table.columns.keys()):
-                raise OutdatedDatabase(table.name)
-        if missing:
-            raise MissingTables(missing[0].name)
 
     # Reading
 

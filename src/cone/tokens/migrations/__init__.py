@@ -1,0 +1,14 @@
+"""The versions of the schema, oldest first; Alembic runs what stands in ``versions``.
+
+A revision says what was made then, in its own words: the tables of today are no part of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Table with the version of the schema. Not Alembic's own name: the site's may have one.
+VERSION_TABLE: Final = "token_schema"
+
+#: All revisions, oldest first.
+REVISIONS: Final = ("0001", "0002")

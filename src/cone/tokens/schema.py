@@ -1,0 +1,134 @@
+"""The version of the database's tables: made where there are none, else checked or upgraded.
+
+A start, the command line and the tests all come through :func:`prepare`.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine
+from sqlalchemy import column
+from sqlalchemy import func
+from sqlalchemy import inspect
+from sqlalchemy import select
+from sqlalchemy import table
+
+from cone.tokens import migrations
+from cone.tokens.config import StartupError
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.records import Base
+from cone.tokens.migrations import REVISIONS
+from cone.tokens.migrations import VERSION_TABLE
+
+#: Key of the advisory lock under which PostgreSQL changes the tables; any number that is ours.
+SCHEMA_LOCK: Final = 0x636F6E65746F6B
+
+
+MADE_BY_SITE: Final = "the tables are made when the site starts for the first time"
+
+
+class Schema(enum.Enum):
+    """What a database holds. The value says what to do about it."""
+
+    CURRENT = ""
+    EMPTY = f"the database has no tables of cone.tokens; {MADE_BY_SITE}"
+    OLDER = "the database is of an older version; run: cone-tokens upgrade CONFIG.ini"
+    NEWER = "the database is of a newer version of cone.tokens; install that one"
+    OF_2_0 = (
+        "the database is of cone.tokens 2.0; run: cone-tokens upgrade CONFIG.ini --timezone ZONE"
+    )
+
+
+class OutdatedDatabase(StartupError):
+    """The tables are of another version; they were not touched."""
+
+    def __init__(self, schema: Schema) -> None:
+        """Say what they are, and what to do."""
+        super().__init__("sql.db.url", schema.value)
+        self.schema = schema
+
+
+def prepare(engine: Engine, *, auto_upgrade: bool = False) -> None:
+    """Make the tables of an empty database, and see that those of another one are of today.
+
+    :param auto_upgrade: upgrade an older version of ours. A database of 2.0 never is: what its
+        times mean, and which of double values stays, is for people to say.
+    :raises OutdatedDatabase: the tables are of another version.
+    :raises Unavailable: the database does not answer.
+
+    Concurrency: several processes may do so at once; the first one does the work.
+    """
+    database = Database(engine, utc_now)
+    with database.connecting() as connection:
+        if find(connection) is Schema.CURRENT:
+            return
+    with database.changing_tables() as connection:
+        lock(connection)
+        schema = find(connection)
+        if schema is Schema.EMPTY or (schema is Schema.OLDER and auto_upgrade):
+            migrate(connection)
+        elif schema is not Schema.CURRENT:
+            raise OutdatedDatabase(schema)
+
+
+def check(engine: Engine) -> None:
+    """See that the tables are those of this version, and change nothing.
+
+    :raises OutdatedDatabase: they are not, or there are none.
+    :raises Unavailable: the database does not answer.
+    """
+    with Database(engine, utc_now).connecting() as connection:
+        schema = find(connection)
+    if schema is not Schema.CURRENT:
+        raise OutdatedDatabase(schema)
+
+
+def lock(connection: Connection) -> None:
+    """Keep others from changing the tables until the transaction ends; SQLite does already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+
+
+def find(connection: Connection) -> Schema:
+    """Return what a database holds."""
+    inspector = inspect(connection)
+    there = set(inspector.get_table_names())
+    revision = _revision(connection) if VERSION_TABLE in there else None
+    if revision is not None:
+        return _compared(revision)
+    ours = [table for table in Base.metadata.sorted_tables if table.name in there]
+    for known in ours:
+        columns = {found["name"] for found in inspector.get_columns(known.name)}
+        if not columns.issuperset(known.columns.keys()):
+            return Schema.OF_2_0
+    # From before there were versions.
+    return Schema.OLDER if ours else Schema.EMPTY
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a ``revision``, within the transaction of ``connection``."""
+    # A start that has nothing to do needs none of it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    folder = str(Path(migrations.__file__).parent)
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    versions = table(VERSION_TABLE, column("version_num"))
+    return connection.scalar(select(versions.c.version_num))
+
+
+def _compared(revision: str) -> Schema:
+    if revision not in REVISIONS:
+        return Schema.NEWER
+    return Schema.CURRENT if revision == REVISIONS[-1] else Schema.OLDER
