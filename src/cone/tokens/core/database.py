@@ -317,7 +317,7 @@ def _meaning(error: IntegrityError) -> Exception:
         return ValueTaken()
     if broken in ("pk_token_requests", "UNIQUE constraint failed: token_requests.key_hash"):
         return KeyTaken()
-    if broken in ("pk_token_usage", "pk_token_events"):
+    if broken in ("pk_tokens", "pk_token_usage", "pk_token_events"):
         # What was thought to be lost has come to its end meanwhile: it is there to be found.
         return Interrupted()
     return error
