@@ -9,9 +9,11 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,7 +50,10 @@ class PostgresServer:
     it back, address and data unchanged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, candidates: Sequence[Path] | None = None, settings: str = "") -> None:
+        """Take the folders of binaries to try, best first, and lines for postgresql.conf."""
+        self._candidates = _candidates() if candidates is None else candidates
+        self._settings = settings
         self._folder = Path()
         self._binaries = Path()
         self._guard: subprocess.Popen[bytes] | None = None
@@ -59,7 +64,7 @@ class PostgresServer:
         :raises PostgresUnavailable: none can.
         """
         reasons = []
-        for binaries in _candidates():
+        for binaries in self._candidates:
             try:
                 self._make_folder(binaries)
                 self._make_cluster()
@@ -71,6 +76,7 @@ class PostgresServer:
                 self._remove()
                 raise
             else:
+                self._candidates = [binaries]
                 return self
         raise PostgresUnavailable("; ".join(reasons) or "no server installed, no wheel either")
 
@@ -103,6 +109,36 @@ class PostgresServer:
         """
         self._run("pg_ctl", "stop", "-w", "-m", mode)
 
+    def kill(self) -> None:
+        """End all processes of the server at once, as a power cut would."""
+        pid = (self._folder / "data/postmaster.pid").read_text().split()[0]
+        # The first one starts no others from here on.
+        os.kill(int(pid), signal.SIGSTOP)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *children):
+            os.kill(int(process), signal.SIGKILL)
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the server while it runs."""
+        with self.connect() as connection:
+            change = sql.SQL("ALTER SYSTEM SET {} = {}")
+            connection.execute(change.format(sql.Identifier(name), value))
+            connection.execute("SELECT pg_reload_conf()")
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """Connect to the server, each statement commits itself."""
+        conninfo = f"host={self._folder} port={PORT} user={SUPERUSER} dbname=postgres"
+        return psycopg.connect(conninfo, autocommit=True)
+
+    def standby(self) -> "Standby":
+        """Give a standby of this server, a context manager as well."""
+        return Standby(self)
+
+    @property
+    def folder(self) -> Path:
+        """The folder with data, log and socket."""
+        return self._folder
+
     def url(self, dbname: str = "postgres") -> str:
         """Give the SQLAlchemy address of one of its databases."""
         return f"postgresql+psycopg://{SUPERUSER}@/{dbname}?host={self._folder}&port={PORT}"
@@ -131,7 +167,8 @@ class PostgresServer:
         """Make the data folder and its settings."""
         self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
         with (self._folder / "data/postgresql.conf").open("a") as conf:
-            conf.write(f"{SETTINGS}port = {PORT}\nunix_socket_directories = '{self._folder}'\n")
+            conf.write(f"{SETTINGS}port = {PORT}\n{self._settings}\n")
+            conf.write(f"unix_socket_directories = '{self._folder}'\n")
 
     def _remove(self) -> None:
         """Let the guard do its work now, and wait for it."""
@@ -172,6 +209,31 @@ class PostgresServer:
             group = pwd.getpwnam(UNPRIVILEGED).pw_gid
             identity |= {"user": UNPRIVILEGED, "group": group, "extra_groups": []}
         return identity
+
+
+class Standby(PostgresServer):
+    """A server that follows another one."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__(primary._candidates, primary._settings)
+        self._primary = primary
+
+    def promote(self) -> None:
+        """Make it a server that writes, and wait until it does."""
+        self._run("pg_ctl", "promote", "-w")
+
+    def url(self, dbname: str = "postgres") -> str:
+        """Give the address of whichever of the two writes."""
+        both = f"host={self._primary.folder},{self._folder}&port={PORT},{PORT}"
+        which = "target_session_attrs=read-write&connect_timeout=2"
+        return f"postgresql+psycopg://{SUPERUSER}@/{dbname}?{both}&{which}"
+
+    def _make_cluster(self) -> None:
+        """Copy the primary as it is."""
+        source = ("-h", str(self._primary.folder), "-p", str(PORT), "-U", SUPERUSER)
+        self._run("pg_basebackup", *source, "-R", "--checkpoint=fast", "--no-sync")
+        with (self._folder / "data/postgresql.conf").open("a") as conf:
+            conf.write(f"unix_socket_directories = '{self._folder}'\n")
 
 
 def create_database(base_url: str) -> str:

@@ -309,8 +309,9 @@ def test_use_when_the_database_cannot_be_opened_then_unavailable(tmp_path):
 
 def test_use_when_all_connections_are_taken_then_unavailable(empty_database):
     engine = create_engine(empty_database.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    service = on_engine(engine)
     with engine.connect(), pytest.raises(Unavailable):
-        on_engine(engine).check_database()
+        service.check_database()
     engine.dispose()
 
 

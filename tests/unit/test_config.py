@@ -30,6 +30,7 @@ def test_read_config_when_only_what_is_required_is_given_then_the_rest_has_defau
     assert config.entry_factory is TokenContainer
     assert config.consume_by_get is True
     assert config.auto_upgrade is False
+    assert config.patience.seconds == 10
 
 
 def test_read_config_when_all_is_given_then_all_is_taken():
@@ -82,3 +83,14 @@ def test_read_config_when_a_setting_is_wrong_then_one_line_names_its_key(key, va
         read(**{key.replace(".", "__"): value})
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), (" 2.5 ", 2.5), ("999", 999)])
+def test_read_config_when_a_deadline_is_given_then_use_cases_are_repeated_so_long(text, seconds):
+    assert read(cone__tokens__deadline=text).patience.seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1e3", "1000", "nan", "٣"])
+def test_read_config_when_the_deadline_is_no_number_of_seconds_then_it_is_named(text):
+    with pytest.raises(StartupError, match=r"^cone.tokens.deadline: .* is no number of seconds"):
+        read(cone__tokens__deadline=text)

@@ -30,7 +30,7 @@ HOST = {
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
     ("core.errors", "core.clock", "core.types", "core.params", "core.periods", "core.imports"),
-    ("core.records", "core.lifecycle", "core.prepared"),
+    ("core.records", "core.lifecycle", "core.prepared", "core.retry"),
     ("core.store",),
     ("core.database",),
     ("core.service", "core"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import zoneinfo
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -16,8 +17,12 @@ from pyramid.settings import aslist
 from pyramid.settings import falsey
 from pyramid.settings import truthy
 
+from cone.tokens.core.retry import Patience
+
 DEFAULT_FACTORY = "cone.tokens.model.TokenContainer"
 DEFAULT_SETTINGS_PATH = "settings/token_settings"
+#: Seconds for which a lost database is waited for.
+DEFAULT_DEADLINE = 10
 
 
 class StartupError(SystemExit):
@@ -38,6 +43,7 @@ class TokensConfig:
     :ivar settings_path: names from the root to the settings node.
     :ivar zone: naive times are read and times of answers given in it.
     :ivar auto_upgrade: a start upgrades a database of an older version.
+    :ivar patience: how long a use case is repeated when the database is lost on the way.
     """
 
     config_file: Path
@@ -46,6 +52,7 @@ class TokensConfig:
     zone: datetime.tzinfo
     consume_by_get: bool
     auto_upgrade: bool
+    patience: Patience
 
 
 def read_config(settings: Mapping[str, str]) -> TokensConfig:
@@ -61,6 +68,7 @@ def read_config(settings: Mapping[str, str]) -> TokensConfig:
         zone=_zone(settings),
         consume_by_get=_flag(settings, "cone.tokens.consume_by_get", default=True),
         auto_upgrade=_flag(settings, "cone.tokens.auto_upgrade", default=False),
+        patience=_patience(settings),
     )
 
 
@@ -124,3 +132,11 @@ def _flag(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
     if text not in truthy | falsey:
         raise StartupError(key, f"{text!r} is neither true nor false")
     return text in truthy
+
+
+def _patience(settings: Mapping[str, str]) -> Patience:
+    key = "cone.tokens.deadline"
+    text = settings.get(key, "").strip() or f"{DEFAULT_DEADLINE}"
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text):
+        raise StartupError(key, f"{text!r} is no number of seconds from 0 to 999")
+    return Patience(float(text))

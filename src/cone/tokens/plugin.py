@@ -101,7 +101,8 @@ def _start(config: TokensConfig, settings_file: SettingsFile) -> None:
     engine = cone.sql.session_factory.engine
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
-    wiring.install(wiring.Plugin(config, settings_file, on_engine(engine)))
+    service = on_engine(engine, patience=config.patience)
+    wiring.install(wiring.Plugin(config, settings_file, service))
     _prepare_database(engine, config)
     read_user_files()
     _find_settings_node()

@@ -84,7 +84,7 @@ class Site:
     @functools.cached_property
     def service(self) -> TokenService:
         """The use cases; else as :attr:`database`."""
-        return TokenService(self.database)
+        return TokenService(self.database, self.config.patience)
 
     @property
     def parser(self) -> Parser:

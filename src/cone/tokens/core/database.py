@@ -7,10 +7,14 @@ somebody else commits. Both hand out a :class:`~cone.tokens.core.store.Store` to
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sqlite3
+import uuid
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from typing import Any
 from typing import Final
 from typing import Protocol
 
@@ -25,20 +29,29 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from cone.tokens.core.clock import Clock
 from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.retry import seconds_left
 from cone.tokens.core.store import Store
 
 logger = logging.getLogger(__name__)
 
 #: Execution option of a connection: its transaction takes SQLite's write lock at once.
 WRITES: Final = "cone_tokens_writes"
+
+#: Mark of a connection whose commit may be on one server only.
+UNSURE: Final = "cone_tokens_unsure"
+
+#: A statement may take so long even where the time of its use case is over.
+LEAST_WAIT_S: Final = 1.0
 
 #: The bits of SQLite's error codes that are not detail.
 PRIMARY_CODE: Final = 0xFF
@@ -54,11 +67,20 @@ class TokensDatabase(Protocol):
     def reading(self) -> contextlib.AbstractContextManager[Store]:
         """Return a store to read with."""
 
+    def confirming(self) -> contextlib.AbstractContextManager[Store]:
+        """Return a store: what it finds for update is kept like what it would have written."""
+
     def deciding(self) -> contextlib.AbstractContextManager[Store]:
         """Return a store whose consumption is committed when the block ends."""
 
-    def writing(self) -> contextlib.AbstractContextManager[Store]:
-        """Return a store whose changes are committed together when the block ends."""
+    def writing(
+        self,
+        mark: uuid.UUID | None = None,
+    ) -> contextlib.AbstractContextManager[Store]:
+        """Return a store whose changes are committed together when the block ends.
+
+        :param mark: uid of the first event that is logged.
+        """
 
 
 class Database:
@@ -71,7 +93,8 @@ class Database:
         """Take the ``engine``.
 
         On SQLite listeners on it obey :data:`WRITES`, and let a savepoint of the host be part of
-        a transaction; they touch nothing else.
+        a transaction. On PostgreSQL one watches new connections, see :func:`_watch`; open ones
+        are closed. They touch nothing else.
         """
         self.engine = engine
         self._writing = engine.execution_options(**{WRITES: True})
@@ -81,6 +104,9 @@ class Database:
         if self._is_sqlite:
             event.listen(engine, "begin", _begin_sqlite)
             event.listen(engine, "savepoint", _begin_before_savepoint)
+        elif not event.contains(engine, "connect", _watch):
+            event.listen(engine, "connect", _watch)
+            engine.dispose()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Store]:
@@ -92,13 +118,20 @@ class Database:
             yield Store(connection, self._clock)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
+    def writing(self, mark: uuid.UUID | None = None) -> Iterator[Store]:
         """Return a store; what it changes is committed when the block ends, or not at all.
 
+        :param mark: uid of the first event that is logged.
         :raises Unavailable: the database is busy or does not answer; nothing was changed.
+        :raises Interrupted: it was lost; whether something was changed is not known.
         """
-        with self._translated_errors(), self._writing.begin() as connection:
-            yield Store(connection, self._clock)
+        with (
+            self._translated_errors(),
+            self._writing.connect() as connection,
+            _surely_committed(connection),
+            connection.begin(),
+        ):
+            yield Store(connection, self._clock, mark)
 
     @contextlib.contextmanager
     def deciding(self) -> Iterator[Store]:
@@ -108,13 +141,30 @@ class Database:
         row of a hot token stays locked no longer than that.
 
         :raises Unavailable: the database is busy or does not answer.
+        :raises Interrupted: it was lost; whether something was changed is not known.
         """
         if self._is_sqlite:
             with self.writing() as store:
                 yield store
             return
-        with self._translated_errors(), self._autocommit.connect() as connection:
+        with (
+            self._translated_errors(),
+            self._autocommit.connect() as connection,
+            _surely_committed(connection),
+        ):
             yield Store(connection, self._clock)
+
+    def confirming(self) -> contextlib.AbstractContextManager[Store]:
+        """Return a store to look up with what an earlier transaction has done.
+
+        What is there may be on one server only: a server that was killed, or an administrator,
+        may have ended the wait for the other one. A row that is found for update is written to,
+        and that commit waits anew, for all before it as well.
+
+        :raises Unavailable: the database is busy or does not answer.
+        :raises Interrupted: it was lost.
+        """
+        return self.reading() if self._is_sqlite else self.deciding()
 
     @contextlib.contextmanager
     def connecting(self) -> Iterator[Connection]:
@@ -140,7 +190,9 @@ class Database:
             with _translated_errors():
                 yield
         except Unavailable as error:
-            if _may_be_another_file(error) and isinstance(self.engine.pool, QueuePool):
+            original = getattr(error.__cause__, "orig", None)
+            is_wrong_end = _may_be_another_file(original) or _is_standby(original)
+            if is_wrong_end and isinstance(self.engine.pool, QueuePool):
                 self.engine.dispose()
             raise
 
@@ -166,17 +218,19 @@ class HostTransaction:
             yield Store(self._connection, self._clock)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
+    def writing(self, mark: uuid.UUID | None = None) -> Iterator[Store]:
         """Return a store in a savepoint.
 
+        :param mark: uid of the first event that is logged.
         :raises Unavailable: the database is busy or does not answer.
         """
         with _translated_errors():
             self._hold_sqlite_lock()
             with self._connection.begin_nested():
-                yield Store(self._connection, self._clock)
+                yield Store(self._connection, self._clock, mark)
 
     deciding = writing
+    confirming = reading
 
     def _hold_sqlite_lock(self) -> None:
         # Releasing an outermost savepoint commits on SQLite: a transaction has to be around it.
@@ -217,7 +271,7 @@ def _translated_errors() -> Iterator[None]:
         if not _is_trouble(error):
             raise
         logger.warning("the database does not do its work: %s", _kind(error.orig))
-        raise Unavailable from error
+        raise (Interrupted if _is_interruption(error) else Unavailable) from error
 
 
 def _kind(error: BaseException | None) -> str:
@@ -235,6 +289,27 @@ def _is_trouble(error: DBAPIError) -> bool:
     )
 
 
+#: PostgreSQL's names for: no connection; the server goes down, broke down or comes up; it is a
+#: standby; the transaction met another one and was rolled back.
+_INTERRUPTIONS: Final = ("08", "57P", "25006", "40001", "40P01")
+_STANDBY: Final = "25006"
+
+
+def _is_interruption(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL was lost, or may be found elsewhere: another try may do."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", "")
+    # The driver has no name where no server has answered.
+    no_answer = state is None and isinstance(error, OperationalError)
+    return no_answer or (state or "").startswith(_INTERRUPTIONS)
+
+
+def _is_standby(original: BaseException | None) -> bool:
+    """Return whether a server does not write: its connections were made when it still did."""
+    return getattr(original, "sqlstate", None) == _STANDBY
+
+
 _NOT_ABOUT_THE_FILE: Final = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CONSTRAINT,
@@ -243,13 +318,12 @@ _NOT_ABOUT_THE_FILE: Final = (
 )
 
 
-def _may_be_another_file(error: Unavailable) -> bool:
+def _may_be_another_file(original: BaseException | None) -> bool:
     """Return whether SQLite failed in a way that tells of its file.
 
     Its connections stay with the file that they opened, even when another one has taken its
     place since: new ones have to be opened then.
     """
-    original = getattr(error.__cause__, "orig", None)
     code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_BUSY)
     return code & PRIMARY_CODE not in _NOT_ABOUT_THE_FILE
 
@@ -261,7 +335,60 @@ def _meaning(error: IntegrityError) -> Exception:
         return ValueTaken()
     if broken in ("pk_token_requests", "UNIQUE constraint failed: token_requests.key_hash"):
         return KeyTaken()
+    if broken in ("pk_tokens", "pk_token_usage", "pk_token_events"):
+        # What was thought to be lost has come to its end meanwhile: it is there to be found.
+        return Interrupted()
     return error
+
+
+# PostgreSQL with a standby: a commit counts when the standby has it.
+
+
+@contextlib.contextmanager
+def _surely_committed(connection: Connection) -> Iterator[None]:
+    """Take no commit for one whose wait for a standby was cancelled.
+
+    :raises Interrupted: it was. The connection is not used again.
+    """
+    yield
+    if connection.info.get(UNSURE):
+        logger.warning("somebody cancelled the wait for a standby: the commit does not count")
+        connection.invalidate()
+        raise Interrupted
+
+
+def _watch(driver: Any, record: Any) -> None:
+    """Watch a new connection: for cancelled waits, and for the end of the use case's time."""
+    record.info.pop(UNSURE, None)
+    driver.add_notice_handler(functools.partial(_note_cancelled_wait, record.info))
+    # Less than a warning may be left out, a warning not: the role or the database may say so.
+    driver.execute("SET client_min_messages = notice")
+    driver.commit()
+    driver.wait = functools.partial(_wait, driver, driver.wait)
+
+
+def _note_cancelled_wait(info: dict[str, Any], notice: Any) -> None:
+    # The text comes in the language of the server; the place in its source is the same in all.
+    if notice.source_function == "SyncRepWaitForLSN":
+        info[UNSURE] = True
+
+
+def _wait(driver: Any, wait: Callable[..., Any], steps: Any, *args: Any, **kwargs: Any) -> Any:
+    """Wait for a server, but no longer than the use case may take.
+
+    A commit may wait for a standby for ever. To cancel that would pass for success: the
+    connection is closed instead.
+    """
+    left = seconds_left()
+    if left is None:
+        return wait(steps, *args, **kwargs)
+    kwargs["timeout"] = max(left, LEAST_WAIT_S)
+    try:
+        return wait(steps, *args, **kwargs)
+    except Exception:
+        if (seconds_left() or 0) <= 0:
+            driver.close()
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -17,7 +17,7 @@ slug                      code  raised as, or the reason of a refusal
 ``count_changed``         -     :class:`CountChanged`
 ``idempotency_conflict``  -     :class:`IdempotencyConflict`
 ``value_too_long_for_qr`` -     :class:`ValueTooLongForQr`
-``unavailable``           -     :class:`Unavailable`
+``unavailable``           -     :class:`Unavailable`, :class:`Interrupted`
 ========================  ====  ==================================================
 
 Slugs and codes are stable, the outside relies on them (contract 3).
@@ -164,13 +164,17 @@ class ValueTooLongForQr(TokenError):
 
 
 class Unavailable(TokenError):
-    """The database is busy or away. Nothing was changed; try again."""
+    """The database is busy or away. Nothing was changed, except as :class:`Interrupted` says."""
 
     slug = "unavailable"
 
     def __init__(self) -> None:
         """Tell nothing of the database."""
         super().__init__("The token database is busy or not available, try again")
+
+
+class Interrupted(Unavailable):
+    """The database was lost on the way: whether the change was made is not known."""
 
 
 def _shortened(text: object, limit: int = 64) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+import functools
 import secrets
 import uuid
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from cone.tokens.core.database import KeyTaken
 from cone.tokens.core.database import TokensDatabase
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import IdempotencyConflict
+from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.imports import Plan
@@ -34,6 +36,8 @@ from cone.tokens.core.params import check_window
 from cone.tokens.core.params import invalid_receipt
 from cone.tokens.core.params import too_many_tokens
 from cone.tokens.core.periods import edges
+from cone.tokens.core.retry import NEVER
+from cone.tokens.core.retry import Patience
 from cone.tokens.core.store import RecordedAnswer
 from cone.tokens.core.store import Selector
 from cone.tokens.core.store import Store
@@ -65,19 +69,23 @@ class TokenService:
     """Issues, looks up, consumes, changes and deletes tokens.
 
     Every method raises :class:`~cone.tokens.core.errors.Unavailable` where the database is busy
-    or away; nothing is changed then.
+    or away; nothing is changed then. Where it is lost on the way, a method is repeated, with the
+    same receipt or the same event, so that nothing is done twice.
 
     Concurrency: safe to share among threads. Whatever returns is on disk.
     """
 
-    def __init__(self, database: TokensDatabase) -> None:
-        """Take what says what a transaction is; see :func:`on_engine` and :func:`within`."""
+    def __init__(self, database: TokensDatabase, patience: Patience = NEVER) -> None:
+        """Take what says what a transaction is; see :func:`on_engine` and :func:`within`.
+
+        :param patience: how long a lost database is waited for.
+        """
         self._database = database
+        self._patience = patience
 
     def find(self, uid: uuid.UUID) -> Token | None:
         """Return the token with this ``uid``."""
-        with self._database.reading() as store:
-            return store.find("uid", uid)
+        return self._read(lambda store: store.find("uid", uid))
 
     def get(self, uid: uuid.UUID) -> Token:
         """Return the token with this ``uid``.
@@ -91,8 +99,7 @@ class TokenService:
 
     def find_by_value(self, value: str) -> Token | None:
         """Return the token with this ``value``; case and spaces count."""
-        with self._database.reading() as store:
-            return store.find("value", value)
+        return self._read(lambda store: store.find("value", value))
 
     def find_many(
         self,
@@ -110,8 +117,8 @@ class TokenService:
         """
         if not isinstance(which, TokenFilter) and len(which) > MAX_BATCH:
             raise too_many_tokens()
-        with self._database.reading() as store:
-            return _counted(store.find_many(which, MAX_BATCH + 1, sort), expected_count)
+        tokens = self._read(lambda store: store.find_many(which, MAX_BATCH + 1, sort))
+        return _counted(tokens, expected_count)
 
     def page(
         self,
@@ -126,16 +133,18 @@ class TokenService:
 
         A token that does not exist counts as not named.
         """
-        with self._database.reading() as store:
-            return store.page(size, matching=matching, sort=sort, after=after, before=before)
+        return self._read(
+            lambda store: store.page(
+                size, matching=matching, sort=sort, after=after, before=before
+            ),
+        )
 
     def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
         """Return how many tokens there are for which the filter holds.
 
         None: more than :data:`MAX_BATCH`.
         """
-        with self._database.reading() as store:
-            return store.count(matching)
+        return self._read(lambda store: store.count(matching))
 
     def counted_page(self, query: TokenQuery) -> tuple[TokenPage, int | None]:
         """Return a page, and how many tokens there are in all, as :meth:`count` has it."""
@@ -166,8 +175,8 @@ class TokenService:
             return
         place = None
         while True:
-            with self._database.reading() as store:
-                tokens, place = store.window(which, sort, place)
+            window = functools.partial(Store.window, matching=which, sort=sort, place=place)
+            tokens, place = self._read(window)
             yield from tokens
             if place is None:
                 return
@@ -179,13 +188,16 @@ class TokenService:
         :raises TokenNotFound: there is no such token.
         :raises InvalidParameter: ``before`` is no receipt of this token.
         """
-        with self._database.reading() as store:
+
+        def read(store: Store) -> UsagePage:
             if store.find("uid", uid) is None:
                 raise TokenNotFound(uid)
             try:
                 return store.usages(uid, limit, before)
             except LookupError:
                 raise invalid_receipt() from None
+
+        return self._read(read)
 
     def statistics(
         self,
@@ -199,19 +211,17 @@ class TokenService:
         :param last: the last day; it belongs to the time.
         :param zone: whose clocks tell hours and days.
         """
-        with self._database.reading() as store:
-            return store.statistics(edges(first, last, step, zone))
+        return self._read(lambda store: store.statistics(edges(first, last, step, zone)))
 
     def check_key(self, key: IdempotencyKey) -> None:
         """Refuse a key that is bound to another request.
 
         :raises IdempotencyConflict: it is.
         """
-        with self._database.reading() as store:
-            _recorded(store, key)
+        self._read(lambda store: _recorded(store, key))
 
     def check_database(self) -> None:
-        """Ask the database for a sign of life.
+        """Ask the database for a sign of life, once.
 
         :raises Unavailable: there is none.
         """
@@ -282,8 +292,7 @@ class TokenService:
 
     def check_import(self, rows: Sequence[ImportRow], known: Known) -> ImportReport:
         """Return what :meth:`import_tokens` would do right now, and change nothing."""
-        with self._database.reading() as store:
-            return _planned(store, rows, known, for_update=False).report
+        return self._read(lambda store: _planned(store, rows, known, for_update=False).report)
 
     def import_tokens(
         self,
@@ -303,22 +312,21 @@ class TokenService:
         :raises IdempotencyConflict: the key belongs to another request.
         """
 
-        def work() -> ImportReport:
-            with self._database.writing() as store:
-                recorded = _recorded(store, key) if key else None
-                if recorded:
-                    return ImportReport(**recorded.answer)
-                planned = _planned(store, rows, known, for_update=True)
-                report = planned.report
-                if not report.mistakes:
-                    store.bind_key(key, _numbers(report))
-                    _carry_out(store, planned, by)
+        def work(store: Store) -> ImportReport:
+            recorded = _recorded(store, key, for_update=True) if key else None
+            if recorded:
+                return ImportReport(**recorded.answer)
+            planned = _planned(store, rows, known, for_update=True)
+            report = planned.report
+            if not report.mistakes:
+                store.bind_key(key, _numbers(report))
+                _carry_out(store, planned, by)
             return report
 
         def repeat(_store: Store, answer: dict[str, Any]) -> ImportReport:
             return ImportReport(**answer)
 
-        return self._once(key, work, repeat)
+        return self._write(work, key, repeat)
 
     def update(
         self,
@@ -336,7 +344,8 @@ class TokenService:
         :raises InvalidParameter: the window ends before it begins.
         :raises ValueTaken: another token has the value.
         """
-        with self._database.writing() as store:
+
+        def work(store: Store) -> Token:
             token = store.find("uid", uid, for_update=True)
             if token is None:
                 raise TokenNotFound(uid)
@@ -351,6 +360,9 @@ class TokenService:
                 changed["value"] = str(uid)
             if changed:
                 store.update([token], changed, actor=by)
+            return token
+
+        self._write(work)
 
     def update_many(
         self,
@@ -370,7 +382,8 @@ class TokenService:
             of one would end before it begins.
         """
         changed = changes.given()
-        with self._database.writing() as store:
+
+        def work(store: Store) -> int:
             tokens = _chosen(store, which, expected_count)
             for token in tokens:
                 check_window(
@@ -379,7 +392,9 @@ class TokenService:
                 )
             if tokens and changed:
                 store.update(tokens, changed, actor=by)
-        return len(tokens)
+            return len(tokens)
+
+        return self._write(work)
 
     def delete(self, uid: uuid.UUID, *, by: Actor) -> None:
         """Delete the token; its usage log stays.
@@ -402,11 +417,21 @@ class TokenService:
         :raises CountChanged: there are not as many as expected.
         :raises InvalidParameter: a filter means more than :data:`MAX_BATCH` tokens.
         """
-        with self._database.writing() as store:
+
+        def work(store: Store) -> int:
             tokens = _chosen(store, which, expected_count)
             if tokens:
                 store.delete(tokens, actor=by)
-        return len(tokens)
+            return len(tokens)
+
+        return self._write(work)
+
+    def _read(self, read: Callable[[Store], T]) -> T:
+        def work() -> T:
+            with self._database.reading() as store:
+                return read(store)
+
+        return self._patience.persist(work)
 
     def _consume(
         self,
@@ -415,14 +440,20 @@ class TokenService:
         by: Actor,
         key: IdempotencyKey | None,
     ) -> Outcome:
+        receipt = uuid.uuid4()
+
         def consume() -> Outcome:
             with self._database.deciding() as store:
-                return store.consume(selector, sought, actor=by, key=key)
+                return store.consume(selector, sought, receipt=receipt, actor=by, key=key)
 
         def repeat(store: Store, answer: dict[str, Any]) -> Outcome | None:
             return store.find_outcome(uuid.UUID(answer["receipt"]))
 
-        return self._once(key, consume, repeat)
+        def found() -> Outcome | None:
+            with self._database.confirming() as store:
+                return store.find_outcome(receipt)
+
+        return self._patience.persist(lambda: self._once(key, consume, repeat), found)
 
     def _add(
         self,
@@ -434,22 +465,53 @@ class TokenService:
             check_window(token.valid_from, token.valid_to)
         uids = [uuid.uuid4() for _ in tokens]
 
-        def add() -> list[uuid.UUID]:
-            with self._database.writing() as store:
-                store.bind_key(key, {"token_uids": [str(uid) for uid in uids]})
-                store.add(list(zip(uids, tokens, strict=True)), actor=by)
+        def add(store: Store) -> list[uuid.UUID]:
+            store.bind_key(key, {"token_uids": [str(uid) for uid in uids]})
+            store.add(list(zip(uids, tokens, strict=True)), actor=by)
             return uids
 
         def repeat(_store: Store, answer: dict[str, Any]) -> list[uuid.UUID]:
             return [uuid.UUID(uid) for uid in answer["token_uids"]]
 
-        return self._once(key, add, repeat)
+        return self._write(add, key, repeat)
+
+    def _write(
+        self,
+        write: Callable[[Store], T],
+        key: IdempotencyKey | None = None,
+        repeat: Callable[[Store, dict[str, Any]], T | None] | None = None,
+    ) -> T:
+        """Return what comes of ``write``, whose changes are committed together, and once.
+
+        The mark of a try is the uid of its first event. Where a try has got as far as that, the
+        mark of the ones before it is not there: their changes were rolled back.
+        """
+        mark = uuid.uuid4()
+        last: list[T] = []
+
+        def work() -> T:
+            with self._database.writing(mark) as store:
+                result = write(store)
+                if store.has_marked:
+                    last[:] = [result]
+                elif last and store.has_event(mark):
+                    # A try came to its end behind our back, and left nothing to do.
+                    raise Interrupted
+            return result
+
+        def found() -> T | None:
+            if not last:
+                return None
+            with self._database.confirming() as store:
+                return last[0] if store.has_event(mark) else None
+
+        return self._patience.persist(lambda: self._once(key, work, repeat), found)
 
     def _once(
         self,
         key: IdempotencyKey | None,
         work: Callable[[], T],
-        repeat: Callable[[Store, dict[str, Any]], T | None],
+        repeat: Callable[[Store, dict[str, Any]], T | None] | None,
     ) -> T:
         """Return the outcome of ``work``, or of the first request with the same key.
 
@@ -459,10 +521,10 @@ class TokenService:
         try:
             return work()
         except (KeyTaken, TokenNotFound):
-            if key is None:
+            if key is None or repeat is None:
                 raise
-            with self._database.reading() as store:
-                recorded = _recorded(store, key)
+            with self._database.confirming() as store:
+                recorded = _recorded(store, key, for_update=True)
                 outcome = repeat(store, recorded.answer) if recorded else None
             if outcome is None:
                 raise
@@ -508,20 +570,29 @@ def _numbers(report: ImportReport) -> dict[str, int]:
     return {name: getattr(report, name) for name in names}
 
 
-def _recorded(store: Store, key: IdempotencyKey) -> RecordedAnswer | None:
+def _recorded(
+    store: Store,
+    key: IdempotencyKey,
+    *,
+    for_update: bool = False,
+) -> RecordedAnswer | None:
     """Return the answer that ``key`` is bound to.
 
     :raises IdempotencyConflict: to another request.
     """
-    recorded = store.find_answer(key)
+    recorded = store.find_answer(key, for_update=for_update)
     if recorded and not recorded.is_same_request:
         raise IdempotencyConflict from None
     return recorded
 
 
-def on_engine(engine: Engine, clock: Clock = utc_now) -> TokenService:
+def on_engine(
+    engine: Engine,
+    clock: Clock = utc_now,
+    patience: Patience = NEVER,
+) -> TokenService:
     """Return a service that commits each use case by itself."""
-    return TokenService(Database(engine, clock))
+    return TokenService(Database(engine, clock), patience)
 
 
 def within(connection: Connection, clock: Clock = utc_now) -> TokenService:

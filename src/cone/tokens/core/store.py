@@ -153,11 +153,20 @@ class Store:
     """The statements, on one connection.
 
     :param connection: inside the transaction that the statements belong to.
+    :param mark: uid of the first event that is logged; None: any.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        mark: uuid.UUID | None = None,
+    ) -> None:
         """Take the connection; on SQLite the time of all statements is read here."""
         self._connection = connection
+        self._mark = mark
+        #: Whether an event was logged, so that the mark is there.
+        self.has_marked = False
         self._dialect = connection.dialect
         self._is_postgresql = self._dialect.name == "postgresql"
         #: Ours; None where the database's clock counts.
@@ -364,34 +373,46 @@ class Store:
         usages = tuple(_usage(row) for row in rows[:limit])
         return UsagePage(usages=usages, next=usages[-1].receipt if len(rows) > limit else None)
 
-    def find_answer(self, key: IdempotencyKey) -> RecordedAnswer | None:
+    def find_answer(
+        self,
+        key: IdempotencyKey,
+        *,
+        for_update: bool = False,
+    ) -> RecordedAnswer | None:
         """Return the answer that ``key`` is bound to, None where it is not bound.
 
         SQL: 1 statement.
         """
-        row = self._connection.execute(
-            select(TokenRequestRecord.fingerprint, TokenRequestRecord.answer).where(
-                TokenRequestRecord.key_hash == _key_hash(key),
-            ),
-        ).one_or_none()
+        statement = select(TokenRequestRecord.fingerprint, TokenRequestRecord.answer)
+        statement = statement.where(TokenRequestRecord.key_hash == _key_hash(key))
+        if for_update:
+            statement = statement.with_for_update()
+        row = self._connection.execute(statement).one_or_none()
         if row is None:
             return None
         return RecordedAnswer(row.fingerprint == _fingerprint(key), json.loads(row.answer))
 
     def find_outcome(self, receipt: uuid.UUID) -> Outcome | None:
-        """Return the outcome of the consumption with this ``receipt``.
+        """Return the outcome of the consumption with this ``receipt``, found for update.
 
         SQL: 1 statement.
         """
-        row = self._connection.execute(
-            select(TokenUsageRecord.__table__).where(TokenUsageRecord.uid == receipt),
-        ).one_or_none()
+        sought = select(TokenUsageRecord.__table__).where(TokenUsageRecord.uid == receipt)
+        row = self._connection.execute(sought.with_for_update()).one_or_none()
         if row is None:
             return None
         denial = Denial.from_code(row.error_code)
         if denial:
             return Denied(token_uid=row.token_uid, denial=denial, receipt=receipt)
         return Granted(token_uid=row.token_uid, usage_count=row.usage_count, receipt=receipt)
+
+    def has_event(self, mark: uuid.UUID) -> bool:
+        """Return whether there is an event with this uid, found for update.
+
+        SQL: 1 statement.
+        """
+        sought = select(TokenEventRecord.uid).where(TokenEventRecord.uid == mark)
+        return self._connection.scalar(sought.with_for_update()) is not None
 
     # Consuming
 
@@ -400,16 +421,20 @@ class Store:
         by: Selector,
         sought: object,
         *,
+        receipt: uuid.UUID,
         actor: Actor,
         key: IdempotencyKey | None,
     ) -> Outcome:
         """Take one use of the token whose uid or value is ``sought``, and log the try.
+
+        :param receipt: a new one. What has it already is not done again.
 
         The database is the judge: the update carries the whole lifecycle rule. Where it finds
         nothing, the token tells why; a token that could be consumed by then is tried again.
 
         :raises TokenNotFound: there is none; nothing is logged.
         :raises KeyTaken: ``key`` is bound; nothing is changed.
+        :raises Interrupted: the receipt is there; nothing is changed.
         :raises Unavailable: no reason was found in :data:`ATTEMPTS` tries.
 
         SQL without a key: granted 1 statement on PostgreSQL, 2 elsewhere; denied 3.
@@ -417,7 +442,6 @@ class Store:
         """
         if _holds_nul(sought):
             raise TokenNotFound
-        receipt = uuid.uuid4()
         for _attempt in range(ATTEMPTS):
             granted = self._grant(by, sought, receipt=receipt, actor=actor, key=key)
             if granted:
@@ -603,7 +627,11 @@ class Store:
         )
 
     def _log_events(self, events: Iterable[dict[str, Any]]) -> None:
-        self._insert(TokenEventRecord, events, "timestamp")
+        rows = list(events)
+        if self._mark and not self.has_marked:
+            rows[0]["uid"] = self._mark
+        self._insert(TokenEventRecord, rows, "timestamp")
+        self.has_marked = True
 
     def _insert(
         self,
