@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cone.tokens.cli.purge import purge
 from cone.tokens.cli.tokens import add
 from cone.tokens.cli.tokens import consume
 from cone.tokens.cli.tokens import query
@@ -19,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (add, consume, query, verify):
+for command in (add, consume, purge, query, verify):
     main.add_command(command)

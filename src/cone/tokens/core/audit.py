@@ -25,6 +25,7 @@ from collections.abc import Generator
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 from typing import Final
@@ -100,6 +101,7 @@ class Event(NamedTuple):
     time: datetime.datetime
     old: str | None
     new: str | None
+    uid: uuid.UUID
 
 
 class Use(NamedTuple):
@@ -245,16 +247,116 @@ def _state(values: Mapping[str, Any], *, is_new: bool) -> _State:
     return state
 
 
+def _raw_values(text: str | None) -> dict[str, Any] | None:
+    """Return what an event tells of a token; None where it is not readable."""
+    try:
+        values = json.loads(text or "")
+    except ValueError:
+        return None
+    is_whole = isinstance(values, dict) and values.keys() >= set(_FIELDS)
+    return values if is_whole else None
+
+
 def _values(text: str | None) -> dict[str, Any] | None:
     """Return what an event tells of a token, times as times; None where it is not readable."""
+    values = _raw_values(text)
+    if values is None:
+        return None
     try:
-        values: dict[str, Any] = json.loads(text or "")
         for name in _TIMES:
             if values.get(name) is not None:
                 values[name] = datetime.datetime.fromisoformat(values[name])
-        return values if values.keys() >= set(_FIELDS) else None
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError):
         return None
+    return values
+
+
+# Marks of purged history
+
+
+def purge_mark(
+    events: Sequence[Event],
+    version: int,
+    last_grant: Use | None = None,
+) -> dict[str, Any] | None:
+    """Return what a mark tells that stands for the history of a token up to ``version``.
+
+    None: there is a mark that goes as far, or nothing to tell.
+
+    :param events: all that there are of the token.
+    :param last_grant: the last use in that history that no mark stands for yet.
+    """
+    told = {_reach(event): values for event in events if (values := _raw_values(event.new))}
+    marked = mark_reach(events)
+    known = [reach for reach in told if reach <= version]
+    if marked >= version or not known:
+        return None
+    values = {name: told[max(known)][name] for name in _FIELDS} | {"version": version}
+    if last_grant:
+        return values | {
+            "usage_count": last_grant.usage_count,
+            "last_used": last_grant.time.isoformat(),
+        }
+    first = marked or min(known)
+    if events[0].action == "add" or "last_used" in told[first]:
+        values["last_used"] = told[first].get("last_used")
+    return values
+
+
+def mark_reach(events: Sequence[Event]) -> int:
+    """Return the version up to which a mark stands for the history; 0: there is none."""
+    return max((_reach(event) for event in events if event.action == PURGE), default=0)
+
+
+def _reach(event: Event) -> int:
+    """Return the version that a token has after an event."""
+    if event.action != PURGE:
+        return event.version
+    values = _raw_values(event.new) or {}
+    version = values.get("version")
+    return version if isinstance(version, int) else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OldEvents:
+    """Events of a token that may go.
+
+    :ivar reach: the version up to which a mark has to stand for its history.
+    :ivar is_whole: nothing of the token has to stay.
+    """
+
+    events: tuple[Event, ...]
+    reach: int
+    is_whole: bool
+
+    @property
+    def count(self) -> int:
+        """How many they are, without marks."""
+        return sum(event.action != PURGE for event in self.events)
+
+
+def old_events(
+    events: Sequence[Event],
+    before: datetime.datetime,
+    first_grant: int | None,
+) -> OldEvents:
+    """Return which of the events of a token may go.
+
+    How a token began stays as long as it or its deletion does. What happened after a use that
+    stays, stays too.
+
+    :param events: all that there are of the token.
+    :param before: events that are older may go.
+    :param first_grant: version of the first use that stays.
+    """
+    old = [event for event in events if event.time < before and event.action != PURGE]
+    if any(event.action == "delete" for event in old):
+        return OldEvents(tuple(events), 0, is_whole=True)
+    limit = BEHIND if first_grant is None else first_grant
+    going = tuple(
+        event for event in old if event.action not in BEGINNINGS and event.version < limit
+    )
+    return OldEvents(going, max((event.version for event in going), default=0), is_whole=False)
 
 
 class _History:

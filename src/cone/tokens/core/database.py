@@ -121,6 +121,11 @@ class Database:
         with self._translated_errors(), self._autocommit.connect() as connection:
             yield Store(connection, self._clock)
 
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether a transaction that writes keeps all others from writing."""
+        return self._is_sqlite
+
     @contextlib.contextmanager
     def surveying(self) -> Iterator[Upkeep]:
         """Return what reads whole tables, all as they were when the first statement began.

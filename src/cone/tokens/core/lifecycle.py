@@ -134,6 +134,16 @@ def has_expired(time: SqlTime) -> ColumnElement[bool]:
     return not_(rule.clause(time))
 
 
+def was_used_up(time: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens whose last use was taken before ``time``.
+
+    Not those that are issued without uses, to be given some later.
+    """
+    (rule,) = (rule for rule in RULES if rule.status is Status.EXHAUSTED)
+    rests_since = (TokenRecord.last_used < time, TokenRecord.modified < time)
+    return and_(not_(rule.clause(time)), *rests_since)
+
+
 def is_in_window(time: SqlTime) -> ColumnElement[bool]:
     """Return the condition that selects the tokens whose window has ``time`` in it."""
     edges = (rule for rule in RULES if rule.denial is Denial.OUT_OF_TIME_RANGE)
