@@ -6,8 +6,10 @@ import dataclasses
 
 import click
 
+from cone.tokens.cli.command import Exit
 from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
+from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
 from cone.tokens.core.maintenance import BATCH
 from cone.tokens.core.maintenance import Maintenance
@@ -77,7 +79,8 @@ def purge(
     """
     if not any(days.values()):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in CHOICES)
-        raise click.UsageError(f"Nothing is chosen: give one or more of {options}.")
+        message = f"Nothing is chosen: give one or more of {options}"
+        fail(output, Exit.USAGE, "wrong_use", message)
     plan = PurgePlan(**days, batch=batch, by=ACTOR, is_dry=dry_run)
     with output.progress("Purging", None) as advance:
         purged = Maintenance(site.database).purge(plan, advance)
