@@ -70,6 +70,75 @@ LOG = """
 """
 
 
+#: The beginning of each token, as the service writes it.
+BEGINNINGS = {
+    "sqlite": """
+        INSERT INTO token_events (uid, token_uid, action, timestamp, "user", new_values, version)
+        SELECT
+            uid, uid, 'add', created, creator,
+            json_object(
+                'value', value, 'valid_from', NULL, 'valid_to', NULL,
+                'usage_count', usage_count, 'lock_time', lock_time, 'enabled', json('true')
+            ),
+            1
+        FROM tokens
+    """,
+    "postgresql": """
+        INSERT INTO token_events (uid, token_uid, action, timestamp, "user", new_values, version)
+        SELECT
+            uid, uid, 'add', created, creator,
+            json_build_object(
+                'value', value, 'valid_from', NULL, 'valid_to', NULL,
+                'usage_count', usage_count, 'lock_time', lock_time, 'enabled', true
+            )::text,
+            1
+        FROM tokens
+    """,
+}
+
+#: Uses of all tokens in turn, a month apart.
+ROUND = {
+    "sqlite": """
+        INSERT INTO token_usage
+            (uid, token_uid, token_value, timestamp, "user", usage_count, version)
+        SELECT
+            lower(hex(randomblob(16))), uid, value,
+            strftime('%Y-%m-%d %H:%M:%S.000000', created, (:number * 30) || ' days'),
+            'someone', usage_count, :number + 1
+        FROM tokens
+        ORDER BY created
+    """,
+    "postgresql": """
+        INSERT INTO token_usage
+            (uid, token_uid, token_value, timestamp, "user", usage_count, version)
+        SELECT
+            gen_random_uuid(), uid, value, created + :number * interval '30 days',
+            'someone', usage_count, :number + 1
+        FROM tokens
+        ORDER BY created
+    """,
+}
+LAST_ROUND = """
+    UPDATE tokens SET version = :number + 1, last_used = (
+        SELECT timestamp FROM token_usage WHERE token_uid = tokens.uid AND version = :number + 1
+    )
+"""
+
+
+def fill_histories(engine: Engine, uses: int) -> None:
+    """Give all tokens of a database that :func:`fill` has filled a history."""
+    kind = engine.dialect.name
+    with engine.begin() as connection:
+        if kind == "postgresql":
+            connection.exec_driver_sql("SET LOCAL TimeZone = 'UTC'")
+        connection.execute(text(BEGINNINGS[kind]))
+        for number in range(1, uses + 1):
+            connection.execute(text(ROUND[kind]), {"number": number})
+        connection.execute(text(LAST_ROUND), {"number": uses})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql({"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE"}[kind])
+
+
 def fill_log(engine: Engine, count: int) -> None:
     """Add ``count`` tries to the log of an SQLite database that has a token."""
     with engine.begin() as connection:

@@ -57,6 +57,19 @@ SUBJECTS: dict[str, dict[str, str]] = {
 }
 
 
+def memory_mib(pid: int | str, figure: str) -> float:
+    """Return how much memory a process has.
+
+    :param figure: of Linux: ``VmRSS`` what it holds, ``VmHWM`` the most that it has held.
+    """
+    (line,) = (
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith(figure)
+    )
+    return int(line.split()[1]) / 1024
+
+
 def write_site(folder: Path, subject: str, url: str) -> Path:
     """Write what ``subject`` is started from to ``folder``, and return the file."""
     folder.mkdir(parents=True)
@@ -108,12 +121,7 @@ class Server:
 
     def memory_mib(self) -> float:
         """Return what the process holds in memory."""
-        (line,) = (
-            line
-            for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-            if line.startswith("VmRSS")
-        )
-        return int(line.split()[1]) / 1024
+        return memory_mib(self._process.pid, "VmRSS")
 
     def stop(self) -> None:
         """End the process and wait until it is gone."""

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy import select
 
+from cone.tokens import schema
 from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.records import TokenEventRecord
@@ -82,7 +83,7 @@ def open_engine():
 def engine(url, open_engine):
     """An engine on the database itself, with its tables."""
     engine = open_engine(url)
-    on_engine(engine).make_tables()
+    schema.prepare(engine)
     return engine
 
 

@@ -31,9 +31,10 @@ HOST = {
 LAYERS = (
     ("core.errors", "core.clock", "core.types", "core.params", "core.periods", "core.imports"),
     ("core.records", "core.lifecycle", "core.prepared", "core.retry"),
-    ("core.store",),
+    ("core.audit",),
+    ("core.store", "core.upkeep"),
     ("core.database",),
-    ("core.service", "core"),
+    ("core.service", "core.maintenance", "core"),
     (
         "config",
         "wiring",
@@ -158,6 +159,7 @@ def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
         "core.records",
         "core.service",
         "core.store",
+        "core.upkeep",
     }
 
 

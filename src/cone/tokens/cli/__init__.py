@@ -8,9 +8,11 @@ import click
 
 from cone.tokens.cli.exchange import export
 from cone.tokens.cli.exchange import import_
+from cone.tokens.cli.purge import purge
 from cone.tokens.cli.tokens import add
 from cone.tokens.cli.tokens import consume
 from cone.tokens.cli.tokens import query
+from cone.tokens.cli.verify import verify
 
 #: What goes wrong is told by the logger of this name.
 LOGGER = "cone.tokens"
@@ -42,5 +44,5 @@ def _show_warnings() -> None:
     logging.getLogger(LOGGER).handlers = [handler]
 
 
-for command in (add, consume, query, export, import_):
+for command in (add, consume, export, import_, purge, query, verify):
     main.add_command(command)

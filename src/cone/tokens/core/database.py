@@ -41,6 +41,7 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.retry import seconds_left
 from cone.tokens.core.store import Store
+from cone.tokens.core.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ LEAST_WAIT_S: Final = 1.0
 
 #: The bits of SQLite's error codes that are not detail.
 PRIMARY_CODE: Final = 0xFF
+
+
+#: Execution options of a connection that sees no change of others.
+_SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class KeyTaken(Unavailable):
@@ -183,6 +188,38 @@ class Database:
         """
         with self._translated_errors(), self._writing.begin() as connection:
             yield connection
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether a transaction that writes keeps all others from writing."""
+        return self._is_sqlite
+
+    @contextlib.contextmanager
+    def surveying(self) -> Iterator[Upkeep]:
+        """Return what reads whole tables, all as they were when the first statement began.
+
+        Nobody waits for it, on SQLite in WAL mode; else a commit waits until the block ends.
+
+        :raises Unavailable: the database does not answer.
+        """
+        options = {} if self._is_sqlite else _SNAPSHOT
+        with self._translated_errors(), self.engine.connect() as connection:
+            connection.execution_options(**options)
+            if self._is_sqlite:
+                # The driver begins nothing for statements that read.
+                connection.exec_driver_sql("BEGIN")
+            upkeep = Upkeep(connection, self._clock)
+            upkeep.prepare_long_read()
+            yield upkeep
+
+    @contextlib.contextmanager
+    def purging(self) -> Iterator[Upkeep]:
+        """Return what removes rows; that is committed when the block ends, or not at all.
+
+        :raises Unavailable: the database is busy or does not answer; nothing was changed.
+        """
+        with self._translated_errors(), self._writing.begin() as connection:
+            yield Upkeep(connection, self._clock)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

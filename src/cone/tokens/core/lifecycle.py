@@ -14,7 +14,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
+from typing import Protocol
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import and_
@@ -24,10 +26,24 @@ from sqlalchemy import or_
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.types import Status
-from cone.tokens.core.types import Token
 
 #: The current time as SQL: a bound value, or the clock of the database.
 SqlTime = ColumnElement[Any]
+
+
+class Consumable(Protocol):
+    """What the rules ask of a token."""
+
+    @property
+    def enabled(self) -> bool: ...  # noqa: D102 - as those of Token
+    @property
+    def usage_count(self) -> int: ...  # noqa: D102
+    @property
+    def locked_until(self) -> datetime.datetime | None: ...  # noqa: D102
+    @property
+    def valid_from(self) -> datetime.datetime | None: ...  # noqa: D102
+    @property
+    def valid_to(self) -> datetime.datetime | None: ...  # noqa: D102
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +52,7 @@ class Rule:
 
     status: Status
     denial: Denial
-    holds: Callable[[Token, datetime.datetime], bool]
+    holds: Callable[[Consumable, datetime.datetime], bool]
     clause: Callable[[SqlTime], ColumnElement[bool]]
 
 
@@ -74,18 +90,23 @@ RULES = (
 )
 
 
-def failing_rule(token: Token, now: datetime.datetime) -> Rule | None:
+def failing_rules(token: Consumable, now: datetime.datetime) -> Iterator[Rule]:
+    """Return the rules that forbid to consume ``token`` at ``now``."""
+    return (rule for rule in RULES if not rule.holds(token, now))
+
+
+def failing_rule(token: Consumable, now: datetime.datetime) -> Rule | None:
     """Return the first rule that forbids to consume ``token`` at ``now``."""
-    return next((rule for rule in RULES if not rule.holds(token, now)), None)
+    return next(failing_rules(token, now), None)
 
 
-def denial(token: Token, now: datetime.datetime) -> Denial | None:
+def denial(token: Consumable, now: datetime.datetime) -> Denial | None:
     """Return why ``token`` may not be consumed at ``now``; None where it may."""
     rule = failing_rule(token, now)
     return rule.denial if rule else None
 
 
-def status(token: Token, now: datetime.datetime) -> Status:
+def status(token: Consumable, now: datetime.datetime) -> Status:
     """Return what ``token`` can do at ``now``."""
     rule = failing_rule(token, now)
     return rule.status if rule else Status.CONSUMABLE
@@ -105,6 +126,22 @@ def has_status(sought: Status, now: SqlTime) -> ColumnElement[bool]:
             return and_(not_(rule.clause(now)), *clauses)
         clauses.append(rule.clause(now))
     return and_(*clauses)
+
+
+def has_expired(time: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens whose window has ended before ``time``."""
+    (rule,) = (rule for rule in RULES if rule.status is Status.EXPIRED)
+    return not_(rule.clause(time))
+
+
+def was_used_up(time: SqlTime) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens whose last use was taken before ``time``.
+
+    Not those that are issued without uses, to be given some later.
+    """
+    (rule,) = (rule for rule in RULES if rule.status is Status.EXHAUSTED)
+    rests_since = (TokenRecord.last_used < time, TokenRecord.modified < time)
+    return and_(not_(rule.clause(time)), *rests_since)
 
 
 def is_in_window(time: SqlTime) -> ColumnElement[bool]:

@@ -242,6 +242,19 @@ class Store:
             raise TokenNotFound(missing)
         return tokens
 
+    def lock_free(
+        self,
+        uids: Sequence[uuid.UUID],
+        condition: ColumnElement[bool],
+    ) -> list[Token]:
+        """Return those tokens for which a condition holds and that nobody else has locked.
+
+        SQL: 1 statement. Concurrency: others are kept from changing them.
+        """
+        statement = _select_tokens(self._dialect.name).with_for_update(skip_locked=True)
+        sought = statement.where(TokenRecord.uid.in_(uids), condition).order_by(TokenRecord.uid)
+        return self._tokens(self._connection.execute(sought).all())
+
     def find_values(
         self,
         values: Sequence[str],

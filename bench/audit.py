@@ -1,0 +1,130 @@
+"""Measure ``verify`` and ``purge``: ``python -m bench.audit [--rows N] [--databases ...]``.
+
+Each runs in a process of its own, whose greatest memory is told. Prints tables in
+reStructuredText.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy import create_engine
+
+from bench import report
+from bench.filling import fill
+from bench.filling import fill_histories
+from bench.sites import memory_mib
+from cone.tokens import schema
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.maintenance import Maintenance
+from tests.postgres import PostgresServer
+
+#: Uses of each token.
+USES = 10
+
+
+def verify(maintenance: Maintenance) -> int:
+    """Replay all; return how many rows of the log there were."""
+    audit = maintenance.verify()
+    assert not audit.problems, audit.findings[:3]  # noqa: S101 - a bench of wrong data is none
+    return audit.counts.uses
+
+
+WORKS: dict[str, Callable[[Maintenance], int]] = {"verify": verify}
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """What one work took."""
+
+    work: str
+    rows: int
+    seconds: float
+    memory_mib: float
+
+
+@contextmanager
+def filled(folder: Path, rows: int, postgres: PostgresServer | None) -> Iterator[str]:
+    """Give the address of a database with a log."""
+    url = postgres.create_database() if postgres else f"sqlite:///{folder}/log.db?timeout=30"
+    engine = create_engine(url)
+    if not postgres:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    schema.prepare(engine)
+    fill_log_of(engine, rows)
+    engine.dispose()
+    yield url
+
+
+def fill_log_of(engine: Engine, rows: int) -> None:
+    """Add tokens, each with a history of uses."""
+    fill(engine, rows // USES)
+    fill_histories(engine, USES)
+
+
+def measure(work: str, url: str) -> Figure:
+    """Do one work in a process of its own."""
+    command = [sys.executable, "-m", "bench.audit", "--work", work, url]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Figure(**json.loads(told.splitlines()[-1]))
+
+
+def do(work: str, url: str) -> dict[str, Any]:
+    """Do one work here."""
+    maintenance = Maintenance(Database(create_engine(url), utc_now))
+    start = time.perf_counter()
+    rows = WORKS[work](maintenance)
+    seconds = time.perf_counter() - start
+    memory = memory_mib("self", "VmHWM")
+    return {"work": work, "rows": rows, "seconds": seconds, "memory_mib": memory}
+
+
+def table(database: str, figures: list[Figure]) -> str:
+    """Return figures as a table."""
+    rows = [
+        (
+            one.work,
+            f"{one.rows:,}",
+            f"{one.seconds:.1f}",
+            f"{one.rows / one.seconds:,.0f}",
+            f"{one.memory_mib:.0f}",
+        )
+        for one in figures
+    ]
+    return report.table((database, "rows", "seconds", "rows/s", "peak MiB"), rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--work", nargs=2, metavar=("WORK", "URL"))
+    arguments = parser.parse_args()
+    if arguments.work:
+        print(json.dumps(do(*arguments.work)))
+        return
+    for database in arguments.databases:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            is_server = database == "postgresql"
+            server = stack.enter_context(PostgresServer()) if is_server else None
+            url = stack.enter_context(filled(folder, arguments.rows, server))
+            print(table(database, [measure(work, url) for work in WORKS]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The command that proves the logs right."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from typing import Any
+
+import click
+
+from cone.tokens.cli.command import Exit
+from cone.tokens.cli.command import Output
+from cone.tokens.cli.command import Site
+from cone.tokens.cli.command import site_command
+from cone.tokens.core.audit import Counts
+from cone.tokens.core.audit import Finding
+from cone.tokens.core.maintenance import Audit
+from cone.tokens.core.maintenance import Maintenance
+
+
+@site_command(
+    click.option(
+        "--token",
+        "only",
+        type=click.UUID,
+        multiple=True,
+        metavar="UID",
+        help="Replay the history of this token alone; may be given again.",
+    ),
+    click.option("--quiet", is_flag=True, help="Say nothing where nothing is wrong."),
+)
+def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bool) -> None:
+    """Replay the logs, and tell what in the database disagrees with them.
+
+    Found are uses above the limit, in the lock time, outside the window or while disabled; rows
+    that are missing, double or of no token; counters and other fields that are wrong. Exit status:
+    0 nothing is wrong; 1 something is.
+    """
+    maintenance = Maintenance(site.database)
+    chosen = only or None
+    with output.progress("Replaying", maintenance.count_entries(chosen)) as advance:
+        audit = maintenance.verify(chosen, advance)
+    if audit.problems or not quiet:
+        output.result(_json(audit, site.config.zone), _text(audit, site.config.zone))
+    if audit.problems:
+        raise click.exceptions.Exit(Exit.NO)
+
+
+def _json(audit: Audit, zone: datetime.tzinfo) -> dict[str, Any]:
+    return {
+        "success": not audit.problems,
+        **dataclasses.asdict(audit.counts),
+        "problems": {problem.value: count for problem, count in audit.problems.items()},
+        "findings": [_finding_json(finding, zone) for finding in audit.findings],
+    }
+
+
+def _finding_json(finding: Finding, zone: datetime.tzinfo) -> dict[str, Any]:
+    return {
+        "problem": finding.problem.value,
+        "token_uid": str(finding.token_uid),
+        "version": finding.version,
+        "time": finding.time.astimezone(zone).isoformat() if finding.time else None,
+        "receipt": str(finding.receipt) if finding.receipt else None,
+        "text": finding.text,
+    }
+
+
+def _text(audit: Audit, zone: datetime.tzinfo) -> str:
+    lines = [_finding_text(finding, zone) for finding in audit.findings]
+    there_are_more = audit.problems.total() - len(lines)
+    if there_are_more:
+        lines.append(f"... and {there_are_more:,} more")
+    lines.extend(_counts_text(audit.counts))
+    lines.extend(f"{count:,} x {problem.value}" for problem, count in audit.problems.items())
+    if not audit.problems:
+        lines.append("Nothing is wrong.")
+    return "\n".join(lines)
+
+
+def _finding_text(finding: Finding, zone: datetime.tzinfo) -> str:
+    told = _finding_json(finding, zone)
+    place = [
+        f"{name} {told[name]}" for name in ("version", "time", "receipt") if told[name] is not None
+    ]
+    where = ", ".join([f"token {finding.token_uid}", *place])
+    return f"{where}: {finding.text} ({finding.problem.value})"
+
+
+def _counts_text(counts: Counts) -> list[str]:
+    lines = [
+        (
+            f"Replayed {counts.tokens:,} tokens and {counts.deleted:,} deleted ones: "
+            f"{counts.uses:,} uses, {counts.refusals:,} refusals, {counts.events:,} events."
+        ),
+    ]
+    if counts.upgraded or counts.rows_before:
+        lines.append(
+            f"Of {counts.upgraded:,} tokens history begins with an upgrade; "
+            f"{counts.rows_before:,} rows from before were not replayed.",
+        )
+    if counts.purged:
+        lines.append(f"Of {counts.purged:,} tokens it begins where the purged one ends.")
+    return lines

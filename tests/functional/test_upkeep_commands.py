@@ -1,0 +1,172 @@
+"""The commands ``verify`` and ``purge``: what they print, and their exit statuses."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from click.testing import Result
+from sqlalchemy import create_engine
+from sqlalchemy import text
+
+from cone.tokens import schema
+from cone.tokens.cli import main
+from cone.tokens.core.service import TokenService
+from cone.tokens.core.service import on_engine
+from tests.factories import new_token
+from tests.functional.conftest import write_site
+
+A_DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def ini(tmp_path) -> Path:
+    return write_site(tmp_path)
+
+
+@pytest.fixture
+def service(ini) -> Iterator[TokenService]:
+    engine = create_engine(f"sqlite:///{ini.parent}/tokens.db")
+    schema.prepare(engine)
+    yield on_engine(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def run(ini):
+    """Run a command on the site."""
+
+    def run(command, *options) -> Result:
+        return CliRunner().invoke(main, [command, str(ini), *options])
+
+    return run
+
+
+@pytest.fixture
+def damage(service):
+    """Change the database behind everybody's back."""
+
+    def execute(statement) -> None:
+        with service._database.engine.begin() as connection:
+            assert connection.execute(text(statement)).rowcount > 0
+
+    return execute
+
+
+@pytest.fixture
+def used(service):
+    """A token with a history, and what its uses were told."""
+    uid = service.add(new_token(usage_count=2), by="me")
+    return uid, [service.consume(uid, by="me") for _ in range(3)]
+
+
+# verify
+
+
+def test_verify_when_nothing_is_wrong_then_it_says_so(run, used):
+    result = run("verify")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "Replayed 1 tokens and 0 deleted ones: 2 uses, 1 refusals, 1 events.",
+        "Nothing is wrong.",
+    ]
+
+
+def test_verify_when_it_is_to_be_quiet_then_it_says_what_is_wrong_alone(run, used, damage):
+    result = run("verify", "--quiet")
+    assert (result.exit_code, result.stdout) == (0, "")
+    damage("UPDATE tokens SET usage_count = 5")
+    result = run("verify", "--quiet")
+    assert result.exit_code == 1
+    assert "wrong_counter" in result.stdout
+
+
+def test_verify_when_something_is_wrong_then_it_tells_where(run, used, damage):
+    uid, (_first, second, _refused) = used
+    damage("UPDATE token_usage SET usage_count = 5 WHERE version = 3 AND error_code IS NULL")
+    result = run("verify")
+    assert result.exit_code == 1
+    finding, *_counts, problem = result.stdout.splitlines()
+    assert finding.startswith(f"token {uid}, version 3, time 20")
+    assert f"receipt {second.receipt}: 5 uses left, by its history 0" in finding
+    assert "wrong_" in problem
+
+
+def test_verify_when_it_answers_with_json_then_all_is_in_it(run, used, damage):
+    uid, _outcomes = used
+    damage("UPDATE tokens SET usage_count = 5")
+    result = run("verify", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["success"] is False
+    assert told["problems"] == {"wrong_counter": 1}
+    (finding,) = told["findings"]
+    assert finding["token_uid"] == str(uid)
+    assert (told["tokens"], told["uses"], told["refusals"]) == (1, 2, 1)
+
+
+def test_verify_when_a_token_is_named_then_the_others_do_not_count(run, used, service, damage):
+    other = service.add(new_token(), by="me")
+    damage("UPDATE tokens SET usage_count = 5 WHERE version > 1")
+    assert run("verify", "--token", str(other)).exit_code == 0
+    assert run("verify", "--token", str(other), "--token", str(used[0])).exit_code == 1
+    assert run("verify", "--token", "nonsense").exit_code == 2
+
+
+def test_verify_when_history_does_not_begin_here_then_it_says_so(run, used, service, damage):
+    damage("UPDATE token_events SET action = 'upgrade'")
+    damage("UPDATE token_usage SET timestamp = '2026-01-01 00:00:00.000000'")
+    damage("UPDATE tokens SET last_used = '2026-01-01 00:00:00.000000'")
+    assert run("purge", "--log", "9").exit_code == 0
+    result = run("verify")
+    assert result.exit_code == 0
+    assert "Of 1 tokens history begins with an upgrade; 0 rows" in result.stdout
+    assert "Of 1 tokens it begins where the purged one ends." in result.stdout
+
+
+def test_verify_when_much_is_wrong_then_the_rest_is_counted(run, service, damage):
+    service.add_many(new_token(), 1_001, "many-", by="me")
+    damage("UPDATE tokens SET usage_count = 7")
+    lines = run("verify").stdout.splitlines()
+    assert "... and 1 more" in lines
+    assert lines[-1] == "1,001 x wrong_counter"
+
+
+# purge
+
+
+def test_purge_when_nothing_is_chosen_then_it_names_the_options(run, service):
+    result = run("purge")
+    assert result.exit_code == 2
+    assert "--expired, --used-up, --log, --requests" in result.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "many", "99999"])
+def test_purge_when_days_are_wrong_then_it_says_so(run, service, days):
+    result = run("purge", "--log", days)
+    assert result.exit_code == 2
+    assert "--log" in result.stderr
+
+
+def test_purge_when_it_is_dry_then_it_tells_what_would_go(run, service):
+    now = datetime.datetime.now(datetime.UTC)
+    uid = service.add(new_token(valid_to=now - 9 * A_DAY), by="me")
+    result = run("purge", "--expired", "5", "--requests", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Would be removed: 1 expired and 0 used up tokens")
+    assert service.find(uid) is not None
+    told = json.loads(run("purge", "--expired", "5", "--json").stdout)
+    assert told == {
+        "success": True,
+        "dry_run": False,
+        "expired": 1,
+        "used_up": 0,
+        "requests": 0,
+        "usages": 0,
+        "events": 0,
+    }
+    assert service.find(uid) is None
+    assert run("purge", "--expired", "5", "--quiet").stdout == ""
+    assert run("verify").exit_code == 0
