@@ -27,12 +27,15 @@ from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
 from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
+from cone.tokens.ratelimit import RateLimits
+from cone.tokens.ratelimit import read_limits
 from cone.tokens.security import read_user_files
 from cone.tokens.security import register_operator_role
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import get_settings_node
+from cone.tokens.signin import guard_sign_in
 from cone.tokens.tweens import check_page_request
 
 if TYPE_CHECKING:
@@ -57,11 +60,13 @@ def initialize_tokens(
     """
     tokens_config = read_config(settings)
     check_factory(tokens_config)
+    limits = read_limits(settings)
     settings_file = _started(SettingsFile(tokens_config.config_file))
     register_entry(ENTRY, tokens_config.entry_factory)
     register_config(SETTINGS, TokenSettings)
     register_operator_role()
     read_cookie_once(config)
+    guard_sign_in()
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
@@ -72,7 +77,7 @@ def initialize_tokens(
     browser.register_resources(config)
 
     def start(_event: ApplicationCreated) -> None:
-        _start(tokens_config, settings_file)
+        _start(tokens_config, settings_file, limits)
 
     # The engine is there by now, whichever plugin the ini file names first.
     config.add_subscriber(start, ApplicationCreated)
@@ -97,11 +102,11 @@ def _started(settings_file: SettingsFile) -> SettingsFile:
     return settings_file
 
 
-def _start(config: TokensConfig, settings_file: SettingsFile) -> None:
+def _start(config: TokensConfig, settings_file: SettingsFile, limits: RateLimits) -> None:
     engine = cone.sql.session_factory.engine
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
-    wiring.install(wiring.Plugin(config, settings_file, on_engine(engine)))
+    wiring.install(wiring.Plugin(config, settings_file, on_engine(engine), limits))
     _make_tables(wiring.token_service())
     read_user_files()
     _find_settings_node()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cone.tokens.config import TokensConfig
     from cone.tokens.core.params import Parser
     from cone.tokens.core.service import TokenService
+    from cone.tokens.ratelimit import RateLimits
     from cone.tokens.settings import SettingsFile
 
 
@@ -44,6 +45,7 @@ class Plugin:
     config: TokensConfig
     settings_file: SettingsFile
     service: TokenService
+    limits: RateLimits
 
 
 _running: list[Plugin] = []
