@@ -37,6 +37,7 @@ LAYERS = (
     (
         "config",
         "consumption",
+        "health",
         "logs",
         "ratelimit",
         "signin",

@@ -23,6 +23,7 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.store import OutdatedDatabase
+from cone.tokens.health import Health
 from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
 from cone.tokens.model import ENTRY
@@ -70,7 +71,9 @@ def initialize_tokens(
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
-    config.add_tween("cone.tokens.tweens.cookie_tween", over=(TRANSACTIONS, EXCVIEW))
+    around = (TRANSACTIONS, EXCVIEW)
+    config.add_tween("cone.tokens.tweens.cookie_tween", over=around)
+    config.add_tween("cone.tokens.tweens.operation_tween", over=around)
     config.add_subscriber(check_page_request, ContextFound)
     config.scan("cone.tokens.json_api")
     config.scan("cone.tokens.browser")
@@ -106,7 +109,9 @@ def _start(config: TokensConfig, settings_file: SettingsFile, limits: RateLimits
     engine = cone.sql.session_factory.engine
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
-    wiring.install(wiring.Plugin(config, settings_file, on_engine(engine), limits))
+    service = on_engine(engine)
+    health = Health(service.check_database)
+    wiring.install(wiring.Plugin(config, settings_file, service, limits, health))
     _make_tables(wiring.token_service())
     read_user_files()
     _find_settings_node()

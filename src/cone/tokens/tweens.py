@@ -17,6 +17,7 @@ from cone.tokens.json_api.errors import failure_response
 from cone.tokens.json_api.errors import is_api_failure
 from cone.tokens.json_api.errors import response_below_no_uid
 from cone.tokens.json_api.errors import view_below_no_uid
+from cone.tokens.json_api.operation import operation_response
 from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
@@ -65,6 +66,15 @@ def cookie_tween(handler: Handler, _registry: Registry) -> Handler:
             except UnicodeDecodeError:
                 request.environ["HTTP_COOKIE"] = ""
         return handler(request)
+
+    return answer
+
+
+def operation_tween(handler: Handler, _registry: Registry) -> Handler:
+    """Return ``handler`` with the paths answered that those ask who run the site."""
+
+    def answer(request: Request) -> Response:
+        return operation_response(request) or handler(request)
 
     return answer
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cone.tokens.config import TokensConfig
     from cone.tokens.core.params import Parser
     from cone.tokens.core.service import TokenService
+    from cone.tokens.health import Health
     from cone.tokens.ratelimit import RateLimits
     from cone.tokens.settings import SettingsFile
 
@@ -46,6 +47,7 @@ class Plugin:
     settings_file: SettingsFile
     service: TokenService
     limits: RateLimits
+    health: Health
 
 
 _running: list[Plugin] = []
