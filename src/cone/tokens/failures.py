@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -34,6 +33,7 @@ from pyramid.httpexceptions import HTTPForbidden
 from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPNotFound
 
+from cone.tokens import logs
 from cone.tokens import wiring
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
@@ -79,7 +79,7 @@ class Failure:
     :ivar error: the mistake behind it, where it is one.
     :ivar permission: that is missing, where that is the matter.
     :ivar mib: the limit of a body that is larger.
-    :ivar reference: of a bug, to find it in the log.
+    :ivar reference: of the request that met a bug, to find it in the log.
     """
 
     status: int
@@ -166,7 +166,7 @@ _DESCRIPTIONS: Final[tuple[tuple[type[Exception], Callable[[Any, Request], Failu
 
 
 def _bug(error: Exception) -> Failure:
-    reference = secrets.token_hex(8)
+    reference = logs.reference()
     if isinstance(error, wiring.MissingSessionFilterError):
         logger.error("%s (reference %s)", error, reference)
     else:

@@ -37,6 +37,7 @@ from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import get_settings_node
 from cone.tokens.signin import guard_sign_in
+from cone.tokens.signin import note_sign_out
 from cone.tokens.tweens import check_page_request
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def initialize_tokens(
     around = (TRANSACTIONS, EXCVIEW)
     config.add_tween("cone.tokens.tweens.cookie_tween", over=around)
     config.add_tween("cone.tokens.tweens.operation_tween", over=around)
+    inside = ("cone.tokens.tweens.cookie_tween", "cone.tokens.tweens.operation_tween")
+    config.add_tween("cone.tokens.tweens.request_tween", over=(*inside, *around))
     config.add_subscriber(check_page_request, ContextFound)
+    config.add_subscriber(note_sign_out, ContextFound)
     config.scan("cone.tokens.json_api")
     config.scan("cone.tokens.browser")
     browser.register_resources(config)

@@ -18,11 +18,13 @@ from yafowil.base import ExtractionError
 
 from cone.tokens import wiring
 from cone.tokens.i18n import _
+from cone.tokens.identity import claimed_userid
 from cone.tokens.logs import printable
 from cone.tokens.ratelimit import RateLimited
 from cone.tokens.ratelimit import address_of
 
 if TYPE_CHECKING:
+    from pyramid.events import ContextFound
     from pyramid.request import Request
     from pyramid.response import Response
 
@@ -41,6 +43,18 @@ def guard_sign_in() -> None:
     """Wrap the function that cone.app's form calls; once, however many sites are started."""
     if not hasattr(login.authenticate, "__wrapped__"):
         login.authenticate = _guarded(login.authenticate)
+
+
+def note_sign_out(event: ContextFound) -> None:
+    """Tell the log who signs out."""
+    request = event.request
+    if request.view_name != "logout":
+        return
+    user = claimed_userid(request)
+    if user is not None:
+        address = request.environ.get("REMOTE_ADDR")
+        facts = {"user": user, "address": address}
+        logger.info("sign-out: %s from %s", printable(user), address, extra=facts)
 
 
 def _guarded(authenticate: Authenticate) -> Authenticate:
