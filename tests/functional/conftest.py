@@ -37,6 +37,7 @@ from cone.tokens import wiring
 from cone.tokens.core.records import Base
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.types import Token
+from cone.tokens.metrics import read_metrics
 from cone.tokens.ratelimit import DEFAULTS
 from cone.tokens.ratelimit import PREFIX
 from cone.tokens.ratelimit import read_limits
@@ -45,6 +46,7 @@ from tests.factories import new_token
 
 PASSWORD = "secret"
 ZONE = "Europe/Vienna"
+METRICS_SECRET = "a-secret-of-the-metrics"
 INI = """
 [app:tokens]
 use = egg:cone.app#main
@@ -351,6 +353,20 @@ def limited(wsgi_app, monkeypatch) -> Callable[..., None]:
         monkeypatch.setattr(wiring, "_running", [running])
 
     return limit
+
+
+@pytest.fixture
+def figures(wsgi_app, monkeypatch) -> Callable[..., float]:
+    """Return a function that gives a figure of Prometheus by name and labels, from now on."""
+    metrics = read_metrics({"cone.tokens.metrics_secret": METRICS_SECRET})
+    metrics.watch_pool(cone.sql.session_factory.engine)
+    running = dataclasses.replace(wiring.plugin(), metrics=metrics)
+    monkeypatch.setattr(wiring, "_running", [running])
+
+    def figure(name: str, **labels: str) -> float | None:
+        return metrics._registry.get_sample_value(f"cone_tokens_{name}", labels)
+
+    return figure
 
 
 @pytest.fixture

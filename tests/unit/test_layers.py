@@ -39,6 +39,7 @@ LAYERS = (
         "consumption",
         "health",
         "logs",
+        "metrics",
         "ratelimit",
         "signin",
         "wiring",
@@ -131,8 +132,11 @@ def test_module_when_it_imports_libraries_then_those_of_its_layer(module):
     elif module == "ratelimit":
         # It counts with a library made for that.
         allowed = HOST | {"limits", "redis"}
+    elif module == "metrics":
+        # An optional library.
+        allowed = HOST | {"prometheus_client"}
     elif module == "labels":
-        # The one optional library.
+        # Another one.
         allowed = HOST | {"reportlab"}
     else:
         allowed = HOST

@@ -25,18 +25,23 @@ def guarded(request: Request, consume: Callable[[], Outcome]) -> Outcome:
 
     :raises RateLimited: the caller was refused too often; the database is not asked.
     """
-    refused = wiring.plugin().limits.refused
+    running = wiring.plugin()
+    refused = running.limits.refused
     caller = caller_of(request)
     refused.check(caller)
     try:
         outcome = consume()
     except TokenNotFound:
         refused.note(caller)
-        _log(request, "token_not_exists", None)
+        running.metrics.count_consumption(TokenNotFound.slug)
+        _log(request, TokenNotFound.slug, None)
         raise
     if isinstance(outcome, Denied):
         refused.note(caller)
+        running.metrics.count_consumption(outcome.denial.value)
         _log(request, outcome.denial.value, outcome.token_uid)
+    else:
+        running.metrics.count_consumption("granted")
     return outcome
 
 

@@ -142,6 +142,7 @@ def _too_large(error: BodyTooLarge, _request: Request) -> Failure:
 
 
 def _rate_limited(error: RateLimited, _request: Request) -> Failure:
+    wiring.plugin().metrics.count_limited(error.limit)
     seconds = str(error.wait_s)
     message = f"Too many requests, try again in {seconds} s"
     return Failure(429, "rate_limited", message, headers={"Retry-After": seconds})

@@ -26,6 +26,8 @@ from cone.tokens.core.store import OutdatedDatabase
 from cone.tokens.health import Health
 from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
+from cone.tokens.metrics import Metrics
+from cone.tokens.metrics import read_metrics
 from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
 from cone.tokens.ratelimit import RateLimits
@@ -62,7 +64,7 @@ def initialize_tokens(
     """
     tokens_config = read_config(settings)
     check_factory(tokens_config)
-    limits = read_limits(settings)
+    limits, metrics = read_limits(settings), read_metrics(settings)
     settings_file = _started(SettingsFile(tokens_config.config_file))
     register_entry(ENTRY, tokens_config.entry_factory)
     register_config(SETTINGS, TokenSettings)
@@ -84,7 +86,7 @@ def initialize_tokens(
     browser.register_resources(config)
 
     def start(_event: ApplicationCreated) -> None:
-        _start(tokens_config, settings_file, limits)
+        _start(tokens_config, settings_file, limits=limits, metrics=metrics)
 
     # The engine is there by now, whichever plugin the ini file names first.
     config.add_subscriber(start, ApplicationCreated)
@@ -109,13 +111,20 @@ def _started(settings_file: SettingsFile) -> SettingsFile:
     return settings_file
 
 
-def _start(config: TokensConfig, settings_file: SettingsFile, limits: RateLimits) -> None:
+def _start(
+    config: TokensConfig,
+    settings_file: SettingsFile,
+    *,
+    limits: RateLimits,
+    metrics: Metrics,
+) -> None:
     engine = cone.sql.session_factory.engine
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
     service = on_engine(engine)
     health = Health(service.check_database)
-    wiring.install(wiring.Plugin(config, settings_file, service, limits, health))
+    metrics.watch_pool(engine)
+    wiring.install(wiring.Plugin(config, settings_file, service, limits, health, metrics))
     _make_tables(wiring.token_service())
     read_user_files()
     _find_settings_node()

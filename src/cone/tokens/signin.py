@@ -60,13 +60,16 @@ def note_sign_out(event: ContextFound) -> None:
 def _guarded(authenticate: Authenticate) -> Authenticate:
     @functools.wraps(authenticate)
     def check(request: Any, name: Any, password: Any) -> Any:
-        limits = wiring.plugin().limits
+        running = wiring.plugin()
+        limits, metrics = running.limits, running.metrics
         address, account = f"address {address_of(request)}", f"name {_account(name)}"
         try:
             # Before the password is checked: tries at once would pass otherwise.
             limits.sign_in_address.count(address)
             limits.sign_in_name.count(account)
         except RateLimited as limited:
+            metrics.count_limited(limited.limit)
+            metrics.count_sign_in("limited")
             _log(request, name, "refused: too many tries")
             request.add_response_callback(functools.partial(_refuse, limited))
             minutes = -(-limited.wait_s // 60)
@@ -75,6 +78,7 @@ def _guarded(authenticate: Authenticate) -> Authenticate:
         if headers:
             # Many phones may sign in under one name.
             limits.sign_in_name.forget(account)
+        metrics.count_sign_in("good" if headers else "bad")
         _log(request, name, "good" if headers else "refused: wrong name or password")
         return headers
 

@@ -13,6 +13,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.httpexceptions import HTTPRedirection
 
 from cone.tokens import logs
+from cone.tokens import wiring
 from cone.tokens.browser.errors import failure_page
 from cone.tokens.browser.guard import check_page
 from cone.tokens.failures import failure_of
@@ -53,8 +54,12 @@ def request_tween(handler: Handler, registry: Registry) -> Handler:
         try:
             response = handler(request)
             response.headers[logs.HEADER] = logs.reference()
-            if access.isEnabledFor(logging.INFO) and _is_ours(request):
-                _log_access(request, response, _view_of(request, views), start)
+            metrics, is_logged = wiring.plugin().metrics, access.isEnabledFor(logging.INFO)
+            if (is_logged or metrics.is_on) and _is_ours(request):
+                view, seconds = _view_of(request, views), time.perf_counter() - start
+                metrics.count_request(view, response.status_int, seconds)
+                if is_logged:
+                    _log_access(request, response, view, seconds)
             return response
         finally:
             logs.end(before)
@@ -121,7 +126,7 @@ def check_page_request(event: ContextFound) -> None:
         check_page(request)
 
 
-def _log_access(request: Request, response: Response, view: str, start: float) -> None:
+def _log_access(request: Request, response: Response, view: str, seconds: float) -> None:
     """Tell of a request without its path and parameters: they may have values of tokens."""
     context = getattr(request, "context", None)
     facts = {
@@ -129,7 +134,7 @@ def _log_access(request: Request, response: Response, view: str, start: float) -
         "view": view,
         "token": str(context.uid) if isinstance(context, TokenNode) and context.uid else None,
         "status": response.status_int,
-        "ms": round((time.perf_counter() - start) * 1000, 1),
+        "ms": round(seconds * 1000, 1),
         "user": claimed_userid(request),
         "address": request.environ.get("REMOTE_ADDR"),
     }

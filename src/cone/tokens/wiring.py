@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cone.tokens.core.params import Parser
     from cone.tokens.core.service import TokenService
     from cone.tokens.health import Health
+    from cone.tokens.metrics import Metrics
     from cone.tokens.ratelimit import RateLimits
     from cone.tokens.settings import SettingsFile
 
@@ -48,6 +49,7 @@ class Plugin:
     service: TokenService
     limits: RateLimits
     health: Health
+    metrics: Metrics
 
 
 _running: list[Plugin] = []

@@ -9,10 +9,13 @@ from typing import Any
 from typing import Final
 
 from pyramid.httpexceptions import HTTPMethodNotAllowed
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
 
 from cone.tokens import wiring
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.failures import RETRY_AFTER
+from cone.tokens.failures import Failure
 from cone.tokens.failures import failure_of
 from cone.tokens.json_api.errors import failure_response
 from cone.tokens.json_api.render import failure_json
@@ -21,7 +24,6 @@ from cone.tokens.model import ENTRY
 
 if TYPE_CHECKING:
     from pyramid.request import Request
-    from pyramid.response import Response
 
 
 def health(_request: Request) -> Response:
@@ -36,8 +38,24 @@ def health(_request: Request) -> Response:
     return response
 
 
+def metrics(request: Request) -> Response:
+    """Return the figures of this process, to who has the secret."""
+    figures = wiring.plugin().metrics
+    if not figures.is_on:
+        raise HTTPNotFound
+    if not figures.admits(request.environ.get("HTTP_AUTHORIZATION", "")):
+        headers = {"WWW-Authenticate": 'Bearer realm="cone.tokens"'}
+        text = "Give the secret of the metrics as bearer token"
+        return failure_response(Failure(401, "unauthenticated", text, headers=headers), request)
+    body, media = figures.page()
+    return Response(body, headers={"Content-Type": media})
+
+
 #: The views by path.
-VIEWS: Final[Mapping[str, Callable[[Any], Any]]] = {f"/{ENTRY}/health": health}
+VIEWS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    f"/{ENTRY}/health": health,
+    f"/{ENTRY}/metrics": metrics,
+}
 
 
 def operation_response(request: Request) -> Response | None:
