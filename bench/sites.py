@@ -40,6 +40,8 @@ ugm.datadir = %(here)s/ugm/data
 sql.db.url = {url}
 cone.tokens.config_file = %(here)s/tokens.json
 cone.tokens.timezone = UTC
+cone.tokens.limits.refused = 1000000000/minute
+cone.tokens.limits.queries = 1000000000/minute
 
 [filter:session]
 {session}

@@ -25,6 +25,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
 
+from cone.tokens import schema
 from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
@@ -199,3 +200,5 @@ def make_naive_tables(engine: Engine) -> None:
     for constraint in [one for one in constraints if isinstance(one, UniqueConstraint)]:
         constraints.remove(constraint)
     metadata.create_all(engine)
+    # They get a version; what is there is taken as it is.
+    schema.prepare(engine, auto_upgrade=True)

@@ -37,11 +37,16 @@ from cone.tokens import wiring
 from cone.tokens.core.records import Base
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.types import Token
+from cone.tokens.metrics import read_metrics
+from cone.tokens.ratelimit import DEFAULTS
+from cone.tokens.ratelimit import PREFIX
+from cone.tokens.ratelimit import read_limits
 from tests.conftest import QueryRecorder
 from tests.factories import new_token
 
 PASSWORD = "secret"
 ZONE = "Europe/Vienna"
+METRICS_SECRET = "a-secret-of-the-metrics"
 INI = """
 [app:tokens]
 use = egg:cone.app#main
@@ -65,6 +70,7 @@ ugm.datadir = %(here)s/ugm/data
 sql.db.url = {database_url}
 cone.tokens.config_file = %(here)s/tokens.json
 cone.tokens.timezone = {zone}
+{limits}
 {more}
 
 [filter:session]
@@ -103,6 +109,14 @@ formatter = plain
 
 [formatter_plain]
 format = %(levelname)s %(name)s: %(message)s
+"""
+
+#: Tests ask more often than people do.
+UNLIMITED = """
+cone.tokens.limits.sign_in_name = off
+cone.tokens.limits.sign_in_address = off
+cone.tokens.limits.refused = off
+cone.tokens.limits.queries = off
 """
 
 #: The number of each slug that has one.
@@ -176,14 +190,21 @@ VIEWS = [
 EVERY_VIEW = pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.id)
 
 
-def write_site(folder: Path, *, database_url: str | None = None, more: str = "") -> Path:
+def write_site(
+    folder: Path,
+    *,
+    database_url: str | None = None,
+    limits: str = UNLIMITED,
+    more: str = "",
+) -> Path:
     """Write the ini file of a site with an empty user directory to ``folder``."""
     (folder / "ugm" / "data").mkdir(parents=True)
     for name in ("users", "groups", "roles"):
         (folder / "ugm" / name).touch()
     ini = folder / "site.ini"
     url = database_url or f"sqlite:///{folder}/tokens.db?timeout=30"
-    ini.write_text(INI.format(password=PASSWORD, database_url=url, zone=ZONE, more=more))
+    values = {"database_url": url, "limits": limits, "more": more}
+    ini.write_text(INI.format(password=PASSWORD, zone=ZONE, **values))
     return ini
 
 
@@ -319,6 +340,33 @@ def patched_config(wsgi_app, monkeypatch) -> Callable[..., None]:
         monkeypatch.setattr(wiring, "_running", [dataclasses.replace(running, config=config)])
 
     return change
+
+
+@pytest.fixture
+def limited(wsgi_app, monkeypatch) -> Callable[..., None]:
+    """Return a function that sets limits for the test, by the names of their settings."""
+
+    def limit(**texts: str) -> None:
+        off = dict.fromkeys(DEFAULTS, "off")
+        settings = {f"{PREFIX}{name}": text for name, text in {**off, **texts}.items()}
+        running = dataclasses.replace(wiring.plugin(), limits=read_limits(settings))
+        monkeypatch.setattr(wiring, "_running", [running])
+
+    return limit
+
+
+@pytest.fixture
+def figures(wsgi_app, monkeypatch) -> Callable[..., float]:
+    """Return a function that gives a figure of Prometheus by name and labels, from now on."""
+    metrics = read_metrics({"cone.tokens.metrics_secret": METRICS_SECRET})
+    metrics.watch_pool(cone.sql.session_factory.engine)
+    running = dataclasses.replace(wiring.plugin(), metrics=metrics)
+    monkeypatch.setattr(wiring, "_running", [running])
+
+    def figure(name: str, **labels: str) -> float | None:
+        return metrics._registry.get_sample_value(f"cone_tokens_{name}", labels)
+
+    return figure
 
 
 @pytest.fixture

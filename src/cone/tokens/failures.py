@@ -11,6 +11,7 @@ status  for
 409     :class:`ValueTaken`, :class:`TokenChanged`
 413     a body above 1 MiB, 8 MiB for an import
 422     :class:`IdempotencyConflict`, :class:`ValueTooLongForQr`
+429     :class:`RateLimited`, with ``Retry-After``
 500     any other exception: a bug, with a reference that is also in the log
 503     :class:`Unavailable`, with ``Retry-After``
 ======  ================================================================================
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from pyramid.httpexceptions import HTTPForbidden
 from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPNotFound
 
+from cone.tokens import logs
 from cone.tokens import wiring
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
@@ -42,6 +43,7 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.errors import ValueTooLongForQr
+from cone.tokens.ratelimit import RateLimited
 from cone.tokens.request_data import BodyTooLarge
 from cone.tokens.security import Refused
 from cone.tokens.security import missing_permission
@@ -77,7 +79,7 @@ class Failure:
     :ivar error: the mistake behind it, where it is one.
     :ivar permission: that is missing, where that is the matter.
     :ivar mib: the limit of a body that is larger.
-    :ivar reference: of a bug, to find it in the log.
+    :ivar reference: of the request that met a bug, to find it in the log.
     """
 
     status: int
@@ -139,6 +141,13 @@ def _too_large(error: BodyTooLarge, _request: Request) -> Failure:
     return Failure(413, "too_large", f"The body is larger than {error.mib} MiB", mib=error.mib)
 
 
+def _rate_limited(error: RateLimited, _request: Request) -> Failure:
+    wiring.plugin().metrics.count_limited(error.limit)
+    seconds = str(error.wait_s)
+    message = f"Too many requests, try again in {seconds} s"
+    return Failure(429, "rate_limited", message, headers={"Retry-After": seconds})
+
+
 def _undecodable_path(_error: URLDecodeError, request: Request) -> Failure:
     if request.authenticated_userid is None:
         return _unauthenticated()
@@ -152,12 +161,13 @@ _DESCRIPTIONS: Final[tuple[tuple[type[Exception], Callable[[Any, Request], Failu
     (HTTPNotFound, _not_found),
     (HTTPMethodNotAllowed, _wrong_method),
     (BodyTooLarge, _too_large),
+    (RateLimited, _rate_limited),
     (URLDecodeError, _undecodable_path),
 )
 
 
 def _bug(error: Exception) -> Failure:
-    reference = secrets.token_hex(8)
+    reference = logs.reference()
     if isinstance(error, wiring.MissingSessionFilterError):
         logger.error("%s (reference %s)", error, reference)
     else:

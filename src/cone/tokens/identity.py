@@ -45,3 +45,14 @@ def read_cookie_once(config: Configurator) -> None:
     policy = config.registry.queryUtility(IAuthenticationPolicy)
     if hasattr(policy, "cookie"):
         policy.cookie = CookieReadOnce(policy.cookie)
+
+
+def claimed_userid(request: Request) -> str | None:
+    """Return who the signed cookie says asks; the user directory is not asked, roles are not read.
+
+    It counts and names callers, and grants nothing.
+    """
+    policy = request.registry.queryUtility(IAuthenticationPolicy)
+    if policy is None:
+        return request.authenticated_userid
+    return policy.unauthenticated_userid(request)

@@ -23,16 +23,23 @@ from cone.tokens.config import TokensConfig
 from cone.tokens.config import read_config
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.service import on_engine
+from cone.tokens.health import Health
 from cone.tokens.identity import read_cookie_once
 from cone.tokens.json_api import check_request
+from cone.tokens.metrics import Metrics
+from cone.tokens.metrics import read_metrics
 from cone.tokens.model import ENTRY
 from cone.tokens.model import TokenContainer
+from cone.tokens.ratelimit import RateLimits
+from cone.tokens.ratelimit import read_limits
 from cone.tokens.security import read_user_files
 from cone.tokens.security import register_operator_role
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import get_settings_node
+from cone.tokens.signin import guard_sign_in
+from cone.tokens.signin import note_sign_out
 from cone.tokens.tweens import check_page_request
 
 if TYPE_CHECKING:
@@ -57,22 +64,29 @@ def initialize_tokens(
     """
     tokens_config = read_config(settings)
     check_factory(tokens_config)
+    limits, metrics = read_limits(settings), read_metrics(settings)
     settings_file = _started(SettingsFile(tokens_config.config_file))
     register_entry(ENTRY, tokens_config.entry_factory)
     register_config(SETTINGS, TokenSettings)
     register_operator_role()
     read_cookie_once(config)
+    guard_sign_in()
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
-    config.add_tween("cone.tokens.tweens.cookie_tween", over=(TRANSACTIONS, EXCVIEW))
+    around = (TRANSACTIONS, EXCVIEW)
+    config.add_tween("cone.tokens.tweens.cookie_tween", over=around)
+    config.add_tween("cone.tokens.tweens.operation_tween", over=around)
+    inside = ("cone.tokens.tweens.cookie_tween", "cone.tokens.tweens.operation_tween")
+    config.add_tween("cone.tokens.tweens.request_tween", over=(*inside, *around))
     config.add_subscriber(check_page_request, ContextFound)
+    config.add_subscriber(note_sign_out, ContextFound)
     config.scan("cone.tokens.json_api")
     config.scan("cone.tokens.browser")
     browser.register_resources(config)
 
     def start(_event: ApplicationCreated) -> None:
-        _start(tokens_config, settings_file)
+        _start(tokens_config, settings_file, limits=limits, metrics=metrics)
 
     # The engine is there by now, whichever plugin the ini file names first.
     config.add_subscriber(start, ApplicationCreated)
@@ -97,12 +111,20 @@ def _started(settings_file: SettingsFile) -> SettingsFile:
     return settings_file
 
 
-def _start(config: TokensConfig, settings_file: SettingsFile) -> None:
+def _start(
+    config: TokensConfig,
+    settings_file: SettingsFile,
+    *,
+    limits: RateLimits,
+    metrics: Metrics,
+) -> None:
     engine = cone.sql.session_factory.engine
     # Values of tokens have no place in the text of an error.
     engine.hide_parameters = True
     service = on_engine(engine, patience=config.patience)
-    wiring.install(wiring.Plugin(config, settings_file, service))
+    health = Health(service.check_database)
+    metrics.watch_pool(engine)
+    wiring.install(wiring.Plugin(config, settings_file, service, limits, health, metrics))
     _prepare_database(engine, config)
     read_user_files()
     _find_settings_node()

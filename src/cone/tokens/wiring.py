@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cone.tokens.config import TokensConfig
     from cone.tokens.core.params import Parser
     from cone.tokens.core.service import TokenService
+    from cone.tokens.health import Health
+    from cone.tokens.metrics import Metrics
+    from cone.tokens.ratelimit import RateLimits
     from cone.tokens.settings import SettingsFile
 
 
@@ -44,6 +47,9 @@ class Plugin:
     config: TokensConfig
     settings_file: SettingsFile
     service: TokenService
+    limits: RateLimits
+    health: Health
+    metrics: Metrics
 
 
 _running: list[Plugin] = []

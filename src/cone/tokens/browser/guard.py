@@ -19,6 +19,7 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
+from cone.tokens.ratelimit import caller_of
 from cone.tokens.request_data import FORMS
 from cone.tokens.request_data import USUAL
 from cone.tokens.request_data import Limits
@@ -27,6 +28,7 @@ from cone.tokens.request_data import refuse_large_body
 from cone.tokens.security import ADD
 from cone.tokens.security import VIEW
 from cone.tokens.security import refuse_other_sites
+from cone.tokens.settings import TokenSettings
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -69,6 +71,7 @@ def check_page(request: Request) -> None:
 
     :raises HTTPException: it is refused.
     :raises InvalidParameter: query or body cannot be read.
+    :raises RateLimited: the caller asks too often.
     :raises TokenNotFound: the caller may know that there is no such token.
     """
     wiring.require_session_filter(request)
@@ -79,6 +82,7 @@ def check_page(request: Request) -> None:
     if request.method not in READING or request.view_name == AJAX:
         # Before the body is read: that may cost more.
         refuse_other_sites(request)
+    _check_rate(request)
     _check_fields(request, limits)
     settle_language(request)
     _check_names(request)
@@ -90,6 +94,12 @@ def limits_of(request: Request) -> Limits:
     model = request.context
     is_import = isinstance(model, TokenContainer) and request.view_name == IMPORT
     return WITH_FILE if is_import and request.has_permission(ADD, model) else USUAL
+
+
+def _check_rate(request: Request) -> None:
+    """Count a page as a query: nearly all of them look tokens up. Settings do not."""
+    if not isinstance(request.context, TokenSettings):
+        wiring.plugin().limits.queries.count(caller_of(request))
 
 
 def _tile_exists(model: Any, request: Request, name: str) -> bool:

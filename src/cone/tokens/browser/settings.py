@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -46,6 +48,8 @@ from cone.tokens.settings import TIME_RANGES
 from cone.tokens.settings import SettingsFileError
 from cone.tokens.settings import TokenSettings
 from cone.tokens.settings import check
+
+logger = logging.getLogger(__name__)
 
 #: Settings that are defaults of a parameter, and its name.
 _DEFAULTS: Final[Mapping[str, Parameter]] = {
@@ -145,12 +149,14 @@ class SettingsForm(FormPage):
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Write ``values`` to the file, or tell why that is not possible."""
+        before = dict(self.model.attrs)
         try:
             self.model.file.write(values)
         except SettingsFileError as error:
             self.fail(CONFLICT)
             self.notes.append(Note("danger", _NOT_SAVED, str(error)))
         else:
+            _log_changes(before, values, wiring.actor(self.request))
             self.succeed(url(self.request, self.model, query="?saved=1"))
 
     def note_broken_file(self) -> None:
@@ -168,6 +174,18 @@ class _WrongDefaultError(Exception):
         self.key = key
         self.text = text
         super().__init__(key)
+
+
+def _log_changes(before: Mapping[str, Any], after: Mapping[str, Any], user: str | None) -> None:
+    """Tell the log who changed which settings, one line each."""
+    for key, value in after.items():
+        old, new = (
+            json.dumps(content, sort_keys=True, default=dict)
+            for content in (before.get(key), value)
+        )
+        if old != new:
+            facts = {"user": user, "setting": key, "old": old, "new": new}
+            logger.info("setting %s changed by %s: %s -> %s", key, user, old, new, extra=facts)
 
 
 def _filled(group: Group, fields: Iterable[Field], texts: Mapping[str, str]) -> Any:

@@ -33,6 +33,7 @@ from cone.tokens.browser.page import url
 from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
 from cone.tokens.browser.tokens import OVERVIEW
+from cone.tokens.consumption import guarded
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.params import collect
 from cone.tokens.model import TokenContainer
@@ -155,7 +156,8 @@ def use_token(model: Any, request: Request) -> Response:
     token = token_of(model)
     raw = collect(pairs(request, FORMS), [KEY]).get(KEY.name)
     key = key_of(request, raw, "consume_token", {"uid": str(token.uid)})
-    outcome = wiring.token_service().consume(token.uid, by=wiring.actor(request), key=key)
+    service, by = wiring.token_service(), wiring.actor(request)
+    outcome = guarded(request, lambda: service.consume(token.uid, by=by, key=key))
     return HTTPSeeOther(url(request, model, query=f"?{RECEIPT}={outcome.receipt}"))
 
 

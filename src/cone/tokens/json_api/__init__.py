@@ -2,7 +2,7 @@
 
 A view is a short function below :func:`json_view`. Its :class:`Endpoint` says once what the
 checks, the parser and the OpenAPI document have to know. Checks come in the order of the
-contract: size, method, who asks and from where, permission, then the view's parameters.
+contract: size, method, who asks, from where and how often, permission, then the view's parameters.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pyramid.view import view_config
 from cone.tokens import wiring
 from cone.tokens.core.params import Parameter
 from cone.tokens.json_api.render import json_response
+from cone.tokens.ratelimit import caller_of
 from cone.tokens.request_data import refuse_large_body
 from cone.tokens.security import refuse_other_sites
 from cone.tokens.security import refuse_previews
@@ -42,6 +43,7 @@ class Endpoint:
     :ivar context: class of the node below which the view is found.
     :ivar parameters: those it knows; others are ignored.
     :ivar answer: JSON schemas of the members of its answer beside ``success``.
+    :ivar is_query: whether it looks tokens up, which is limited.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Endpoint:
     answer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     is_idempotent: bool = False
     is_consumption: bool = False
+    is_query: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -124,6 +127,9 @@ def check_request(view: View, info: IViewDeriverInfo) -> View:
             refuse_other_sites(request)
         if endpoint.is_consumption:
             refuse_previews(request)
+        if endpoint.is_query:
+            # Before the permission: the user directory may be in the database.
+            wiring.plugin().limits.queries.count(caller_of(request))
         response = view(context, request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -12,11 +12,13 @@ from pyramid.response import Response
 
 from cone.tokens import qr
 from cone.tokens import wiring
+from cone.tokens.consumption import guarded
 from cone.tokens.core import params
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.types import ADD_TOKEN
 from cone.tokens.core.types import ADD_TOKENS
 from cone.tokens.core.types import CONSUME_TOKEN
+from cone.tokens.core.types import Outcome
 from cone.tokens.core.types import Token
 from cone.tokens.json_api import Endpoint
 from cone.tokens.json_api import json_view
@@ -69,6 +71,7 @@ CHANGES_PARAMETERS = (
         summary="Look a token up by its value.",
         parameters=(params.VALUE_SOUGHT,),
         answer={"token": openapi.TOKEN_OR_NULL},
+        is_query=True,
     ),
 )
 def query_token(_context: TokenContainer, request: Request) -> Json:
@@ -93,6 +96,7 @@ def query_token(_context: TokenContainer, request: Request) -> Json:
             "previous": openapi.UID_OR_NULL,
             "count": openapi.COUNT_OR_NULL,
         },
+        is_query=True,
     ),
 )
 def query_tokens(_context: TokenContainer, request: Request) -> Json:
@@ -166,11 +170,15 @@ def consume_token(context: TokenNode, request: Request) -> Json:
     """Take one use of a token."""
     given(request, ())
     key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name})
-    service = wiring.token_service()
-    if context.uid is None and key:
-        # No token can be meant, but another request may have the key.
-        service.check_key(key)
-    return outcome_json(service.consume(_uid(context), by=wiring.actor(request), key=key))
+    service, by = wiring.token_service(), wiring.actor(request)
+
+    def consume() -> Outcome:
+        if context.uid is None and key:
+            # No token can be meant, but another request may have the key.
+            service.check_key(key)
+        return service.consume(_uid(context), by=by, key=key)
+
+    return outcome_json(guarded(request, consume))
 
 
 @json_view(
@@ -190,7 +198,8 @@ def consume_value(_context: TokenContainer, request: Request) -> Json:
     fields = given(request, [params.VALUE_SOUGHT])
     value = params.parse_value_sought(fields)
     key = wiring.idempotency_key(request, CONSUME_TOKEN, fields)
-    outcome = wiring.token_service().consume_value(value, by=wiring.actor(request), key=key)
+    service, by = wiring.token_service(), wiring.actor(request)
+    outcome = guarded(request, lambda: service.consume_value(value, by=by, key=key))
     return {**outcome_json(outcome), "token_uid": str(outcome.token_uid)}
 
 
@@ -277,6 +286,7 @@ def delete_tokens(_context: TokenContainer, request: Request) -> Json:
         summary="Return the tries to consume a token, newest first, refused ones too.",
         parameters=(params.LIMIT, params.BEFORE),
         answer={"usages": openapi.USAGES, "next": openapi.UID_OR_NULL},
+        is_query=True,
     ),
 )
 def usages(context: TokenNode, request: Request) -> Json:
