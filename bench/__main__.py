@@ -1,7 +1,8 @@
 """Measure the plugin beside two floors: ``python -m bench [--short]``, or ``make bench``.
 
-Afterwards it runs the benches of :data:`PARTS`. Prints tables in reStructuredText; ``docs/benchmarks.rst`` tells what they mean. Fails where a use
-case executes more statements than its budget allows, and never because of a time.
+Afterwards the benches of :data:`PARTS` run. Prints tables in reStructuredText;
+``docs/benchmarks.rst`` tells what they mean. Fails where a use case executes more statements than
+its budget allows, and never because of a time.
 """
 
 import argparse
