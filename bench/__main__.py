@@ -1,31 +1,27 @@
 """Measure the plugin beside two floors: ``python -m bench [--short]``, or ``make bench``.
 
-Prints tables in reStructuredText; ``docs/benchmarks.rst`` tells what they mean. Fails where a use
-case executes more statements than its budget allows, and never because of a time.
+Afterwards the benches of :data:`PARTS` run. Prints tables in reStructuredText;
+``docs/benchmarks.rst`` tells what they mean. Fails where a use case executes more statements than
+its budget allows, and never because of a time.
 """
 
 import argparse
-import contextlib
 import dataclasses
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-from sqlalchemy import create_engine
 
 from bench import budget
 from bench import measure
 from bench import report
-from bench.filling import fill
-from bench.filling import some_uids
+from bench.filling import databases
 from bench.sites import SUBJECTS
 from bench.use_cases import Tokens
-from cone.tokens.schema import prepare
 from tests.postgres import PostgresServer
 
-#: Tokens whose uids the requests go round.
-SPREAD = 1_000
+#: Benches besides this one; each takes ``--short``.
+PARTS = ("processes", "growth")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,32 +61,17 @@ def main() -> None:
             server = postgres if database == "postgresql" else None
             with databases(place, effort.sizes, server) as filled:
                 overruns += run(place, filled, effort)
+    for name in PARTS:
+        run_part(name, short=arguments.short)
     # None, not an empty text: that would be a failure.
     sys.exit("\n".join(overruns) or None)
 
 
-@contextlib.contextmanager
-def databases(
-    folder: Path,
-    sizes: tuple[int, ...],
-    postgres: PostgresServer | None = None,
-) -> Iterator[list[Tokens]]:
-    """Return a database of each size, filled: of ``postgres``, else of SQLite in ``folder``."""
-    folder.mkdir(exist_ok=True)
-    filled = []
-    for size in sizes:
-        print(f"filling {folder.name} with {size:,} tokens", file=sys.stderr)
-        sqlite_url = f"sqlite:///{folder}/{size}.db?timeout=30"
-        url = postgres.create_database() if postgres else sqlite_url
-        engine = create_engine(url)
-        if not postgres:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        prepare(engine)
-        fill(engine, size)
-        filled.append(Tokens(url, size, some_uids(engine, SPREAD)))
-        engine.dispose()
-    yield filled
+def run_part(name: str, *, short: bool) -> None:
+    """Run another bench in a process of its own: what it holds in memory is its own as well."""
+    print(f"{name}\n", flush=True)
+    command = [sys.executable, "-m", f"bench.{name}", *(["--short"] if short else [])]
+    subprocess.run(command, check=True)
 
 
 def run(folder: Path, filled: list[Tokens], effort: Effort) -> list[str]:

@@ -1,13 +1,25 @@
 """Many tokens, straight into the database: what a run needs that is about a large table."""
 
+import contextlib
+import sys
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy import create_engine
 from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import text
 
+from bench.use_cases import Tokens
 from cone.tokens.core.records import TokenRecord
+from cone.tokens.core.records import TokenUsageRecord
+from cone.tokens.schema import prepare
+from tests.postgres import PostgresServer
+
+#: Tokens whose uids the requests go round.
+SPREAD = 1_000
 
 #: In the order of the uids: the indexes grow at their ends, which is several times faster.
 STATEMENTS = {
@@ -44,30 +56,47 @@ STATEMENTS = {
     """,
 }
 TIDY_UP = {"sqlite": "ANALYZE tokens", "postgresql": "VACUUM ANALYZE tokens"}
+TIDY_UP_LOG = {"sqlite": "ANALYZE token_usage", "postgresql": "VACUUM ANALYZE token_usage"}
 
 
 #: Tries to consume one token, spread over a year that ends now; each fifth one was refused.
-LOG = """
-    INSERT INTO token_usage
-        (uid, token_uid, token_value, timestamp, error_code, user, usage_count, version)
-    WITH RECURSIVE numbers(number) AS (
-        SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count
-    )
-    SELECT
-        lower(hex(randomblob(16))),
-        (SELECT uid FROM tokens LIMIT 1),
-        'anything',
-        strftime(
-            '%Y-%m-%d %H:%M:%S.000000',
-            'now',
-            (-31536000.0 * (:count - number) / :count) || ' seconds'
-        ),
-        CASE WHEN number % 5 = 0 THEN 2 END,
-        'someone',
-        -1,
-        number
-    FROM numbers
-"""
+LOGS = {
+    "sqlite": """
+        INSERT INTO token_usage
+            (uid, token_uid, token_value, timestamp, error_code, user, usage_count, version)
+        WITH RECURSIVE numbers(number) AS (
+            SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count
+        )
+        SELECT
+            lower(hex(randomblob(16))),
+            (SELECT uid FROM tokens LIMIT 1),
+            'anything',
+            strftime(
+                '%Y-%m-%d %H:%M:%S.000000',
+                'now',
+                (-31536000.0 * (:count - number) / :count) || ' seconds'
+            ),
+            CASE WHEN number % 5 = 0 THEN 2 END,
+            'someone',
+            -1,
+            number
+        FROM numbers
+    """,
+    "postgresql": """
+        INSERT INTO token_usage
+            (uid, token_uid, token_value, timestamp, error_code, "user", usage_count, version)
+        SELECT
+            gen_random_uuid(),
+            (SELECT uid FROM tokens LIMIT 1),
+            'anything',
+            now() - make_interval(secs => 31536000.0 * (:count - number) / :count),
+            CASE WHEN number % 5 = 0 THEN 2 END,
+            'someone',
+            -1,
+            number
+        FROM generate_series(1, :count) AS number
+    """,
+}
 
 
 #: The beginning of each token, as the service writes it.
@@ -139,10 +168,14 @@ def fill_histories(engine: Engine, uses: int) -> None:
         connection.exec_driver_sql({"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE"}[kind])
 
 
-def fill_log(engine: Engine, count: int) -> None:
-    """Add ``count`` tries to the log of an SQLite database that has a token."""
+def fill_log(engine: Engine, count: int) -> uuid.UUID:
+    """Add ``count`` tries to the log of a database that has tokens; return whose they are."""
+    kind = engine.dialect.name
     with engine.begin() as connection:
-        connection.execute(text(LOG), {"count": count})
+        connection.execute(text(LOGS[kind]), {"count": count})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(TIDY_UP_LOG[kind])
+        return connection.scalars(select(TokenUsageRecord.token_uid).limit(1)).one()
 
 
 def fill(engine: Engine, count: int) -> None:
@@ -165,3 +198,27 @@ def some_uids(engine: Engine, count: int) -> list[uuid.UUID]:
     by_chance = select(TokenRecord.uid).order_by(func.random()).limit(count)
     with engine.connect() as connection:
         return list(connection.scalars(by_chance))
+
+
+@contextlib.contextmanager
+def databases(
+    folder: Path,
+    sizes: tuple[int, ...],
+    postgres: PostgresServer | None = None,
+) -> Iterator[list[Tokens]]:
+    """Return a database of each size, filled: of ``postgres``, else of SQLite in ``folder``."""
+    folder.mkdir(exist_ok=True)
+    filled = []
+    for size in sizes:
+        print(f"filling {folder.name} with {size:,} tokens", file=sys.stderr)
+        sqlite_url = f"sqlite:///{folder}/{size}.db?timeout=30"
+        url = postgres.create_database() if postgres else sqlite_url
+        engine = create_engine(url)
+        if not postgres:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        prepare(engine)
+        fill(engine, size)
+        filled.append(Tokens(url, size, some_uids(engine, SPREAD)))
+        engine.dispose()
+    yield filled

@@ -24,7 +24,7 @@ from sqlalchemy import create_engine
 from sqlalchemy import text
 
 from bench import report
-from bench.__main__ import databases
+from bench.filling import databases
 from bench.filling import some_uids
 from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import SORTS

@@ -89,7 +89,7 @@ def memory(folder: Path, tokens: Tokens, count: int) -> dict[int, float]:
     with _serve(folder / "memory", "ours", tokens) as server:
         sent = [each for name in USE_CASES for each in requests(name, tokens, 250)]
         for done in range(0, count, len(sent)):
-            send_all(server.port, sent, CLIENTS)
+            send_all([server.port], sent, CLIENTS)
             if done + len(sent) in (1_000, count // 10, count // 2, count):
                 found[done + len(sent)] = server.memory_mib()
     return found
@@ -122,7 +122,7 @@ def _serve(folder: Path, subject: str, tokens: Tokens) -> contextlib.AbstractCon
 
 def _speed(server: Server, sent: list[bytes]) -> Speed:
     before = server.cpu_s()
-    send_all(server.port, sent)
+    send_all([server.port], sent)
     used = server.cpu_s() - before
-    seconds = send_all(server.port, sent, CLIENTS)
+    seconds = send_all([server.port], sent, CLIENTS)
     return Speed(cpu_ms=used / len(sent) * 1_000, per_s=len(sent) / seconds)

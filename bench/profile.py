@@ -14,7 +14,7 @@ from typing import Any
 
 from webob import Request
 
-from bench.__main__ import databases
+from bench.filling import databases
 from bench.serve import build
 from bench.sites import SUBJECTS
 from bench.sites import write_site

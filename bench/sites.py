@@ -118,8 +118,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the seconds of processor time that the process has used."""
-        threads = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
-        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+        return cpu_s(self._process.pid)
 
     def memory_mib(self) -> float:
         """Return what the process holds in memory."""
@@ -130,6 +129,12 @@ class Server:
         self._process.terminate()
         self._process.wait(30)
         self._process.stdout.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the seconds of processor time that a process has used."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 @contextlib.contextmanager

@@ -599,6 +599,15 @@ def test_a_command_when_the_database_does_not_answer_then_it_may_be_tried_again(
     assert message == "The token database is busy or not available, try again"
 
 
+def test_a_command_when_the_server_is_away_then_it_may_be_tried_again(tmp_path):
+    write_site(tmp_path, database_url="postgresql+psycopg://nobody@127.0.0.1:1/tokens")
+    (tmp_path / "tokens.json").write_text("{}")
+    result = CommandLine(tmp_path / "site.ini")("consume", "v", "--json")
+    assert result.exit_code == UNAVAILABLE
+    said = json.loads(result.stdout)
+    assert (said["success"], said["error"]) == (False, "unavailable")
+
+
 def replaced(ini: Path, old: str, new: str) -> CommandLine:
     ini.write_text(ini.read_text().replace(old, new))
     return CommandLine(ini)

@@ -171,7 +171,8 @@ def _told_errors(output: Output) -> Iterator[None]:
     except StartupError as error:
         fail(output, Exit.USAGE, "wrong_setting", str(error))
     except TokenError as error:
-        status = _STATUSES.get(type(error), Exit.NO)
+        kinds = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
+        status = next(kinds, Exit.NO)
         fail(output, status, error.slug, str(error), error_code=error.code)
     except KeyboardInterrupt:
         output.say("Interrupted")
