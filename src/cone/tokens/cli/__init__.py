@@ -7,6 +7,7 @@ import click
 from cone.tokens.cli.tokens import add
 from cone.tokens.cli.tokens import consume
 from cone.tokens.cli.tokens import query
+from cone.tokens.cli.upgrade import upgrade
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +19,5 @@ def main() -> None:
     """
 
 
-for command in (add, consume, query):
+for command in (add, consume, query, upgrade):
     main.add_command(command)

@@ -31,9 +31,11 @@ class Site:
     """What the commands work on; each part is made when it is first asked for.
 
     :ivar settings: the ini settings of the application.
+    :ivar folder: of the ini file.
     """
 
     settings: Mapping[str, str]
+    folder: Path
 
     @functools.cached_property
     def config(self) -> TokensConfig:
@@ -92,7 +94,7 @@ def open_site(path: Path) -> Site:
         context = loadcontext(APP, f"config:{path.absolute()}")
     except Exception as error:  # noqa: BLE001 - PasteDeploy raises what its parts raise
         raise StartupError(str(path), f"is no ini file of a site: {error}") from None
-    return Site(_settings(context))
+    return Site(_settings(context), path.absolute().parent)
 
 
 def _settings(context: Any) -> Mapping[str, str]:
