@@ -34,7 +34,7 @@ from cone.tokens.migrations.of_2_0 import Options
 PAGES: Final = 4_096
 
 #: What SQLite keeps of its file in memory while it upgrades, in KiB.
-CACHE_KIB: Final = 96 * 1024
+CACHE_KIB: Final = 64 * 1024
 
 #: What a file is called that is not complete yet.
 PART: Final = ".part"
@@ -45,9 +45,10 @@ Progress = Callable[[int], None]
 class UpgradeRefused(Exception):
     """Nothing was changed; the texts say why."""
 
-    def __init__(self, reasons: Iterable[str]) -> None:
-        """Take the ``reasons``."""
+    def __init__(self, reasons: Iterable[str], findings: Findings) -> None:
+        """Take the ``reasons``, and what else was found."""
         self.reasons = tuple(reasons)
+        self.findings = findings
         super().__init__("; ".join(self.reasons))
 
 
@@ -84,11 +85,13 @@ def upgrade_from_2_0(
     progress: Progress,
     *,
     tell: Callable[[Findings, Path | None], None],
-) -> int:
+) -> int | None:
     """Upgrade a database of 2.0 and return how many changes are in the report.
 
+    None: somebody else has upgraded it meanwhile.
+
     :param report: CSV file for every row that does not stay as it is; must not be there.
-    :param progress: is told of rows that are done.
+    :param progress: is told of steps that are done, of ``of_2_0.STEPS``.
     :param tell: is told what was found, and where the backup is, before anything is changed.
     :raises UpgradeRefused: nothing was changed.
     :raises FileExistsError: the report is there already.
@@ -97,13 +100,13 @@ def upgrade_from_2_0(
     """
     with _upgrading(database) as connection:
         if schema.find(connection) is not schema.Schema.OF_2_0:
-            raise UpgradeRefused(["somebody else has just upgraded the database"])
+            return None
         old = OldDatabase(connection, options)
         old.hold()
         findings = old.findings()
         reasons = refusals(findings, options)
         if reasons:
-            raise UpgradeRefused(reasons)
+            raise UpgradeRefused(reasons, findings)
         tell(findings, back_up(connection))
         with _whole_file(report) as part:
             count = _write_report(part, options, findings, old.changes(findings))

@@ -23,6 +23,7 @@ from cone.tokens.cli.command import site_command
 from cone.tokens.config import find_zone
 from cone.tokens.directory import Losses
 from cone.tokens.directory import find_losses
+from cone.tokens.migrations import of_2_0
 from cone.tokens.migrations.of_2_0 import Findings
 from cone.tokens.migrations.of_2_0 import Options
 from cone.tokens.schema import Schema
@@ -90,13 +91,17 @@ def upgrade(site: Site, output: Output, *, check: bool, **given: Any) -> None:
     if found is Schema.OF_2_0:
         _of_2_0(site, output, _options(given), None if check else _report(site, given["report"]))
     elif found is not Schema.OLDER:
-        output.result({"success": True, "upgraded": False}, "Nothing to do.")
+        _tell_nothing(output)
     elif check:
         text = "The database is of an older version and can be upgraded."
         output.result({"success": True, "upgraded": False}, text)
     else:
         upgrades.upgrade_older(site.found_database, lambda backup: _tell_backup(output, backup))
         output.result({"success": True, "upgraded": True}, "The database is upgraded.")
+
+
+def _tell_nothing(output: Output) -> None:
+    output.result({"success": True, "upgraded": False}, "Nothing to do.")
 
 
 def _options(given: Mapping[str, Any]) -> Options:
@@ -122,33 +127,25 @@ def _of_2_0(site: Site, output: Output, options: Options, report: Path | None) -
     if report is None:
         _check(site, output, options)
         return
-    findings = upgrades.check(site.found_database, options)
-    reasons = upgrades.refusals(findings, options)
-    if reasons:
-        _refuse(output, reasons, _facts(findings))
-    backups: list[Path | None] = []
+    told: dict[str, Any] = {}
 
     def tell(findings: Findings, backup: Path | None) -> None:
+        told.update(_facts(findings), backup=backup and str(backup))
         for line in _lines(findings, options):
             output.say(line)
         _tell_backup(output, backup)
-        backups.append(backup)
 
     try:
-        with output.progress("Upgrading", sum(findings.tables.values())) as progress:
+        with output.progress("Upgrading", of_2_0.STEPS) as progress:
             count = upgrades.upgrade_from_2_0(
                 site.found_database, options, report, progress, tell=tell
             )
     except UpgradeRefused as error:
-        _refuse(output, list(error.reasons), _facts(findings))
-    facts = {
-        "success": True,
-        "upgraded": True,
-        **_facts(findings),
-        "changes": count,
-        "report": str(report),
-        "backup": backups[0] and str(backups[0]),
-    }
+        _refuse(output, list(error.reasons), _facts(error.findings))
+    if count is None:
+        _tell_nothing(output)
+        return
+    facts = {"success": True, "upgraded": True, **told, "changes": count, "report": str(report)}
     text = f"The database is upgraded. {count:,} changes of single rows are listed in {report}"
     output.result(facts, text)
 

@@ -82,8 +82,14 @@ REVISION: Final = "0001"
 #: What the tables of 2.0 are called while they are copied.
 SUFFIX: Final = "_of_2_0"
 
+#: So long an upgrade on PostgreSQL waits for who is using the tables.
+PATIENCE_S: Final = 10.0
+
 #: The tables are copied in so many slices, by the first digit of the uid.
 SLICES: Final = 16
+
+#: What there is to do, both tables together.
+STEPS: Final = 2 * SLICES
 
 #: Version of a usage row from before the upgrade; of tokens and their first event it is 1.
 OLD_USAGE: Final = 0
@@ -182,7 +188,7 @@ class OldDatabase:
     def hold(self) -> None:
         """Keep everybody else from the tables until the transaction ends; SQLite does already."""
         if not self._is_sqlite:
-            self._connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+            self._connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'"))
             names = ", ".join(self._tables)
             self._connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
 
@@ -411,7 +417,7 @@ class OldDatabase:
         """Copy everything into the tables that ``make_tables`` makes.
 
         :param findings: of this transaction.
-        :param progress: is told of rows that are done.
+        :param progress: is told of steps that are done.
         """
         self._step_aside()
         make_tables()
@@ -421,7 +427,7 @@ class OldDatabase:
                 copy(within)
                 if name == "tokens":
                     self._log_upgrade(within)
-                progress(findings.tables[name] // SLICES)
+                progress(1)
             self._check_copied(name, findings.tables[name])
         self._hand_over_rights()
         for name in self._tables:
