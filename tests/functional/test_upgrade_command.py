@@ -188,6 +188,7 @@ def test_upgrade_when_killed_in_the_middle_then_all_is_as_before(old_site):
         (("--timezone", "Mars/Olympus"), "there is no time zone 'Mars/Olympus'"),
         ((*ZONE, "--duplicates=all"), "--duplicates"),
         ((*WILLING, "--report", "{ini}"), "there is a file"),
+        ((*WILLING, "--report", "{ini}-no-folder/x.csv"), "No such file or directory"),
     ],
 )
 def test_upgrade_when_it_is_called_wrongly_then_it_says_how_and_changes_nothing(

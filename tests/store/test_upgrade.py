@@ -448,6 +448,33 @@ def test_upgrade_when_the_report_is_there_then_it_is_kept_and_nothing_is_changed
     assert (old.report.read_text(), old.everything()) == ("mine", before)
 
 
+HANGERS_ON = {
+    "sqlite": [
+        "CREATE TRIGGER mine AFTER UPDATE ON tokens BEGIN SELECT 1; END",
+    ],
+    "postgresql": [
+        "CREATE VIEW mine AS SELECT value FROM tokens",
+        "CREATE TABLE other (token uuid CONSTRAINT mine REFERENCES tokens)",
+        """
+        CREATE TRIGGER mine BEFORE UPDATE ON tokens
+        FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()
+        """,
+    ],
+}
+
+
+def test_upgrade_when_something_hangs_on_the_tables_then_it_is_refused(old):
+    old.add(1)
+    for statement in HANGERS_ON[old.engine.dialect.name]:
+        with old.engine.begin() as connection:
+            connection.execute(text(statement))
+    with pytest.raises(UpgradeRefused) as caught:
+        old.upgrade()
+    assert len(caught.value.reasons) == len(HANGERS_ON[old.engine.dialect.name])
+    assert all("mine hangs on the table tokens" in reason for reason in caught.value.reasons)
+    assert inspect(old.engine).has_table("tokens")
+
+
 # Faults and others
 
 
@@ -565,6 +592,21 @@ def test_upgrade_when_on_sqlite_then_the_file_as_it_was_is_kept(old):
     engine = create_engine(f"sqlite:///{copy}")
     assert Old(engine, old.report).everything() == before
     engine.dispose()
+
+
+def test_upgrade_when_the_backup_cannot_be_written_then_nothing_is_changed(old, monkeypatch):
+    only_sqlite(old)
+    old.add(1, value=None)
+    before = old.everything()
+
+    def fail(*_arguments) -> None:
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("shutil.copymode", fail)
+    with pytest.raises(UpgradeRefused, match=r"the backup .* cannot be written: .*No space left"):
+        old.upgrade()
+    assert old.everything() == before
+    assert not list(old.report.parent.glob("*backup*"))
 
 
 def test_upgrade_when_the_database_is_in_memory_then_there_is_no_backup():

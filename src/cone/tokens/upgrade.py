@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import datetime
+import errno
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -39,13 +41,16 @@ CACHE_KIB: Final = 64 * 1024
 #: What a file is called that is not complete yet.
 PART: Final = ".part"
 
+#: Where nothing was looked for.
+NOTHING: Final = Findings({}, Counter())
+
 Progress = Callable[[int], None]
 
 
 class UpgradeRefused(Exception):
     """Nothing was changed; the texts say why."""
 
-    def __init__(self, reasons: Iterable[str], findings: Findings) -> None:
+    def __init__(self, reasons: Iterable[str], findings: Findings = NOTHING) -> None:
         """Take the ``reasons``, and what else was found."""
         self.reasons = tuple(reasons)
         self.findings = findings
@@ -120,6 +125,7 @@ def upgrade_older(database: Database, tell: Callable[[Path | None], None]) -> No
     """Upgrade a database of an older version of ours.
 
     :param tell: is told where the backup is, before anything is changed.
+    :raises UpgradeRefused: the backup cannot be made.
     """
     with _upgrading(database) as connection:
         if schema.find(connection) is schema.Schema.OLDER:
@@ -152,12 +158,20 @@ def back_up(connection: Connection) -> Path | None:
         return None
     moment = datetime.datetime.now(datetime.UTC)
     target = path.with_name(f"{path.name}.backup-{moment:%Y%m%dT%H%M%S.%fZ}")
-    with _whole_file(target) as part:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
-            source.backup(copy, pages=PAGES)
-        shutil.copymode(path, part)
-        _sync(part)
+    try:
+        with _whole_file(target) as part:
+            _copy(path, part)
+    except (OSError, sqlite3.Error) as error:
+        reason = f"the backup {target} cannot be written: {error}"
+        raise UpgradeRefused([reason]) from error
     return target
+
+
+def _copy(path: Path, part: Path) -> None:
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
+        source.backup(copy, pages=PAGES)
+    shutil.copymode(path, part)
+    _sync(part)
 
 
 # Files
@@ -173,7 +187,7 @@ def _whole_file(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(path.name + PART)
     if path.exists():
-        raise FileExistsError(str(path))
+        raise FileExistsError(errno.EEXIST, "is there already", str(path))
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield part

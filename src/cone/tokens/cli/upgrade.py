@@ -88,16 +88,26 @@ def upgrade(site: Site, output: Output, *, check: bool, **given: Any) -> None:
         found = schema.find(connection)
     if found is Schema.NEWER:
         raise schema.OutdatedDatabase(found)
-    if found is Schema.OF_2_0:
-        _of_2_0(site, output, _options(given), None if check else _report(site, given["report"]))
-    elif found is not Schema.OLDER:
-        _tell_nothing(output)
-    elif check:
+    try:
+        if found is Schema.OF_2_0:
+            _of_2_0(site, output, _options(given), None if check else _report(site, **given))
+        elif found is Schema.OLDER:
+            _older(site, output, check=check)
+        else:
+            _tell_nothing(output)
+    except UpgradeRefused as error:
+        _refuse(output, list(error.reasons), _facts(error.findings))
+    except OSError as error:
+        fail(output, Exit.USAGE, "file_error", f"{error.filename}: {error.strerror}")
+
+
+def _older(site: Site, output: Output, *, check: bool) -> None:
+    if check:
         text = "The database is of an older version and can be upgraded."
         output.result({"success": True, "upgraded": False}, text)
-    else:
-        upgrades.upgrade_older(site.found_database, lambda backup: _tell_backup(output, backup))
-        output.result({"success": True, "upgraded": True}, "The database is upgraded.")
+        return
+    upgrades.upgrade_older(site.found_database, lambda backup: _tell_backup(output, backup))
+    output.result({"success": True, "upgraded": True}, "The database is upgraded.")
 
 
 def _tell_nothing(output: Output) -> None:
@@ -114,9 +124,9 @@ def _options(given: Mapping[str, Any]) -> Options:
     return Options(given["zone"], given["duplicates"], given["long_values"])
 
 
-def _report(site: Site, path: Path | None) -> Path:
+def _report(site: Site, *, report: Path | None, **_given: Any) -> Path:
     moment = datetime.datetime.now(datetime.UTC)
-    report = path or site.folder / f"upgrade-{moment:%Y%m%dT%H%M%SZ}.csv"
+    report = report or site.folder / f"upgrade-{moment:%Y%m%dT%H%M%SZ}.csv"
     if report.exists():
         message = f"there is a file {report} already"
         raise click.UsageError(message)
@@ -135,13 +145,9 @@ def _of_2_0(site: Site, output: Output, options: Options, report: Path | None) -
             output.say(line)
         _tell_backup(output, backup)
 
-    try:
-        with output.progress("Upgrading", of_2_0.STEPS) as progress:
-            count = upgrades.upgrade_from_2_0(
-                site.found_database, options, report, progress, tell=tell
-            )
-    except UpgradeRefused as error:
-        _refuse(output, list(error.reasons), _facts(error.findings))
+    with output.progress("Upgrading", of_2_0.STEPS) as progress:
+        database = site.found_database
+        count = upgrades.upgrade_from_2_0(database, options, report, progress, tell=tell)
     if count is None:
         _tell_nothing(output)
         return

@@ -48,17 +48,16 @@ def kind_of(time: datetime.datetime, zone: datetime.tzinfo) -> Kind:
 
 
 def to_utc(time: datetime.datetime, zone: datetime.tzinfo) -> datetime.datetime:
-    """Return the instant that a naive ``time`` of the clocks of ``zone`` means.
+    """Return the instant that a naive ``time`` of the clocks of ``zone`` means, in UTC and naive.
 
     Of two that it may mean it is the later one: no lock ends too early by it. In front of the first
     year and behind the last one it is the first or the last instant of what is stored.
     """
     if time < MIN_LOCAL:
-        return MIN_INSTANT
+        return MIN_LOCAL
     if time > MAX_LOCAL:
-        return MAX_INSTANT
-    instant = time - min(_offsets(time, zone))
-    return instant.replace(tzinfo=datetime.UTC)
+        return MAX_LOCAL
+    return time - min(_offsets(time, zone))
 
 
 def _offsets(
@@ -66,6 +65,26 @@ def _offsets(
     zone: datetime.tzinfo,
 ) -> tuple[datetime.timedelta, datetime.timedelta]:
     """Return how far the clocks are ahead at ``time``, before and after a change of them."""
+    steady = _steady_offset(zone, time.year, time.month, time.day, time.hour)
+    return (steady, steady) if steady is not None else _exact_offsets(time, zone)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _steady_offset(
+    zone: datetime.tzinfo,
+    *hour: int,
+) -> datetime.timedelta | None:
+    """Return how far the clocks are ahead all through an hour; None: that changes."""
+    start = datetime.datetime(*hour)  # type: ignore[arg-type] # noqa: DTZ001 - naive on purpose
+    edges = (start, start + datetime.timedelta(hours=1) - datetime.timedelta.resolution)
+    offsets = {offset for edge in edges for offset in _exact_offsets(edge, zone)}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
+def _exact_offsets(
+    time: datetime.datetime,
+    zone: datetime.tzinfo,
+) -> tuple[datetime.timedelta, datetime.timedelta]:
     first = zone.utcoffset(time)
     second = zone.utcoffset(time.replace(fold=1))
     if first is None or second is None:

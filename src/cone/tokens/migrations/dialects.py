@@ -15,6 +15,7 @@ from sqlalchemy import DateTime
 from sqlalchemy import LargeBinary
 from sqlalchemy import String
 from sqlalchemy import Text
+from sqlalchemy import TextClause
 from sqlalchemy import Uuid
 from sqlalchemy import case
 from sqlalchemy import cast
@@ -25,6 +26,7 @@ from sqlalchemy import literal
 from sqlalchemy import literal_column
 from sqlalchemy import not_
 from sqlalchemy import or_
+from sqlalchemy import text
 
 from cone.tokens.core.local_times import MAX_LOCAL
 from cone.tokens.core.local_times import MIN_LOCAL
@@ -48,7 +50,8 @@ class Sqlite:
         """Make the functions known to the ``connection``."""
         driver: Any = connection.connection.driver_connection
         for name, work in (("kind", _stored_kind), ("utc", _stored_utc)):
-            function = functools.partial(work, zone)
+            # The times of a row are asked for several times each.
+            function = functools.lru_cache(maxsize=64)(functools.partial(work, zone))
             driver.create_function(f"cone_tokens_{name}", 1, function, deterministic=True)
 
     uid_text: ColumnElement[str] = literal_column(
@@ -82,22 +85,25 @@ class Sqlite:
         return func.replace(func.replace(column(name), " ", "T") + "+00:00", ".000000", "")
 
     json_object = "json_object"
+    #: What would be lost with a table.
+    hangers_on: TextClause = text(
+        "SELECT 'trigger ' || name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name",
+    )
     true: ColumnElement[Any] = literal_column("json('true')")
 
 
 def _stored_kind(zone: zoneinfo.ZoneInfo, stored: object) -> str:
     if stored is None:
-        return Kind.MISSING.value
+        return Kind.MISSING
     time = read_stored(stored)
-    return Kind.UNREADABLE.value if time is None else kind_of(time, zone).value
+    return Kind.UNREADABLE if time is None else kind_of(time, zone)
 
 
 def _stored_utc(zone: zoneinfo.ZoneInfo, stored: object) -> str | None:
     time = read_stored(stored)
     if time is None:
         return None
-    utc = to_utc(time, zone).replace(tzinfo=None)
-    return utc.isoformat(sep=" ", timespec="microseconds")
+    return to_utc(time, zone).isoformat(sep=" ", timespec="microseconds")
 
 
 class Postgresql:
@@ -107,6 +113,18 @@ class Postgresql:
     byte_length: ColumnElement[int] = func.octet_length(VALUE)
     is_unusable: ColumnElement[bool] = false()
     json_object = "json_build_object"
+    #: What would be lost with a table, or keep it from being dropped.
+    hangers_on: TextClause = text("""
+        SELECT 'view ' || CAST(CAST(rule.ev_class AS regclass) AS text)
+        FROM pg_rewrite AS rule JOIN pg_depend AS need ON need.objid = rule.oid
+        WHERE need.refobjid = CAST(:name AS regclass) AND rule.ev_class <> need.refobjid
+        UNION
+        SELECT 'foreign key ' || conname FROM pg_constraint
+        WHERE contype = 'f' AND confrelid = CAST(:name AS regclass)
+        UNION
+        SELECT 'trigger ' || tgname FROM pg_trigger
+        WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal
+    """)
     true: ColumnElement[Any] = literal_column("true")
 
     def __init__(self, _connection: Connection, zone: zoneinfo.ZoneInfo) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import Column
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import DateTime
+from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import Select
@@ -214,6 +215,8 @@ class OldDatabase:
             if there != COLUMNS[name]:
                 odd = ", ".join(sorted(there ^ COLUMNS[name]))
                 yield f"the table {name} is not as cone.tokens 2.0 made it, look at: {odd}"
+            for odd in self._connection.scalars(self._dialect.hangers_on, {"name": name}):
+                yield f"the {odd} hangs on the table {name}: take it away, and make it anew after"
         zone = self._options.zone.key
         known = select(
             exists().where(column("name") == zone).select_from(table("pg_timezone_names"))
@@ -421,6 +424,7 @@ class OldDatabase:
         """
         self._step_aside()
         make_tables()
+        indexes = self._drop_indexes()
         for name in self._tables:
             copy = self._copy_tokens if name == "tokens" else self._copy_usages
             for within in _slices():
@@ -429,10 +433,14 @@ class OldDatabase:
                     self._log_upgrade(within)
                 progress(1)
             self._check_copied(name, findings.tables[name])
+        for index in indexes:
+            index.create(self._connection)
         self._hand_over_rights()
         for name in self._tables:
             self._connection.execute(text(f"DROP TABLE {name}{SUFFIX}"))
         RENAMED.drop(self._connection)
+        if self._is_sqlite:
+            self._connection.execute(text("PRAGMA legacy_alter_table = OFF"))
 
     def _step_aside(self) -> None:
         if self._is_sqlite:
@@ -440,6 +448,17 @@ class OldDatabase:
             self._connection.execute(text("PRAGMA legacy_alter_table = ON"))
         for name in self._tables:
             self._connection.execute(text(f"ALTER TABLE {name} RENAME TO {name}{SUFFIX}"))
+
+    def _drop_indexes(self) -> list[Index]:
+        """Drop the indexes of the new tables and return them; made at once they cost far less."""
+        tables = (
+            Table(name, MetaData(), autoload_with=self._connection)
+            for name in (*self._tables, "token_events")
+        )
+        indexes = [index for known in tables for index in known.indexes]
+        for index in indexes:
+            index.drop(self._connection)
+        return indexes
 
     def _copy_tokens(self, within: ColumnElement[bool]) -> None:
         new_value = select(RENAMED.c.new_value).where(RENAMED.c.renamed_uid == UID)
