@@ -63,6 +63,7 @@ class Run:
     """What one upgrade took."""
 
     seconds: float
+    cpu_s: float
     peak_mib: float
     rows: int
 
@@ -96,6 +97,7 @@ def told(kind: str, run: Run) -> str:
     rate = run.rows / run.seconds
     return (
         f"upgrade {kind}: {run.rows:,} rows in {run.seconds:.1f} s, {rate:,.0f} rows/s,"
+        f" {run.cpu_s:.1f} s of the client's processor,"
         f" {run.peak_mib:.0f} MiB"
     )
 
@@ -127,7 +129,7 @@ def upgrade(ini: Path, rows: int) -> Run:
     if child.returncode:
         message = f"the upgrade ended with {child.returncode}"
         raise RuntimeError(message)
-    return Run(seconds, usage.ru_maxrss / 1024, rows)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, rows)
 
 
 if __name__ == "__main__":
