@@ -29,7 +29,15 @@ HOST = {
 
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
-    ("core.errors", "core.clock", "core.types", "core.params", "core.periods", "core.imports"),
+    (
+        "core.errors",
+        "core.clock",
+        "core.types",
+        "core.params",
+        "core.periods",
+        "core.imports",
+        "core.local_times",
+    ),
     ("core.records", "core.lifecycle", "core.prepared", "core.retry"),
     ("core.audit",),
     ("core.store", "core.upkeep"),
@@ -58,6 +66,8 @@ LAYERS = (
         "rendering",
         "request_data",
         "schema",
+        "directory",
+        "upgrade",
         "session",
         "spreadsheet",
         "migrations",
@@ -69,7 +79,7 @@ FACES = ("json_api", "browser", "cli")
 #: What stands in the table for all that is in it.
 PACKAGES = {*FACES, "migrations"}
 #: They change tables, which the statements of the core take for granted.
-SCHEMA = {"schema", "migrations.env"}
+SCHEMA = {"schema", "upgrade"}
 
 
 def modules() -> list[str]:

@@ -112,10 +112,18 @@ def _zone(settings: Mapping[str, str]) -> datetime.tzinfo:
     name = settings.get(key, "").strip()
     if not name:
         return _zone_of_host()
+    zone = find_zone(name)
+    if zone is None:
+        raise StartupError(key, f"there is no time zone {name!r}")
+    return zone
+
+
+def find_zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """Return the time zone with an IANA name, or None."""
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise StartupError(key, f"there is no time zone {name!r}") from None
+        return None
 
 
 def _zone_of_host() -> datetime.tzinfo:

@@ -12,6 +12,7 @@ from cone.tokens.cli.purge import purge
 from cone.tokens.cli.tokens import add
 from cone.tokens.cli.tokens import consume
 from cone.tokens.cli.tokens import query
+from cone.tokens.cli.upgrade import upgrade
 from cone.tokens.cli.verify import verify
 
 #: What goes wrong is told by the logger of this name.
@@ -44,5 +45,5 @@ def _show_warnings() -> None:
     logging.getLogger(LOGGER).handlers = [handler]
 
 
-for command in (add, consume, export, import_, purge, query, verify):
+for command in (add, consume, export, import_, purge, query, upgrade, verify):
     main.add_command(command)

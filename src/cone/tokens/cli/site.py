@@ -33,9 +33,11 @@ class Site:
     """What the commands work on; each part is made when it is first asked for.
 
     :ivar settings: the ini settings of the application.
+    :ivar folder: of the ini file.
     """
 
     settings: Mapping[str, str]
+    folder: Path
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +118,7 @@ def open_site(path: Path) -> Site:
         context = loadcontext(APP, f"config:{path.absolute()}")
     except Exception as error:  # noqa: BLE001 - PasteDeploy raises what its parts raise
         raise StartupError(str(path), f"is no ini file of a site: {error}") from None
-    return Site(_settings(context))
+    return Site(_settings(context), path.absolute().parent)
 
 
 def _settings(context: Any) -> Mapping[str, str]:

@@ -150,7 +150,7 @@ class TokenUsageRecord(Base):
     user: Mapped[str | None] = mapped_column(String)
     #: Uses left afterwards. NULL: not known (a row from before an upgrade).
     usage_count: Mapped[int | None] = mapped_column(Integer)
-    #: Version of the token afterwards.
+    #: Version of the token afterwards. 0: not known (a row from before an upgrade).
     version: Mapped[int] = mapped_column(Integer)
 
 
@@ -162,12 +162,12 @@ class TokenEventRecord(Base):
 
     uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
-    #: ``add``, ``update``, ``enable``, ``disable`` or ``delete``.
+    #: ``add``, ``update``, ``enable``, ``disable``, ``delete``, or ``upgrade`` from 2.0.
     action: Mapped[str] = mapped_column(String)
     timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     #: NULL: not known.
     user: Mapped[str | None] = mapped_column(String)
-    #: JSON object of the fields before the change. NULL: there was no token.
+    #: JSON object of the fields before the change. NULL: there was no token, or it is not known.
     old_values: Mapped[str | None] = mapped_column(Text)
     #: JSON object of the fields after the change. NULL: there is no token any more.
     new_values: Mapped[str | None] = mapped_column(Text)
