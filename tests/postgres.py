@@ -50,6 +50,9 @@ class PostgresServer:
     it back, address and data unchanged.
     """
 
+    #: What stays behind when the run ends in any way, and cleans up.
+    guard = GUARD
+
     def __init__(self, candidates: Sequence[Path] | None = None, settings: str = "") -> None:
         """Take the folders of binaries to try, best first, and lines for postgresql.conf."""
         self._candidates = _candidates() if candidates is None else candidates
@@ -111,12 +114,11 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End all processes of the server at once, as a power cut would."""
-        pid = (self._folder / "data/postmaster.pid").read_text().split()[0]
-        # The first one starts no others from here on.
-        os.kill(int(pid), signal.SIGSTOP)
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for process in (pid, *children):
-            os.kill(int(process), signal.SIGKILL)
+        kill_server(self._folder / "data")
+
+    def processes(self, kind: str) -> list[int]:
+        """Give the processes of the server that call themselves so, e.g. ``walreceiver``."""
+        return [pid for pid in server_processes(self._folder / "data") if kind in _title(pid)]
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of the server while it runs."""
@@ -156,7 +158,7 @@ class PostgresServer:
                 self._binaries = _copy_wheel(binaries, self._folder)
             subprocess.run(["chown", "-R", UNPRIVILEGED, str(self._folder)], check=True)
         self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(self._binaries), str(self._folder)],
+            ["/bin/sh", "-c", self.guard, "guard", str(self._binaries), str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -236,6 +238,25 @@ class Standby(PostgresServer):
             conf.write(f"unix_socket_directories = '{self._folder}'\n")
 
 
+def server_processes(data: Path) -> list[int]:
+    """List the processes of the server with this data folder, the one that starts others first."""
+    pid = (data / "postmaster.pid").read_text().split()[0]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(process) for process in (pid, *children)]
+
+
+def kill_server(data: Path) -> None:
+    """End all processes of the server with this data folder at once, as a power cut would."""
+    # The first one starts no others from here on.
+    os.kill(server_processes(data)[0], signal.SIGSTOP)
+    for process in server_processes(data):
+        os.kill(process, signal.SIGKILL)
+
+
+def _title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def create_database(base_url: str) -> str:
     """Create an empty database on a server.
 
@@ -254,11 +275,11 @@ def create_database(base_url: str) -> str:
 def _candidates() -> list[Path]:
     """List the folders of server binaries to try, best first."""
     wanted = os.environ.get("CONE_TOKENS_TEST_POSTGRES", "")
-    installed = [] if wanted == "wheel" else _installed()
+    installed = [] if wanted == "wheel" else installed_servers()
     return installed[:1] + ([] if wanted == "installed" else _wheel())
 
 
-def _installed() -> list[Path]:
+def installed_servers() -> list[Path]:
     """List the installed servers, newest first."""
     found = {*Path("/").glob("usr/lib/postgresql/*/bin"), *Path("/").glob("usr/pgsql-*/bin")}
     if on_path := shutil.which("pg_ctl"):
