@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -116,10 +117,6 @@ class PostgresServer:
         """End all processes of the server at once, as a power cut would."""
         kill_server(self._folder / "data")
 
-    def processes(self, kind: str) -> list[int]:
-        """Give the processes of the server that call themselves so, e.g. ``walreceiver``."""
-        return [pid for pid in server_processes(self._folder / "data") if kind in _title(pid)]
-
     def set(self, name: str, value: str) -> None:
         """Change a setting of the server while it runs."""
         with self.connect() as connection:
@@ -220,6 +217,13 @@ class Standby(PostgresServer):
         super().__init__(primary._candidates, primary._settings)
         self._primary = primary
 
+    def cut_off(self) -> None:
+        """Let it follow nobody from here on."""
+        self.set("primary_conninfo", "")
+        with self.connect() as connection:
+            while connection.execute("TABLE pg_stat_wal_receiver").fetchone():
+                time.sleep(0.01)
+
     def promote(self) -> None:
         """Make it a server that writes, and wait until it does."""
         self._run("pg_ctl", "promote", "-w")
@@ -251,10 +255,6 @@ def kill_server(data: Path) -> None:
     os.kill(server_processes(data)[0], signal.SIGSTOP)
     for process in server_processes(data):
         os.kill(process, signal.SIGKILL)
-
-
-def _title(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def create_database(base_url: str) -> str:

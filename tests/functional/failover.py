@@ -1,8 +1,6 @@
 """A site served by two processes loses its database server under load, and what came of it."""
 
 import dataclasses
-import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,14 +64,10 @@ def lose_primary(folder: Path, *, standbys: str = EACH, lag: int = 0) -> Account
         primary.set("synchronous_standby_names", standbys)
 
         def kill_and_promote(ledger: Ledger) -> None:
-            receivers = standby.processes("walreceiver") if lag else []
-            for process in receivers:
-                os.kill(process, signal.SIGSTOP)
             if lag:
+                standby.cut_off()
                 ledger.wait_for_more(lag)
             primary.kill()
-            for process in receivers:
-                os.kill(process, signal.SIGCONT)
             standby.promote()
 
         return _account(folder, standby.url(), kill_and_promote)
