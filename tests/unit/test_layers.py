@@ -46,6 +46,7 @@ LAYERS = (
         "i18n",
         "identity",
         "labels",
+        "production",
         "qr",
         "request_data",
         "session",
