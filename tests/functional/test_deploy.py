@@ -60,7 +60,7 @@ def serve_by_nginx(folder: Path, ports: list[int]):
     """Put nginx with the settings of the example in front of processes, and give its port."""
     nginx, openssl = program("nginx"), program("openssl")
     key, certificate = folder / "privkey.pem", folder / "fullchain.pem"
-    make = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost".split()
+    make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     run(openssl, *make, "-keyout", str(key), "-out", str(certificate)).check_returncode()
     port = free_port()
     site = (DEPLOY / "nginx.conf").read_text().replace("/etc/ssl/tokens", str(folder))
@@ -186,11 +186,7 @@ def test_unit_when_systemd_reads_it_then_it_has_nothing_to_say(tmp_path):
     assert (done.returncode, "tokens@" in done.stderr) == (0, False), done.stderr
 
 
-def test_patroni_when_it_reads_its_example_then_only_what_is_elsewhere_is_missing(tmp_path):
-    example = (DEPLOY / "patroni.yml").read_text()
-    path = tmp_path / "patroni.yml"
-    path.write_text(example)
-    done = run(program("patroni"), "--validate-config", str(path))
-    elsewhere = ("etcd3", "data_dir", "bin_dir", "listen", "did not pass", "is not reachable")
-    wrong = [line for line in done.stdout.splitlines() if not any(w in line for w in elsewhere)]
-    assert wrong == [], done.stdout + done.stderr
+def test_patroni_when_it_reads_its_example_then_only_addresses_are_not_there():
+    done = run(program("patroni"), "--validate-config", str(DEPLOY / "patroni.yml"))
+    told = (done.stdout + done.stderr).splitlines()
+    assert [line for line in told if not re.search("10.0.0.1[123]|data_dir|bin_dir", line)] == []
