@@ -24,9 +24,19 @@ settings.load_profile("ci")
 #: How many examples the property tests that count theirs have tried.
 EXAMPLES: Counter[str] = Counter()
 
+#: Lines that tests want to be read by people.
+NOTES: list[str] = []
+
 
 #: What takes long for each test: where several processes share the tests, it comes first.
-SLOW = ("tests/browser/", "test_crash", "test_races", "test_schemathesis", "test_model")
+SLOW = (
+    "tests/browser/",
+    "test_crash",
+    "test_failover",
+    "test_races",
+    "test_schemathesis",
+    "test_model",
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -39,18 +49,23 @@ def pytest_sessionfinish(session) -> None:
     """Hand over what was counted, where the tests run in several processes."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["examples"] = dict(EXAMPLES)
+        session.config.workeroutput["notes"] = NOTES
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node) -> None:
     """Take what a process has counted; one that died has counted nothing."""
-    EXAMPLES.update(getattr(node, "workeroutput", {}).get("examples", {}))
+    told = getattr(node, "workeroutput", {})
+    EXAMPLES.update(told.get("examples", {}))
+    NOTES.extend(told.get("notes", []))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Tell how many examples were tried."""
+    """Tell how many examples were tried, and what else tests have to say."""
     for what, count in sorted(EXAMPLES.items()):
         terminalreporter.write_line(f"{count:>7} examples: {what}")
+    for note in NOTES:
+        terminalreporter.write_line(note)
 
 
 class MovableClock:

@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,9 @@ class PostgresServer:
     ``stop()`` and ``start()`` inside the context take the server away from its clients and give
     it back, address and data unchanged.
     """
+
+    #: What stays behind when the run ends in any way, and cleans up.
+    guard = GUARD
 
     def __init__(self, candidates: Sequence[Path] | None = None, settings: str = "") -> None:
         """Take the folders of binaries to try, best first, and lines for postgresql.conf."""
@@ -111,12 +115,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End all processes of the server at once, as a power cut would."""
-        pid = (self._folder / "data/postmaster.pid").read_text().split()[0]
-        # The first one starts no others from here on.
-        os.kill(int(pid), signal.SIGSTOP)
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for process in (pid, *children):
-            os.kill(int(process), signal.SIGKILL)
+        kill_server(self._folder / "data")
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of the server while it runs."""
@@ -156,7 +155,7 @@ class PostgresServer:
                 self._binaries = _copy_wheel(binaries, self._folder)
             subprocess.run(["chown", "-R", UNPRIVILEGED, str(self._folder)], check=True)
         self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(self._binaries), str(self._folder)],
+            ["/bin/sh", "-c", self.guard, "guard", str(self._binaries), str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -218,6 +217,13 @@ class Standby(PostgresServer):
         super().__init__(primary._candidates, primary._settings)
         self._primary = primary
 
+    def cut_off(self) -> None:
+        """Let it follow nobody from here on."""
+        self.set("primary_conninfo", "")
+        with self.connect() as connection:
+            while connection.execute("TABLE pg_stat_wal_receiver").fetchone():
+                time.sleep(0.01)
+
     def promote(self) -> None:
         """Make it a server that writes, and wait until it does."""
         self._run("pg_ctl", "promote", "-w")
@@ -234,6 +240,21 @@ class Standby(PostgresServer):
         self._run("pg_basebackup", *source, "-R", "--checkpoint=fast", "--no-sync")
         with (self._folder / "data/postgresql.conf").open("a") as conf:
             conf.write(f"unix_socket_directories = '{self._folder}'\n")
+
+
+def server_processes(data: Path) -> list[int]:
+    """List the processes of the server with this data folder, the one that starts others first."""
+    pid = (data / "postmaster.pid").read_text().split()[0]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(process) for process in (pid, *children)]
+
+
+def kill_server(data: Path) -> None:
+    """End all processes of the server with this data folder at once, as a power cut would."""
+    # The first one starts no others from here on.
+    os.kill(server_processes(data)[0], signal.SIGSTOP)
+    for process in server_processes(data):
+        os.kill(process, signal.SIGKILL)
 
 
 def create_database(base_url: str) -> str:
@@ -254,11 +275,11 @@ def create_database(base_url: str) -> str:
 def _candidates() -> list[Path]:
     """List the folders of server binaries to try, best first."""
     wanted = os.environ.get("CONE_TOKENS_TEST_POSTGRES", "")
-    installed = [] if wanted == "wheel" else _installed()
+    installed = [] if wanted == "wheel" else installed_servers()
     return installed[:1] + ([] if wanted == "installed" else _wheel())
 
 
-def _installed() -> list[Path]:
+def installed_servers() -> list[Path]:
     """List the installed servers, newest first."""
     found = {*Path("/").glob("usr/lib/postgresql/*/bin"), *Path("/").glob("usr/pgsql-*/bin")}
     if on_path := shutil.which("pg_ctl"):

@@ -1,10 +1,12 @@
-"""Load on a site served by two processes, which are killed in the middle of it."""
+"""Load on a site served by two processes, while they or their database are killed."""
 
 import dataclasses
 import http.client
 import itertools
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +19,12 @@ from tests.races import Call
 from tests.races import ask_site
 
 CLIENTS = 8
-#: How often a client asks for the same; one kill cuts it off once.
-ATTEMPTS = 5
 #: Seconds after which something that has to happen is given up.
 PATIENCE = 60
+#: Seconds after which a client asks again that was told to.
+PAUSE = 0.1
+#: What clients are told that need not ask again.
+OUTCOMES = (None, "usage_count_exceeded")
 
 
 class Target:
@@ -49,18 +53,31 @@ class Ledger:
     """What clients were told, as they keep it themselves."""
 
     answers: dict[Call, Answer] = dataclasses.field(default_factory=dict)
+    times: list[float] = dataclasses.field(default_factory=list)
     broken_connections: int = 0
+    refusals: int = 0
     _changed: threading.Condition = dataclasses.field(default_factory=threading.Condition)
 
     def enter(self, call: Call, answer: Answer) -> None:
-        assert answer.error in (None, "usage_count_exceeded"), answer
+        assert answer.error in OUTCOMES, answer
         with self._changed:
             self.answers[call] = answer
+            self.times.append(time.monotonic())
             self._changed.notify_all()
 
     def enter_broken_connection(self) -> None:
         with self._changed:
             self.broken_connections += 1
+
+    def enter_refusal(self) -> None:
+        """Note that a client was told to come again."""
+        with self._changed:
+            self.refusals += 1
+
+    @property
+    def outage(self) -> float:
+        """The longest time in seconds in which nobody had an answer."""
+        return max(late - early for early, late in itertools.pairwise(self.times))
 
     def wait_for_more(self, count: int) -> None:
         """Wait until there are ``count`` answers more than now."""
@@ -84,7 +101,8 @@ class InsistentClient:
         self._client = target.connect(cookie)
 
     def ask(self, call: Call) -> None:
-        for _attempt in range(ATTEMPTS):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             try:
                 answer = ask_site(self._client, call)
             except (OSError, http.client.HTTPException):
@@ -92,8 +110,11 @@ class InsistentClient:
                 self.close()
                 self._client = self._target.connect(self._cookie)
             else:
-                self._ledger.enter(call, answer)
-                return
+                if answer.error != "unavailable":
+                    self._ledger.enter(call, answer)
+                    return
+                self._ledger.enter_refusal()
+                time.sleep(PAUSE)
         raise ConnectionError(self._target.served.log)
 
     def close(self) -> None:
@@ -107,10 +128,26 @@ def consume_through_crashes(
     kills: int,
     answers_between: int,
 ) -> Ledger:
-    """Let clients consume, each time with a key of its own, and kill the processes in turn."""
-    ledger = Ledger()
-    cookie = both[0].sign_in().headers
+    """Let clients consume, and kill the processes in turn."""
     targets = [Target(served) for served in both]
+
+    def crash(ledger: Ledger) -> None:
+        for number in range(kills):
+            ledger.wait_for_more(answers_between)
+            targets[number % 2].crash()
+        ledger.wait_for_more(answers_between)
+
+    return consume_meanwhile(targets, uids, crash)
+
+
+def consume_meanwhile(
+    targets: Sequence[Target],
+    uids: Sequence[uuid.UUID],
+    disturb: Callable[[Ledger], None],
+) -> Ledger:
+    """Let clients consume, each time with a key of its own, while ``disturb`` runs."""
+    ledger = Ledger()
+    cookie = targets[0].served.sign_in().headers
     is_over = threading.Event()
 
     def consume(number: int) -> None:
@@ -124,10 +161,7 @@ def consume_through_crashes(
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(consume, number) for number in range(CLIENTS)]
         try:
-            for number in range(kills):
-                ledger.wait_for_more(answers_between)
-                targets[number % 2].crash()
-            ledger.wait_for_more(answers_between)
+            disturb(ledger)
         finally:
             is_over.set()
         for done in clients:

@@ -62,6 +62,7 @@ LAYERS = (
         "i18n",
         "identity",
         "labels",
+        "production",
         "qr",
         "rendering",
         "request_data",

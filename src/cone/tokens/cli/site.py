@@ -20,6 +20,7 @@ from cone.tokens.core.database import Database
 from cone.tokens.core.database import make_database
 from cone.tokens.core.params import Parser
 from cone.tokens.core.service import TokenService
+from cone.tokens.production import settings_of
 from cone.tokens.schema import MADE_BY_SITE
 from cone.tokens.settings import SettingsFile
 from cone.tokens.settings import SettingsFileError
@@ -126,4 +127,4 @@ def _settings(context: Any) -> Mapping[str, str]:
     for inner in ("app_context", "next_context"):
         if hasattr(context, inner):
             return _settings(getattr(context, inner))
-    return dict(context.config())
+    return settings_of(context.object, context.config())

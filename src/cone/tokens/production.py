@@ -1,0 +1,113 @@
+"""The application of a site in production: secrets from the environment, no weak settings.
+
+``use = egg:cone.tokens#site`` in an ini file, instead of ``egg:cone.app#main``. A setting may
+hold ``${NAME}``: that is replaced by the variable NAME of the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+from urllib.parse import quote
+
+from pyramid.settings import aslist
+from pyramid.settings import truthy
+
+from cone.tokens.config import StartupError
+
+LEAST_LENGTHS: Final[Mapping[str, int]] = {"cone.auth_secret": 32, "cone.admin_password": 15}
+#: So many characters of a secret have to differ.
+LEAST_CHARACTERS: Final = 8
+#: Cookies go over https alone, and no script reads them.
+REQUIRED: Final = ("cone.auth_secure", "cone.auth_http_only")
+DEBUGGING: Final = (
+    "debug",
+    "pyramid.debug_all",
+    "pyramid.debug_authorization",
+    "pyramid.debug_notfound",
+    "pyramid.debug_routematch",
+    "pyramid.debug_templates",
+    "pyramid.reload_all",
+    "pyramid.reload_templates",
+)
+TOOLBAR: Final = "pyramid_debugtoolbar"
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def main(global_config: Mapping[str, str], **settings: str) -> Any:
+    """Return the application.
+
+    :raises StartupError: a setting is weak, or a variable of the environment is missing.
+    """
+    import cone.app
+
+    filled = fill(settings, os.environ)
+    check(filled)
+    return cone.app.main(dict(global_config), **filled)
+
+
+def settings_of(factory: object, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the ini settings of an application as it gets them.
+
+    :param factory: what makes the application.
+    :raises StartupError: a variable of the environment is missing.
+    """
+    return fill(settings, os.environ) if factory is main else dict(settings)
+
+
+def fill(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return ``settings`` with the variables in them replaced; in a part of a URL they are quoted.
+
+    :raises StartupError: one is missing or empty.
+    """
+    return {key: _filled(key, text, environ) for key, text in settings.items()}
+
+
+def _filled(key: str, text: str, environ: Mapping[str, str]) -> str:
+    is_part_of_url = key.endswith("url") and not _VARIABLE.fullmatch(text.strip())
+    change: Callable[[str], str] = _quoted if is_part_of_url else str
+
+    def value(found: re.Match[str]) -> str:
+        if not environ.get(found[1]):
+            raise StartupError(key, f"the environment has no variable {found[1]}")
+        return change(environ[found[1]])
+
+    return _VARIABLE.sub(value, text)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def check(settings: Mapping[str, str]) -> None:
+    """Refuse what is not safe enough.
+
+    :raises StartupError: with the first setting that is not.
+    """
+    for key, length in LEAST_LENGTHS.items():
+        is_nobodys = key == "cone.admin_password" and not settings.get("cone.admin_user")
+        if not is_nobodys:
+            _check_secret(key, settings.get(key, ""), length)
+    for key in REQUIRED:
+        if not _is_true(settings, key):
+            raise StartupError(key, "is not true, as production needs it")
+    for key in DEBUGGING:
+        if _is_true(settings, key):
+            raise StartupError(key, "is nothing for production")
+    if TOOLBAR in aslist(settings.get("pyramid.includes", "")):
+        raise StartupError("pyramid.includes", f"{TOOLBAR} is nothing for production")
+
+
+def _check_secret(key: str, secret: str, length: int) -> None:
+    if len(secret) < length or len(set(secret)) < LEAST_CHARACTERS:
+        problem = f"is no secret of {length} characters or more that are hard to guess"
+        raise StartupError(key, problem)
+
+
+def _is_true(settings: Mapping[str, str], key: str) -> bool:
+    return settings.get(key, "").strip().lower() in truthy
