@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
+from sqlalchemy import text
 
 from bench import report
 from bench.filling import fill
@@ -29,6 +30,7 @@ from cone.tokens import schema
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.maintenance import Maintenance
+from cone.tokens.core.maintenance import PurgePlan
 from tests.postgres import PostgresServer
 
 #: Uses of each token.
@@ -42,7 +44,21 @@ def verify(maintenance: Maintenance) -> int:
     return audit.counts.uses
 
 
-WORKS: dict[str, Callable[[Maintenance], int]] = {"verify": verify}
+def purge_log(maintenance: Maintenance) -> int:
+    """Remove all uses; return how many there were."""
+    return maintenance.purge(PurgePlan(log=1)).usages
+
+
+def purge_tokens(maintenance: Maintenance) -> int:
+    """Delete all tokens, which have expired; return how many there were."""
+    return maintenance.purge(PurgePlan(expired=1)).expired
+
+
+WORKS: dict[str, Callable[[Maintenance], int]] = {
+    "verify": verify,
+    "purge log": purge_log,
+    "purge tokens": purge_tokens,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +108,22 @@ def do(work: str, url: str) -> dict[str, Any]:
     return {"work": work, "rows": rows, "seconds": seconds, "memory_mib": memory}
 
 
+def let_expire(url: str) -> None:
+    """Give all tokens a window that has ended."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tokens SET valid_to = last_used"))
+    engine.dispose()
+
+
+def works(url: str) -> Iterator[Figure]:
+    """Do one work after the other."""
+    for work in WORKS:
+        if work == "purge tokens":
+            let_expire(url)
+        yield measure(work, url)
+
+
 def table(database: str, figures: list[Figure]) -> str:
     """Return figures as a table."""
     rows = [
@@ -123,7 +155,7 @@ def main() -> None:
             is_server = database == "postgresql"
             server = stack.enter_context(PostgresServer()) if is_server else None
             url = stack.enter_context(filled(folder, arguments.rows, server))
-            print(table(database, [measure(work, url) for work in WORKS]), flush=True)
+            print(table(database, list(works(url))), flush=True)
 
 
 if __name__ == "__main__":

@@ -274,47 +274,43 @@ def _values(text: str | None) -> dict[str, Any] | None:
 # Marks of purged history
 
 
-def purge_mark(
-    events: Sequence[Event],
-    version: int,
-    last_grant: Use | None = None,
-) -> dict[str, Any] | None:
-    """Return what a mark tells that stands for the history of a token up to ``version``.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark that is to stand for the history of a token.
 
-    None: there is a mark that goes as far, or nothing to tell.
+    :ivar values: what it tells; None: the one that there is goes as far, or nothing is known.
+    :ivar replaced: the version up to which the one that there is stands for it; 0: none does.
+    """
+
+    values: dict[str, Any] | None
+    replaced: int
+
+
+def purge_mark(events: Sequence[Event], version: int, last_grant: Use | None = None) -> Mark:
+    """Return the mark that stands for the history of a token up to ``version``.
 
     :param events: all that there are of the token.
     :param last_grant: the last use in that history that no mark stands for yet.
     """
-    told = {_reach(event): values for event in events if (values := _raw_values(event.new))}
-    marked = mark_reach(events)
+    marked, told = 0, dict[int, dict[str, Any]]()
+    for event in events:
+        values = _raw_values(event.new)
+        if values is None:
+            continue
+        reach = event.version
+        if event.action == PURGE:
+            reach = marked = int(values.get("version", 0))
+        told[reach] = values
     known = [reach for reach in told if reach <= version]
     if marked >= version or not known:
-        return None
-    values = {name: told[max(known)][name] for name in _FIELDS} | {"version": version}
+        return Mark(None, marked)
+    made = {name: told[max(known)][name] for name in _FIELDS} | {"version": version}
     if last_grant:
-        return values | {
-            "usage_count": last_grant.usage_count,
-            "last_used": last_grant.time.isoformat(),
-        }
-    first = marked or min(known)
-    if events[0].action == "add" or "last_used" in told[first]:
-        values["last_used"] = told[first].get("last_used")
-    return values
-
-
-def mark_reach(events: Sequence[Event]) -> int:
-    """Return the version up to which a mark stands for the history; 0: there is none."""
-    return max((_reach(event) for event in events if event.action == PURGE), default=0)
-
-
-def _reach(event: Event) -> int:
-    """Return the version that a token has after an event."""
-    if event.action != PURGE:
-        return event.version
-    values = _raw_values(event.new) or {}
-    version = values.get("version")
-    return version if isinstance(version, int) else 0
+        made["usage_count"] = last_grant.usage_count
+        made["last_used"] = last_grant.time.isoformat()
+    elif events[0].action == "add" or "last_used" in told[marked or min(known)]:
+        made["last_used"] = told[marked or min(known)].get("last_used")
+    return Mark(made, marked)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 Progress = Callable[[int], None]
 
 #: Rows that a purge looks at in one transaction.
-BATCH: Final = 1_000
+BATCH: Final = 2_000
 
 #: More than a use can have waited for a lock, or clocks disagree.
 MARGIN: Final = datetime.timedelta(hours=1)

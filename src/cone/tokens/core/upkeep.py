@@ -39,11 +39,11 @@ from cone.tokens.core.audit import PURGE
 from cone.tokens.core.audit import REFUSAL
 from cone.tokens.core.audit import Entry
 from cone.tokens.core.audit import Event
+from cone.tokens.core.audit import Mark
 from cone.tokens.core.audit import OldEvents
 from cone.tokens.core.audit import Present
 from cone.tokens.core.audit import Use
 from cone.tokens.core.audit import entry_order
-from cone.tokens.core.audit import mark_reach
 from cone.tokens.core.audit import old_events
 from cone.tokens.core.audit import purge_mark
 from cone.tokens.core.records import TokenEventRecord
@@ -306,13 +306,12 @@ class Upkeep(Store):
             if use.version:
                 last[use.token_uid] = use
         events = self._events_of(last)
+        marks = {uid: purge_mark(events[uid], use.version, use) for uid, use in last.items()}
+        self._put_marks(marks)
         ranges = [
-            {"of": uid, "after": mark_reach(events[uid]), "to": use.version}
+            {"of": uid, "after": marks[uid].replaced, "to": use.version}
             for uid, use in last.items()
         ]
-        self._put_marks(
-            {uid: purge_mark(events[uid], use.version, use) for uid, use in last.items()},
-        )
         if not ranges:
             return 0
         return self._connection.execute(_REMOVE_GRANTED, ranges).rowcount
@@ -399,9 +398,9 @@ class Upkeep(Store):
         rows = self._execute(_of_tokens(beginning, _EVENTS.token_uid, token_uids))
         return {uid: version for uid, version in rows if version is not None}
 
-    def _put_marks(self, marks: Mapping[uuid.UUID, dict[str, Any] | None]) -> None:
+    def _put_marks(self, marks: Mapping[uuid.UUID, Mark]) -> None:
         """Put marks in the place of those that there are."""
-        made = {uid: values for uid, values in marks.items() if values}
+        made = {uid: mark.values for uid, mark in marks.items() if mark.values}
         if not made:
             return
         old = delete(TokenEventRecord).where(

@@ -1,0 +1,195 @@
+"""The replay, entry by entry: what only odd histories have."""
+
+import datetime
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from cone.tokens.core.audit import BEHIND
+from cone.tokens.core.audit import EVENT
+from cone.tokens.core.audit import GRANT
+from cone.tokens.core.audit import PRESENT
+from cone.tokens.core.audit import REFUSAL
+from cone.tokens.core.audit import Counts
+from cone.tokens.core.audit import Event
+from cone.tokens.core.audit import Present
+from cone.tokens.core.audit import Problem
+from cone.tokens.core.audit import Use
+from cone.tokens.core.audit import entry_order
+from cone.tokens.core.audit import old_events
+from cone.tokens.core.audit import purge_mark
+from cone.tokens.core.audit import replay
+from cone.tokens.core.errors import Denial
+from tests.factories import NOON
+
+UID = uuid.uuid4()
+FIELDS: dict[str, Any] = {
+    "value": "x",
+    "valid_from": None,
+    "valid_to": None,
+    "usage_count": 2,
+    "lock_time": 0,
+    "enabled": True,
+}
+
+
+def at(seconds: int) -> datetime.datetime:
+    return NOON + datetime.timedelta(seconds=seconds)
+
+
+def event(version: int, action: str = "update", old=None, new=None) -> Event:
+    """An event; ``old`` and ``new`` are what differs from the usual fields, or a whole text."""
+    if action == "add":
+        old = "null"
+    texts = [
+        given if isinstance(given, str) else json.dumps(FIELDS | (given or {}))
+        for given in (old, new)
+    ]
+    return Event(UID, version, EVENT, action, at(version), *texts, uuid.uuid4())
+
+
+def mark(version: int, **values: Any) -> Event:
+    return event(0, "purge", new={"version": version, "last_used": None, **values})
+
+
+def use(version: int, left: int | None, seconds: int | None = None) -> Use:
+    time = at(version if seconds is None else seconds)
+    return Use(UID, version, GRANT, time, None, left, uuid.uuid4())
+
+
+def refusal(version: int, left: int, denial: Denial = Denial.USAGE_COUNT_EXCEEDED) -> Use:
+    return Use(UID, version, REFUSAL, at(version), denial.code, left, uuid.uuid4())
+
+
+def present(version: int, **values: Any) -> Present:
+    fields = FIELDS | {"last_used": None, "locked_until": None} | values
+    return Present(UID, BEHIND, PRESENT, version, **fields)
+
+
+ADD = event(1, "add")
+LOCKING = event(1, "add", new={"lock_time": 10})
+UPGRADE = event(1, "upgrade", new={"lock_time": 10})
+LOCKED = Denial.TOKEN_LOCKED
+EXCEEDED = Denial.USAGE_COUNT_EXCEEDED
+LATE = (at(1) + datetime.timedelta(hours=2)).isoformat()
+
+HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
+    "unused": ([ADD, present(1)], []),
+    "used in turn": (
+        [LOCKING, use(2, 1, 2), use(3, 0, 12)],
+        [Problem.GONE],
+    ),
+    "refused for its lock": (
+        [LOCKING, use(2, 1), refusal(2, 1, LOCKED), present(2, lock_time=10)],
+        [Problem.COUNTER, Problem.LAST_USED],
+    ),
+    "used while locked": (
+        [LOCKING, use(2, 1), use(3, 0), event(4, "delete", {"usage_count": 0, "lock_time": 10})],
+        [Problem.IN_LOCK_TIME],
+    ),
+    "used above its limit": (
+        [event(1, "add", new={"usage_count": 0}), use(2, -1), event(3, "delete", {}, "null")],
+        [Problem.ABOVE_LIMIT, Problem.COUNT_IN_LOG, Problem.EVENT],
+    ),
+    "used while disabled": (
+        [event(1, "add", new={"enabled": False}), use(2, 1), present(2)],
+        [Problem.WHILE_DISABLED, Problem.COUNTER, Problem.FIELD, Problem.LAST_USED],
+    ),
+    "used too early": (
+        [event(1, "add", new={"valid_from": LATE}), use(2, 1)],
+        [Problem.OUTSIDE_WINDOW, Problem.GONE],
+    ),
+    "a count is not known": (
+        [ADD, use(2, None), event(3, "delete", {"usage_count": 1})],
+        [Problem.COUNT_IN_LOG],
+    ),
+    "refused for no reason": ([ADD, refusal(1, 2), present(1)], [Problem.REFUSAL]),
+    "refused with another count": ([ADD, refusal(1, 0), present(1)], [Problem.REFUSAL]),
+    "a use before a refusal is missing": (
+        [ADD, refusal(2, 0), use(3, 0), present(3, usage_count=0, last_used=at(3))],
+        [Problem.MISSING],
+    ),
+    "an update is missing": (
+        [ADD, use(3, 7), use(4, 6), present(4, usage_count=6, last_used=at(4))],
+        [Problem.MISSING],
+    ),
+    "uses are missing": (
+        [ADD, event(5, old={"usage_count": 0}), refusal(5, 2, LOCKED), present(5)],
+        [Problem.MISSING],
+    ),
+    "a refusal behind a gap": (
+        [ADD, use(4, None), refusal(4, 1), refusal(5, 1), refusal(5, 1), present(5)],
+        [Problem.MISSING, Problem.REFUSAL, Problem.MISSING, Problem.COUNTER],
+    ),
+    "no version of its own": ([ADD, event(1), present(1)], [Problem.DOUBLE]),
+    "the row is behind": ([ADD, event(2), present(1)], [Problem.VERSION]),
+    "the row is ahead": ([ADD, present(3)], [Problem.MISSING]),
+    "a lock that is none": ([ADD, present(1, locked_until=NOON)], [Problem.LOCKED_UNTIL]),
+    "unreadable": (
+        [ADD, event(2, new="nonsense"), use(3, 1), refusal(3, 9), refusal(4, 9), present(4)],
+        [Problem.EVENT, Problem.MISSING],
+    ),
+    "unreadable times": (
+        [ADD, event(2, new={"valid_to": "nonsense"}), present(2)],
+        [Problem.EVENT],
+    ),
+    "no list of fields": ([ADD, event(2, new="[]"), present(2)], [Problem.EVENT]),
+    "upgraded": (
+        [use(0, None), UPGRADE, refusal(1, 2, LOCKED), use(2, 1), use(3, 0)],
+        [Problem.IN_LOCK_TIME, Problem.GONE],
+    ),
+    "upgraded, then deleted": ([UPGRADE, event(2, "delete", {"lock_time": 10})], []),
+    "deleted, and changed": (
+        [ADD, event(2, "delete", {}), event(3), refusal(4, 2)],
+        [Problem.DELETED, Problem.DELETED],
+    ),
+    "deleted, and there": ([ADD, event(2, "delete", {}), present(2)], [Problem.DELETED]),
+    "never there": ([use(4, 1), refusal(4, 1)], [Problem.UNKNOWN_TOKEN]),
+    "gone before an upgrade": ([use(0, None)], []),
+    "no beginning": ([event(3), use(4, 1)], [Problem.NO_BEGINNING]),
+    "no beginning behind a mark": (
+        [mark(3), use(4, 1), present(4)],
+        [Problem.NO_BEGINNING],
+    ),
+    "behind a mark": (
+        [mark(3), ADD, event(2), use(4, 1), present(4, usage_count=1, last_used=at(4))],
+        [],
+    ),
+    "two marks": ([mark(3), mark(4), ADD, present(3)], [Problem.EVENT]),
+    "a mark of nothing": ([event(0, "purge"), ADD, present(1)], [Problem.EVENT]),
+    "an unreadable mark": ([event(0, "purge", new="-"), ADD, present(1)], [Problem.EVENT]),
+    "a use that a mark stands for": ([mark(3), use(2, 1), ADD, present(3)], [Problem.DOUBLE]),
+}
+
+
+@pytest.mark.parametrize(("entries", "problems"), HISTORIES.values(), ids=HISTORIES)
+def test_replay_when_a_history_is_given_then_it_finds_what_is_wrong(entries, problems):
+    found = list(replay(sorted(entries, key=entry_order), Counts()))
+    assert [finding.problem for finding in found] == problems
+
+
+def test_purge_mark_when_nothing_is_known_then_there_is_none():
+    assert purge_mark([event(1, new="nonsense")], 3).values is None
+    assert purge_mark([mark(3), ADD], 3).values is None
+    assert purge_mark([], 3, use(3, 1)).values is None
+
+
+def test_purge_mark_when_the_last_use_is_not_known_then_it_tells_none():
+    values = purge_mark([UPGRADE, event(2)], 2).values
+    assert values == FIELDS | {"version": 2}
+
+
+def test_purge_mark_when_there_is_a_mark_then_the_last_use_is_taken_over():
+    used = NOON.isoformat()
+    made = purge_mark([mark(3, last_used=used), ADD, event(4)], 4)
+    assert made.values == FIELDS | {"version": 4, "last_used": used}
+    assert made.replaced == 3
+
+
+def test_old_events_when_a_use_stays_then_what_came_after_it_stays():
+    events = [ADD, event(2), event(4)]
+    assert old_events(events, at(9), 3).reach == 2
+    assert old_events(events, at(9), None).reach == 4
+    assert old_events(events, at(1), None).reach == 0
