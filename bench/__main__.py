@@ -20,8 +20,9 @@ from bench.sites import SUBJECTS
 from bench.use_cases import Tokens
 from tests.postgres import PostgresServer
 
-#: Benches besides this one; each takes ``--short``.
-PARTS = ("processes", "growth")
+#: Benches besides this one; each takes ``--short``, but those that are for long runs alone.
+PARTS = ("processes", "growth", "audit", "upgrade")
+LONG_PARTS = ("failover",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ def main() -> None:
             server = postgres if database == "postgresql" else None
             with databases(place, effort.sizes, server) as filled:
                 overruns += run(place, filled, effort)
-    for name in PARTS:
+    for name in PARTS if arguments.short else PARTS + LONG_PARTS:
         run_part(name, short=arguments.short)
     # None, not an empty text: that would be a failure.
     sys.exit("\n".join(overruns) or None)

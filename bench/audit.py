@@ -33,6 +33,8 @@ from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import PurgePlan
 from tests.postgres import PostgresServer
 
+#: Rows of the short form.
+SHORT = 10_000
 #: Uses of each token.
 USES = 10
 
@@ -144,17 +146,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--short", action="store_true", help="seconds, for CI")
     parser.add_argument("--work", nargs=2, metavar=("WORK", "URL"))
     arguments = parser.parse_args()
     if arguments.work:
         print(json.dumps(do(*arguments.work)))
         return
+    rows = SHORT if arguments.short else arguments.rows
     for database in arguments.databases:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             is_server = database == "postgresql"
             server = stack.enter_context(PostgresServer()) if is_server else None
-            url = stack.enter_context(filled(folder, arguments.rows, server))
+            url = stack.enter_context(filled(folder, rows, server))
             print(table(database, list(works(url))), flush=True)
 
 
