@@ -26,7 +26,7 @@ from tests.postgres import PostgresServer
 SIZE = 1_000_000
 #: Of the short form.
 SHORT = 10_000
-COMMAND = (sys.executable, "-c", "from cone.tokens.cli import main; main()", "upgrade")
+COMMAND = (sys.executable, "-c", "from cone.tokens_command import main; main()", "upgrade")
 OPTIONS = ("--timezone", "Europe/Vienna", "--duplicates=keep-oldest", "--long-values=uid", "--json")
 
 UIDS = {
