@@ -53,6 +53,7 @@ from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import SCHEMA_LOCK
 from cone.tokens.core.store import Store
+from cone.tokens.core.store import without_index
 from cone.tokens.core.types import Actor
 
 #: Rows that are fetched at once.
@@ -153,7 +154,9 @@ class Upkeep(Store):
         SQL: 4 statements. To be called in a transaction that does not see what others change;
         memory does not grow with the tables.
         """
-        granted = _USAGES.error_code.is_(None)
+        # All are read in the order of the tokens, and not code by code.
+        code = _USAGES.error_code if self._is_postgresql else without_index(_USAGES.error_code)
+        granted = code.is_(None)
         streams: tuple[Iterator[Entry], ...] = (
             map(Event._make, self._stream(_select_events(), _EVENTS.token_uid, only)),
             map(Use._make, self._stream(_select_uses(GRANT, granted), _USAGES.token_uid, only)),
@@ -470,7 +473,7 @@ def _select_events() -> Select[Any]:
     event = _EVENTS
     told = (event.action, event.timestamp, event.old_values, event.new_values, event.uid)
     entry = select(event.token_uid, event.version, literal(EVENT).label("place"), *told)
-    return entry.order_by(event.token_uid, event.version, event.uid)
+    return entry.order_by(event.token_uid, event.version)
 
 
 def _select_use(place: int) -> Select[Any]:
