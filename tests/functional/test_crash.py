@@ -75,7 +75,7 @@ def ledger(tmp_path):
         uid = service.add(NewToken(usage_count=2), by=None)
         calls = [Call(use_case="consume", uid=uid, key=key) for key in ("a", "b", "c")]
         answers = [ask_service(service, call) for call in calls]
-        yield engine, {uid: 2}, {answer.receipt: uid for answer in answers if not answer.error}
+        yield engine, [uid], {answer.receipt: uid for answer in answers if not answer.error}
 
 
 def test_audit_when_nothing_is_wrong_then_it_is_content(ledger):
@@ -85,12 +85,12 @@ def test_audit_when_nothing_is_wrong_then_it_is_content(ledger):
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        ("UPDATE tokens SET usage_count = 1", "counter: "),
-        ("UPDATE tokens SET version = version + 1", "version: "),
+        ("UPDATE tokens SET usage_count = 1", "wrong_counter: "),
+        ("UPDATE tokens SET version = version + 1", "missing_rows: "),
         ("DELETE FROM token_usage WHERE version = 2", "acknowledged and lost: "),
-        ("DELETE FROM token_usage WHERE version = 3 AND error_code IS NULL", "counter: "),
-        ("UPDATE token_usage SET usage_count = 1", "log: "),
-        ("UPDATE token_usage SET version = 4 WHERE version = 3", "log: "),
+        ("DELETE FROM token_usage WHERE version = 3 AND error_code IS NULL", "missing_rows: "),
+        ("UPDATE token_usage SET usage_count = 1", "wrong_count_in_log: "),
+        ("UPDATE token_usage SET version = 4 WHERE version = 3", "missing_rows: "),
         ("DELETE FROM tokens", "lost: "),
         ("DELETE FROM token_requests WHERE rowid = 1", "keys and log disagree"),
         (COUNT_TWICE, "keys and log disagree"),

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.maintenance import Maintenance
 from tests.functional.courses import open_database
 from tests.functional.courses import served_course
 from tests.naive import Gate
@@ -34,6 +37,12 @@ def course(request, kind, tmp_path_factory) -> Iterator[Course]:
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 def test_race_when_two_processes_serve_then_everybody_gets_what_was_promised(course, race):
     race(course)
+
+
+def test_verify_when_the_races_are_over_then_nothing_is_wrong(course):
+    audit = Maintenance(Database(course.engine, utc_now)).verify()
+    assert audit.findings == ()
+    assert audit.counts.uses > 0
 
 
 @pytest.fixture(scope="module")

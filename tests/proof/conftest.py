@@ -8,21 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy import text
 
 from bench.filling import fill
+from bench.filling import fill_histories
 from cone.tokens.schema import prepare
 from tests.functional.courses import open_database
 
 TOKENS = int(os.environ.get("CONE_TOKENS_PROOF", "1000000"))
 ROUNDS = 20
-
-#: One usage of each token, under its uid: nothing else has to be random.
-LOG = """
-INSERT INTO token_usage (uid, token_uid, token_value, timestamp, "user", usage_count, version)
-SELECT uid, uid, value, created, 'someone', -1, 1 FROM tokens
-"""
-TIDY_UP = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE"}
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -34,8 +27,5 @@ def filled(request, tmp_path_factory) -> Iterator[Engine]:
     with open_database(url) as engine:
         prepare(engine)
         fill(engine, TOKENS)
-        with engine.begin() as connection:
-            connection.execute(text(LOG))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(TIDY_UP[engine.dialect.name])
+        fill_histories(engine, 1)
         yield engine

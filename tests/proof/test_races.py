@@ -5,9 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.service import on_engine
 from tests.functional.courses import served_course
 from tests.proof.conftest import ROUNDS
+from tests.proof.conftest import TOKENS
 from tests.races import CALLERS
 from tests.races import RACES
 from tests.races import Course
@@ -40,3 +44,9 @@ def course(request, filled, tmp_path_factory) -> Iterator[Course]:
 def test_race_when_it_is_run_often_in_a_large_table_then_it_is_won_each_time(course, race):
     for _round in range(ROUNDS):
         race(course)
+
+
+def test_verify_when_the_races_are_over_then_nothing_is_wrong(filled):
+    audit = Maintenance(Database(filled, utc_now)).verify()
+    assert audit.findings == ()
+    assert audit.counts.tokens >= TOKENS

@@ -161,7 +161,7 @@ def test_purge_when_a_token_is_being_changed_then_it_stays_until_the_next_run(
         connection.execute(
             select(TokenRecord.uid).where(TokenRecord.uid == expired[2]).with_for_update(),
         )
-        assert maintenance.purge(PurgePlan(expired=1, batch=2)) == Purged(expired=4)
+        assert maintenance.purge(PurgePlan(expired=1, batch=1)) == Purged(expired=4)
     assert maintenance.purge(PurgePlan(expired=1, batch=2)) == Purged(expired=1)
 
 

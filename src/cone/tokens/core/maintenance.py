@@ -96,11 +96,6 @@ class Purged:
     usages: int = 0
     events: int = 0
 
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(dataclasses.astuple(self))
-
 
 class Maintenance:
     """Looks after the tables of a site, while it is in use.

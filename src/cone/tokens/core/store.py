@@ -786,7 +786,7 @@ class Store:
         }
         if is_walk or self._is_postgresql:
             return columns
-        return {name: _without_index(column) for name, column in columns.items()}
+        return {name: without_index(column) for name, column in columns.items()}
 
     def _conditions(
         self,
@@ -945,7 +945,7 @@ def _place(sort: Sort) -> Callable[[Token], Any]:
     return attrgetter(sort.by, "uid")
 
 
-def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return ``column`` as an expression that SQLite looks no index up for."""
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 

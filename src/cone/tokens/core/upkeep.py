@@ -16,11 +16,14 @@ from typing import Any
 from typing import Final
 from typing import Literal
 
+from sqlalchemy import ARRAY
 from sqlalchemy import BigInteger
 from sqlalchemy import ColumnElement
+from sqlalchemy import Delete
 from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import bindparam
+from sqlalchemy import column
 from sqlalchemy import delete
 from sqlalchemy import false
 from sqlalchemy import func
@@ -52,6 +55,7 @@ from cone.tokens.core.records import TokenRequestRecord
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import Store
+from cone.tokens.core.store import without_index
 from cone.tokens.core.types import Actor
 
 #: Rows that are fetched at once.
@@ -152,7 +156,9 @@ class Upkeep(Store):
         SQL: 4 statements. To be called in a transaction that does not see what others change;
         memory does not grow with the tables.
         """
-        granted = _USAGES.error_code.is_(None)
+        # All are read in the order of the tokens, and not code by code.
+        code = _USAGES.error_code if self._is_postgresql else without_index(_USAGES.error_code)
+        granted = code.is_(None)
         streams: tuple[Iterator[Entry], ...] = (
             map(Event._make, self._stream(_select_events(), _EVENTS.token_uid, only)),
             map(Use._make, self._stream(_select_uses(GRANT, granted), _USAGES.token_uid, only)),
@@ -308,13 +314,16 @@ class Upkeep(Store):
         events = self._events_of(last)
         marks = {uid: purge_mark(events[uid], use.version, use) for uid, use in last.items()}
         self._put_marks(marks)
+        if not last:
+            return 0
         ranges = [
             {"of": uid, "after": marks[uid].replaced, "to": use.version}
             for uid, use in last.items()
         ]
-        if not ranges:
-            return 0
-        return self._connection.execute(_REMOVE_GRANTED, ranges).rowcount
+        if not self._is_postgresql:
+            return self._connection.execute(_REMOVE_GRANTED, ranges).rowcount
+        columns = {name: [each[name] for each in ranges] for name in _RANGE_TYPES}
+        return self._connection.execute(_remove_granted_at_once(), columns).rowcount
 
     # The log of events
 
@@ -448,13 +457,36 @@ def _was_used_up(limits: Limits) -> ColumnElement[bool]:
     return lifecycle.was_used_up(literal(limits.used_up, UtcDateTime))
 
 
-#: Uses before one that is gone: those that waited for a lock have a time that is a bit later.
-_REMOVE_GRANTED: Final = delete(TokenUsageRecord).where(
-    _USAGES.token_uid == bindparam("of", type_=_USAGES.token_uid.type),
-    _USAGES.version > bindparam("after", type_=_USAGES.version.type),
-    _USAGES.version <= bindparam("to", type_=_USAGES.version.type),
-    _USAGES.error_code.is_(None),
+_RANGE_TYPES: Final[dict[str, Any]] = {
+    "of": _USAGES.token_uid.type,
+    "after": _USAGES.version.type,
+    "to": _USAGES.version.type,
+}
+
+
+def _remove_range(edges: Mapping[str, ColumnElement[Any]]) -> Delete:
+    """Return the statement that removes uses before one that is gone.
+
+    Those that waited for a lock have a time that is a bit later.
+    """
+    return delete(TokenUsageRecord).where(
+        _USAGES.token_uid == edges["of"],
+        _USAGES.version > edges["after"],
+        _USAGES.version <= edges["to"],
+        _USAGES.error_code.is_(None),
+    )
+
+
+_REMOVE_GRANTED: Final = _remove_range(
+    {name: bindparam(name, type_=of) for name, of in _RANGE_TYPES.items()},
 )
+
+
+def _remove_granted_at_once() -> Delete:
+    arrays = [bindparam(name, type_=ARRAY(of)) for name, of in _RANGE_TYPES.items()]
+    columns = [column(name, of) for name, of in _RANGE_TYPES.items()]
+    ranges = func.unnest(*arrays).table_valued(*columns).render_derived("ranges")
+    return _remove_range({name: ranges.columns[name] for name in _RANGE_TYPES})
 
 
 def _of_tokens(
@@ -469,7 +501,7 @@ def _select_events() -> Select[Any]:
     event = _EVENTS
     told = (event.action, event.timestamp, event.old_values, event.new_values, event.uid)
     entry = select(event.token_uid, event.version, literal(EVENT).label("place"), *told)
-    return entry.order_by(event.token_uid, event.version, event.uid)
+    return entry.order_by(event.token_uid, event.version)
 
 
 def _select_use(place: int) -> Select[Any]:
