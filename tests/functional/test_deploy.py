@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.functional.conftest import PASSWORD as LOGIN_PASSWORD
+from tests.functional.conftest import Served
 from tests.functional.conftest import login_form
 from tests.functional.conftest import serve_twice
 
@@ -53,6 +55,13 @@ def production(postgres_server, tmp_path, monkeypatch) -> Path:
     ini = tmp_path / "production.ini"
     ini.write_text(text)
     return ini
+
+
+@pytest.fixture
+def started(production) -> Path:
+    """The same, with the tables of cone.sql, which no two processes should make at once."""
+    with Served(production):
+        return production
 
 
 @contextmanager
@@ -123,11 +132,11 @@ class Browser:
 
 
 def test_production_when_two_processes_serve_it_behind_nginx_then_one_may_die(
-    production,
+    started,
     tmp_path,
 ):
     with (
-        serve_twice(production) as both,
+        serve_twice(started) as both,
         serve_by_nginx(tmp_path, [served.port for served in both]) as port,
     ):
         browser = Browser(port)
@@ -143,9 +152,14 @@ def test_production_when_two_processes_serve_it_behind_nginx_then_one_may_die(
             assert '"consumed": true' in answer.text, answer.text
 
 
-def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str,
+    stdin: str = "",
+    **environ: str,
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -167,14 +181,24 @@ def test_production_when_a_secret_is_missing_or_short_then_one_line_tells_it(pro
     assert done.stderr.splitlines()[-1].startswith("cone.admin_password: is no secret of 15")
 
 
-def test_production_when_a_command_opens_the_site_then_it_has_the_same_settings(production):
-    with serve_twice(production):
-        pass
+def test_production_when_a_command_opens_the_site_then_it_has_the_same_settings(started):
     command = str(Path(sys.executable).with_name("cone-tokens"))
-    done = run(command, "query", str(production), "v", "--json")
+    done = run(command, "query", str(started), "v", "--json")
     assert done.returncode == 0, done.stderr
-    done = run(command, "query", str(production), "v", "--json", TOKENS_DATABASE_PASSWORD="")
+    done = run(command, "query", str(started), "v", "--json", TOKENS_DATABASE_PASSWORD="")
     assert (done.returncode, "TOKENS_DATABASE_PASSWORD" in done.stdout) == (2, True)
+
+
+def test_user_when_the_example_makes_one_then_it_may_do_what_its_role_says(production):
+    command = [sys.executable, "-W", "ignore", str(DEPLOY / "make_user.py"), str(production)]
+    for password in ("first try, not kept", LOGIN_PASSWORD):
+        done = run(*command, "door", "token_operator", stdin=f"{password}\n")
+        assert done.returncode == 0, done.stderr
+    with serve_twice(production) as both:
+        # The cookie is for https; over http nobody would send it back by itself.
+        client = both[0].sign_in("door")
+        answer = client.post("/tokens/consume_token", {"value": "v"})
+        assert (answer.status, answer.json["error"]) == (404, "token_not_exists")
 
 
 def test_unit_when_systemd_reads_it_then_it_has_nothing_to_say(tmp_path):
