@@ -1,6 +1,7 @@
 """The site in production, and the examples of docs/deploy, read by what they are for."""
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -108,7 +109,13 @@ class Browser:
         self._port = port
         self.cookies: list[str] = []
 
+    def get(self, path: str) -> http.client.HTTPResponse:
+        return self._ask("GET", path, "")
+
     def post(self, path: str, form: dict[str, str]) -> http.client.HTTPResponse:
+        return self._ask("POST", path, urllib.parse.urlencode(form))
+
+    def _ask(self, method: str, path: str, body: str) -> http.client.HTTPResponse:
         context = ssl._create_unverified_context()  # noqa: S323 - the certificate is our own
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -119,7 +126,7 @@ class Browser:
         for _ in range(100):
             connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=context)
             try:
-                connection.request("POST", path, urllib.parse.urlencode(form), headers)
+                connection.request(method, path, body, headers)
             except ConnectionRefusedError:
                 time.sleep(0.1)
             else:
@@ -146,6 +153,8 @@ def test_production_when_two_processes_serve_it_behind_nginx_then_one_may_die(
         assert all("httponly" in cookie.lower() for cookie in browser.cookies)
         added = browser.post("/tokens/add_token", {"value": "v", "usage_count": "9"})
         assert added.status == 200, added.text
+        uid = json.loads(added.text)["token_uid"]
+        assert '"consumed": true' in browser.get(f"/tokens/{uid}/consume_token").text
         both[0].kill()
         for _ in range(4):
             answer = browser.post("/tokens/consume_token", {"value": "v"})
@@ -184,7 +193,7 @@ def test_production_when_a_secret_is_missing_or_short_then_one_line_tells_it(pro
 def test_production_when_a_command_opens_the_site_then_it_has_the_same_settings(started):
     command = str(Path(sys.executable).with_name("cone-tokens"))
     done = run(command, "query", str(started), "v", "--json")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, json.loads(done.stdout)["token"]) == (1, None), done.stderr
     done = run(command, "query", str(started), "v", "--json", TOKENS_DATABASE_PASSWORD="")
     assert (done.returncode, "TOKENS_DATABASE_PASSWORD" in done.stdout) == (2, True)
 

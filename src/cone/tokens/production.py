@@ -69,7 +69,7 @@ def fill(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, s
 
 
 def _filled(key: str, text: str, environ: Mapping[str, str]) -> str:
-    is_part_of_url = key.endswith("url") and not _VARIABLE.fullmatch(text.strip())
+    is_part_of_url = "://" in text
     change: Callable[[str], str] = _quoted if is_part_of_url else str
 
     def value(found: re.Match[str]) -> str:
