@@ -9,5 +9,7 @@ from cone.tokens.migrations import VERSION_TABLE
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=VERSION_TABLE,
+    # Also on SQLite, where the transaction was begun for it.
+    transactional_ddl=True,
 )
 context.run_migrations()
