@@ -473,8 +473,13 @@ class Served:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.whole_log()
+
+    def whole_log(self) -> str:
+        """End the process; return all that it said."""
         self.process.terminate()
         self._join()
+        return self.log
 
     def start(self) -> None:
         self.launch()

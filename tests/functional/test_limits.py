@@ -261,7 +261,7 @@ def test_limits_when_the_ini_says_nothing_then_they_are_on(serve, tmp_path):
     form = {**login_form("admin"), "loginform.password": "wrong"}
     statuses = [client.post("/login", form).status for _ in range(11)]
     assert statuses == [200] * 10 + [429]
-    assert served.log.count("limit sign_in_name") == 1
+    assert served.whole_log().count("limit sign_in_name") == 1
 
 
 def test_limits_when_they_are_wrong_then_the_start_says_so(serve, tmp_path):

@@ -100,7 +100,7 @@ def test_health_when_the_server_was_away_then_it_is_told_until_it_is_back(on_pos
     finally:
         server.start()
     wait_until_well(client)
-    assert "Traceback" not in served.log
+    assert "Traceback" not in served.whole_log()
 
 
 def test_health_when_the_server_hangs_then_it_is_told_in_time(on_postgresql):

@@ -258,7 +258,15 @@ def our_site(tmp_path) -> OldSite:
     return OldSite(write_site(tmp_path, database_url=url), url)
 
 
+def test_upgrade_when_there_is_no_database_then_it_says_so_and_makes_none(our_site):
+    ended = our_site.run()
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1].startswith("sql.db.url: there is no file ")
+    assert our_site.files("tokens.db*") == []
+
+
 def test_upgrade_when_the_database_is_empty_then_there_is_nothing_to_do(our_site):
+    sqlite3.connect(our_site.ini.parent / "tokens.db").execute("CREATE TABLE another (x)").close()
     ended = our_site.run()
     assert (ended.status, ended.out.splitlines()[-1]) == (0, "Nothing to do.")
 
