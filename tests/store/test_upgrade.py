@@ -587,6 +587,41 @@ def test_upgrade_when_it_fails_in_the_middle_then_all_is_as_before(old, monkeypa
     assert len(old.upgrade()) == 1
 
 
+def test_upgrade_when_it_is_stopped_while_it_commits_then_the_report_is_there(old, monkeypatch):
+    old.add(1, value=None)
+    commit = old.engine.dialect.do_commit
+
+    def stop(connection) -> None:
+        commit(connection)
+        if list(old.report.parent.glob("report.csv*")):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(old.engine.dialect, "do_commit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        old.upgrade()
+    monkeypatch.undo()
+    assert old.token(1).value == str(uid_of(1))
+    with old.report.open(newline="") as file:
+        assert str(uid_of(1)) in file.read()
+
+
+def test_upgrade_when_the_commit_fails_then_there_is_no_report(old, monkeypatch):
+    old.add(1, value=None)
+    before = old.everything()
+    error = old.engine.dialect.loaded_dbapi.OperationalError
+
+    def fail(_connection) -> None:
+        raise error
+
+    monkeypatch.setattr(old.engine.dialect, "do_commit", fail)
+    with pytest.raises(Unavailable):
+        old.upgrade()
+    monkeypatch.undo()
+    assert old.everything() == before
+    assert not list(old.report.parent.glob("report.csv*"))
+    assert len(old.upgrade()) == 1
+
+
 def test_upgrade_when_rows_are_missing_in_the_copy_then_it_is_undone(old, monkeypatch):
     old.add(1)
     before = old.everything()

@@ -119,8 +119,24 @@ def upgrade_from_2_0(
             count = _write_report(part, options, findings, old.changes(findings))
             old.upgrade(findings, lambda: schema.migrate(connection, of_2_0.REVISION), progress)
             schema.migrate(connection)
-            connection.commit()
+        _commit(connection, report)
     return count
+
+
+def _commit(connection: Connection, report: Path) -> None:
+    """Commit what the ``report`` tells; it is there before.
+
+    It stays where somebody stops the program on the way, or the server is lost: whether all was
+    committed is not known then.
+    """
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            # SQLite would go on with the transaction.
+            connection.invalidate()
+            report.unlink()
+        raise
 
 
 def upgrade_older(database: Database, tell: Callable[[Path | None], None]) -> None:
