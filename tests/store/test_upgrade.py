@@ -670,15 +670,15 @@ def test_upgrade_when_many_do_it_at_once_then_one_does(old, tmp_path):
 def test_upgrade_when_somebody_writes_then_it_waits_no_longer_than_it_may(old, monkeypatch):
     monkeypatch.setattr("cone.tokens.migrations.of_2_0.PATIENCE_S", 0.1)
     old.add(1)
-    # It closes connections that are there already, once; ours comes after it.
-    assert old.found()
-    with old.engine.connect() as other:
+    engine = create_engine(old.engine.url)
+    with engine.connect() as other:
         if old.engine.dialect.name == "sqlite":
             other.exec_driver_sql("BEGIN IMMEDIATE")
         other.execute(text("UPDATE tokens SET usage_count = 7"))
         with pytest.raises(Unavailable):
             old.upgrade()
         other.commit()
+    engine.dispose()
     old.upgrade()
     assert old.token(1).usage_count == 7
 
