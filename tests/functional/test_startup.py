@@ -212,6 +212,19 @@ def test_a_start_when_the_database_is_away_then_it_does_not_start(start, site_wi
     assert start(site_with({"sql.db.url": url})).status == 1
 
 
+def test_a_start_when_the_user_may_not_make_tables_then_one_line_tells_so(
+    start,
+    site_with,
+    postgres_server,
+):
+    url = postgres_server.create_database()
+    with postgres_server.connect() as connection:
+        connection.execute("CREATE ROLE visitor LOGIN")
+    url = url.replace("//postgres@", "//visitor@")
+    outcome = start(site_with({"sql.db.url": url}))
+    assert_refused(outcome, "sql.db.url", "permission denied for schema public")
+
+
 def test_pserve_when_a_setting_is_wrong_then_it_prints_one_line_and_no_traceback(site_with):
     ini = site_with({ZONE: "Mars/Olympus"})
     command = [sys.executable, "-m", "pyramid.scripts.pserve", str(ini), "http_port=0"]

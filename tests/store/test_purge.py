@@ -6,8 +6,10 @@ import uuid
 
 import pytest
 from sqlalchemy import func
+from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import text
+from sqlalchemy import update
 
 from cone.tokens.core.audit import Problem
 from cone.tokens.core.database import Database
@@ -406,3 +408,29 @@ def test_purge_when_the_site_is_in_use_then_neither_loses_anything(
     assert purged == Purged(usages=60)
     assert findings(maintenance) == []
     assert maintenance.verify().counts.uses == len(done)
+
+
+def test_purge_when_a_token_was_changed_very_often_then_all_that_is_old_goes(
+    service,
+    made_tables,
+    maintenance,
+):
+    # A statement of PostgreSQL has 65,535 parameters at most.
+    count = 66_000
+    uid = service.add(new_token(), by=None)
+    service.update(uid, TokenChanges(enabled=True), by=None)
+    with made_tables.begin() as connection:
+        event = connection.execute(
+            select(TokenEventRecord).where(TokenEventRecord.version == 2)
+        ).one()
+        rows = [
+            {**event._asdict(), "uid": uuid.UUID(int=version), "version": version}
+            for version in range(3, count)
+        ]
+        connection.execute(insert(TokenEventRecord.__table__), rows)
+        connection.execute(update(TokenRecord.__table__).values(version=count - 1))
+        earlier = event.timestamp - 9 * A_DAY
+        connection.execute(update(TokenEventRecord.__table__).values(timestamp=earlier))
+    purged = maintenance.purge(PurgePlan(log=2))
+    assert purged == Purged(events=count - 2)
+    assert maintenance.verify().findings == ()

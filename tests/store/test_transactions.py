@@ -19,6 +19,7 @@ from cone.tokens.core.types import IdempotencyKey
 from cone.tokens.core.types import Operation
 from cone.tokens.core.types import TokenChanges
 from cone.tokens.schema import prepare
+from tests.factories import NOON
 from tests.factories import new_token
 from tests.privileges import obeying_file_modes
 
@@ -258,6 +259,20 @@ def consume_until_unavailable(service, uid) -> int:
         except Unavailable:
             return number
     raise AssertionError(uid)
+
+
+def test_a_database_when_it_writes_times_in_its_own_way_then_they_are_read(empty_database):
+    if empty_database.dialect.name == "sqlite":
+        pytest.skip("about servers")
+    prepare(empty_database)
+    own = create_engine(
+        empty_database.url,
+        connect_args={"options": "-c DateStyle=German -c TimeZone=Asia/Tokyo"},
+    )
+    service = on_engine(own)
+    uid = service.add(new_token(valid_from=NOON), by=None)
+    assert service.get(uid).valid_from == NOON
+    own.dispose()
 
 
 def rows(engine) -> dict[str, int]:

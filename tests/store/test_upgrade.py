@@ -20,12 +20,15 @@ from cone.tokens import upgrade
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.maintenance import Maintenance
+from cone.tokens.core.params import MAX_INSTANT
 from cone.tokens.core.records import TokenEventRecord
 from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.service import on_engine
 from cone.tokens.core.types import MAX_INTEGER
 from cone.tokens.core.types import Granted
+from cone.tokens.core.types import TokenChanges
 from cone.tokens.migrations.of_2_0 import OldDatabase
 from cone.tokens.migrations.of_2_0 import Options
 from cone.tokens.upgrade import UpgradeRefused
@@ -110,6 +113,11 @@ def utc(written: str) -> datetime.datetime:
 def only_sqlite(old: Old) -> None:
     if old.engine.dialect.name != "sqlite":
         pytest.skip("types of PostgreSQL see to that")
+
+
+def only_postgresql(old: Old) -> None:
+    if old.engine.dialect.name == "sqlite":
+        pytest.skip("about servers")
 
 
 # What becomes of rows
@@ -459,6 +467,10 @@ HANGERS_ON = {
         CREATE TRIGGER mine BEFORE UPDATE ON tokens
         FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()
         """,
+        "CREATE POLICY mine ON tokens USING (true)",
+        "CREATE PUBLICATION mine FOR TABLE tokens",
+        "CREATE TABLE heir_mine () INHERITS (tokens)",
+        "CREATE FUNCTION mine() RETURNS SETOF tokens LANGUAGE sql AS 'SELECT * FROM tokens'",
     ],
 }
 
@@ -473,6 +485,85 @@ def test_upgrade_when_something_hangs_on_the_tables_then_it_is_refused(old):
     assert len(caught.value.reasons) == len(HANGERS_ON[old.engine.dialect.name])
     assert all("mine hangs on the table tokens" in reason for reason in caught.value.reasons)
     assert inspect(old.engine).has_table("tokens")
+
+
+def test_upgrade_when_the_server_does_not_drop_a_table_then_it_is_refused(old):
+    only_postgresql(old)
+    old.add(1)
+    with old.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE other (token tokens)"))
+    before = old.everything()
+    with pytest.raises(UpgradeRefused, match="cannot drop table tokens_of_2_0 because"):
+        old.upgrade()
+    assert old.everything() == before
+    assert not old.report.exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("GRANT ALL ON tokens, token_usage TO {role}", "must be owner of table tokens"),
+        ("ALTER TABLE tokens OWNER TO {role}", "permission denied for table token_usage"),
+    ],
+)
+def test_upgrade_when_the_user_may_not_do_it_then_it_is_refused(old, statement, reason):
+    only_postgresql(old)
+    old.add(1)
+    role = f"user_of_{old.engine.url.database}"
+    with old.engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        connection.execute(text(statement.format(role=role)))
+    before = old.everything()
+    engine = create_engine(old.engine.url.set(username=role))
+    with pytest.raises(UpgradeRefused, match=reason):
+        Old(engine, old.report).upgrade()
+    engine.dispose()
+    assert old.everything() == before
+    assert not old.report.exists()
+
+
+def test_check_when_the_user_may_not_do_it_then_it_is_refused(old):
+    only_postgresql(old)
+    role = f"user_of_{old.engine.url.database}"
+    with old.engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+    engine = create_engine(old.engine.url.set(username=role))
+    with pytest.raises(UpgradeRefused, match="permission denied"):
+        Old(engine, old.report).found()
+    engine.dispose()
+
+
+def test_upgrade_when_the_server_ends_long_statements_then_it_takes_its_time(old, monkeypatch):
+    only_postgresql(old)
+    old.add(1)
+    change = f"ALTER DATABASE {old.engine.url.database} SET statement_timeout = '1s'"
+    with old.engine.begin() as connection:
+        connection.execute(text(change))
+    old.engine.dispose()
+    check = OldDatabase._check_copied
+
+    def take_long(self, *arguments) -> None:
+        self._connection.execute(text("SELECT pg_sleep(1.2)"))
+        check(self, *arguments)
+
+    monkeypatch.setattr(OldDatabase, "_check_copied", take_long)
+    assert old.upgrade() == []
+
+
+@pytest.mark.parametrize("written", ["9999-06-01 00:00:00.000000", "9950-06-01 00:00:00.000000"])
+def test_verify_when_a_last_use_lies_far_ahead_then_nothing_is_wrong(old, written):
+    old.add(1, last_used=written, lock_time=MAX_INTEGER)
+    old.add(2, last_used=written, lock_time=100)
+    old.upgrade()
+    schema.prepare(old.engine)
+    maintenance = Maintenance(old.database)
+    assert maintenance.verify().findings == ()
+    service = on_engine(old.engine)
+    service.update(uid_of(2), TokenChanges(lock_time_s=MAX_INTEGER), by=None)
+    assert service.get(uid_of(2)).locked_until == MAX_INSTANT
+    service.update(uid_of(2), TokenChanges(lock_time_s=0), by=None)
+    assert service.get(uid_of(2)).locked_until is None
+    assert maintenance.verify().findings == ()
 
 
 # Faults and others
@@ -493,6 +584,41 @@ def test_upgrade_when_it_fails_in_the_middle_then_all_is_as_before(old, monkeypa
     assert old.everything() == before
     assert not list(old.report.parent.glob("report.csv*"))
     monkeypatch.undo()
+    assert len(old.upgrade()) == 1
+
+
+def test_upgrade_when_it_is_stopped_while_it_commits_then_the_report_is_there(old, monkeypatch):
+    old.add(1, value=None)
+    commit = old.engine.dialect.do_commit
+
+    def stop(connection) -> None:
+        commit(connection)
+        if list(old.report.parent.glob("report.csv*")):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(old.engine.dialect, "do_commit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        old.upgrade()
+    monkeypatch.undo()
+    assert old.token(1).value == str(uid_of(1))
+    with old.report.open(newline="") as file:
+        assert str(uid_of(1)) in file.read()
+
+
+def test_upgrade_when_the_commit_fails_then_there_is_no_report(old, monkeypatch):
+    old.add(1, value=None)
+    before = old.everything()
+    error = old.engine.dialect.loaded_dbapi.OperationalError
+
+    def fail(_connection) -> None:
+        raise error
+
+    monkeypatch.setattr(old.engine.dialect, "do_commit", fail)
+    with pytest.raises(Unavailable):
+        old.upgrade()
+    monkeypatch.undo()
+    assert old.everything() == before
+    assert not list(old.report.parent.glob("report.csv*"))
     assert len(old.upgrade()) == 1
 
 

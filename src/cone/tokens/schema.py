@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
+from typing import Any
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from sqlalchemy import func
 from sqlalchemy import inspect
 from sqlalchemy import select
 from sqlalchemy import table
+from sqlalchemy.exc import DBAPIError
 
 from cone.tokens import migrations
 from cone.tokens.config import StartupError
@@ -28,6 +30,8 @@ from cone.tokens.migrations import VERSION_TABLE
 #: Key of the advisory lock under which PostgreSQL changes the tables; any number that is ours.
 SCHEMA_LOCK: Final = 0x636F6E65746F6B
 
+#: PostgreSQL's names for: the user may not do that; something hangs on a table.
+_REFUSALS: Final = ("42501", "2BP01")
 
 MADE_BY_SITE: Final = "the tables are made when the site starts for the first time"
 
@@ -59,11 +63,21 @@ def prepare(engine: Engine, *, auto_upgrade: bool = False) -> None:
     :param auto_upgrade: upgrade an older version of ours. A database of 2.0 never is: what its
         times mean, and which of double values stays, is for people to say.
     :raises OutdatedDatabase: the tables are of another version.
+    :raises StartupError: its user may not make tables.
     :raises Unavailable: the database does not answer.
 
     Concurrency: several processes may do so at once; the first one does the work.
     """
-    database = Database(engine, utc_now)
+    try:
+        _prepare(Database(engine, utc_now), auto_upgrade=auto_upgrade)
+    except DBAPIError as error:
+        reason = refusal(error)
+        if reason is None:
+            raise
+        raise StartupError("sql.db.url", f"the database does not allow it: {reason}") from None
+
+
+def _prepare(database: Database, *, auto_upgrade: bool) -> None:
     with database.connecting() as connection:
         if find(connection) is Schema.CURRENT:
             return
@@ -74,6 +88,16 @@ def prepare(engine: Engine, *, auto_upgrade: bool = False) -> None:
             migrate(connection)
         elif schema is not Schema.CURRENT:
             raise OutdatedDatabase(schema)
+
+
+def refusal(error: BaseException | None) -> str | None:
+    """Return what PostgreSQL says where its rights, or other objects, forbid a change of tables.
+
+    :param error: of SQLAlchemy; None is returned for all others.
+    """
+    original: Any = getattr(error, "orig", None)
+    is_refusal = getattr(original, "sqlstate", None) in _REFUSALS
+    return original.diag.message_primary if is_refusal else None
 
 
 def check(engine: Engine) -> None:

@@ -22,9 +22,11 @@ from typing import Any
 from typing import Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from cone.tokens import schema
 from cone.tokens.core.database import Database
+from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.local_times import Kind
 from cone.tokens.migrations import of_2_0
 from cone.tokens.migrations.of_2_0 import Change
@@ -59,7 +61,7 @@ class UpgradeRefused(Exception):
 
 def check(database: Database, options: Options) -> Findings:
     """Return what an upgrade from 2.0 would meet; nothing is changed."""
-    with database.connecting() as connection:
+    with _told_refusals(), database.connecting() as connection:
         return OldDatabase(connection, options).findings()
 
 
@@ -117,8 +119,24 @@ def upgrade_from_2_0(
             count = _write_report(part, options, findings, old.changes(findings))
             old.upgrade(findings, lambda: schema.migrate(connection, of_2_0.REVISION), progress)
             schema.migrate(connection)
-            connection.commit()
+        _commit(connection, report)
     return count
+
+
+def _commit(connection: Connection, report: Path) -> None:
+    """Commit what the ``report`` tells; it is there before.
+
+    It stays where somebody stops the program on the way, or the server is lost: whether all was
+    committed is not known then.
+    """
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            # SQLite would go on with the transaction.
+            connection.invalidate()
+            report.unlink()
+        raise
 
 
 def upgrade_older(database: Database, tell: Callable[[Path | None], None]) -> None:
@@ -135,11 +153,26 @@ def upgrade_older(database: Database, tell: Callable[[Path | None], None]) -> No
 
 @contextmanager
 def _upgrading(database: Database) -> Iterator[Connection]:
-    with database.changing_tables() as connection:
+    with _told_refusals(), database.changing_tables() as connection:
         schema.lock(connection)
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
         yield connection
+
+
+@contextmanager
+def _told_refusals() -> Iterator[None]:
+    """Say what PostgreSQL does not allow.
+
+    :raises UpgradeRefused: something was not allowed.
+    """
+    try:
+        yield
+    except (DBAPIError, Unavailable) as error:
+        reason = schema.refusal(error) or schema.refusal(error.__cause__)
+        if reason is None:
+            raise
+        raise UpgradeRefused([f"the database does not allow it: {reason}"]) from error
 
 
 # The backup

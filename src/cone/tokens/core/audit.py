@@ -33,6 +33,8 @@ from typing import NamedTuple
 
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.params import LAST_LOCKING
+from cone.tokens.core.params import MAX_INSTANT
 from cone.tokens.core.types import Status
 
 #: The action of an event that stands for purged history.
@@ -231,6 +233,8 @@ _TIMES: Final = ("valid_from", "valid_to", "last_used")
 def _locked_until(time: datetime.datetime | None, lock_time: int) -> datetime.datetime | None:
     if time is None or lock_time <= 0:
         return None
+    if time > LAST_LOCKING:
+        return MAX_INSTANT
     return time + datetime.timedelta(seconds=lock_time)
 
 

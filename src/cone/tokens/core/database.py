@@ -400,6 +400,8 @@ def _watch(driver: Any, record: Any) -> None:
     driver.add_notice_handler(functools.partial(_note_cancelled_wait, record.info))
     # Less than a warning may be left out, a warning not: the role or the database may say so.
     driver.execute("SET client_min_messages = notice")
+    # The driver reads aware times in this style alone; the role or the database may have another.
+    driver.execute("SET DateStyle = ISO")
     driver.commit()
     driver.wait = functools.partial(_wait, driver, driver.wait)
 

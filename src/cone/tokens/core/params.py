@@ -54,6 +54,9 @@ RANDOM_LENGTH: Final = 26
 #: First and last instant that a window may have; a day more or less fits any zone's calendar.
 MIN_INSTANT: Final = datetime.datetime(2, 1, 1, tzinfo=datetime.UTC)
 MAX_INSTANT: Final = datetime.datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=datetime.UTC)
+#: A token that an old database has as last used after it is locked until the last instant: what
+#: the longest lock time adds could not be stored.
+LAST_LOCKING: Final = datetime.datetime(9900, 1, 1, tzinfo=datetime.UTC)
 
 DEFAULT_USAGES: Final = 50
 MAX_USAGES: Final = 500

@@ -47,6 +47,7 @@ from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import UnaryExpression
 from sqlalchemy import Update
+from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import collate
@@ -70,7 +71,9 @@ from cone.tokens.core.clock import Clock
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.params import LAST_LOCKING
 from cone.tokens.core.params import MAX_BATCH
+from cone.tokens.core.params import MAX_INSTANT
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.records import Base
 from cone.tokens.core.records import TokenEventRecord
@@ -574,7 +577,7 @@ class Store:
         columns = dict(changed)
         if "lock_time_s" in columns:
             lock_time = columns["lock_time"] = columns.pop("lock_time_s")
-            columns["locked_until"] = _locked_until(TokenRecord.last_used, literal(lock_time))
+            columns["locked_until"] = _locked_anew_until(TokenRecord.last_used, literal(lock_time))
         self._connection.execute(
             update(TokenRecord)
             .where(TokenRecord.uid.in_([token.uid for token in tokens]))
@@ -994,6 +997,16 @@ def _locked_until(
     return case((lock_time > 0, seconds_after(last_used, lock_time)), else_=null())
 
 
+def _locked_anew_until(
+    last_used: SQLColumnExpression[Any],
+    lock_time: SQLColumnExpression[int],
+) -> ColumnElement[Any]:
+    """Return how long a token is locked whose last use may be any that an old database had."""
+    is_late = and_(lock_time > 0, last_used > literal(LAST_LOCKING, UtcDateTime))
+    last = literal(MAX_INSTANT, UtcDateTime)
+    return case((is_late, last), else_=_locked_until(last_used, lock_time))
+
+
 def _spend(by: Selector, now: ColumnElement[Any]) -> Update:
     count = TokenRecord.usage_count
     return (
@@ -1033,7 +1046,7 @@ def _update_fields(names: tuple[str, ...], *, is_postgresql: bool) -> Update:
         column = columns["lock_time" if name == "lock_time_s" else name]
         new = values[column.name] = bindparam(f"new_{name}", type_=column.type)
         if column.name == "lock_time":
-            values["locked_until"] = _locked_until(columns.last_used, new)
+            values["locked_until"] = _locked_anew_until(columns.last_used, new)
     return (
         update(_table(TokenRecord))
         .where(columns.uid == bindparam("sought", type_=columns.uid.type))

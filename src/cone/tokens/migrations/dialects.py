@@ -124,6 +124,22 @@ class Postgresql:
         UNION
         SELECT 'trigger ' || tgname FROM pg_trigger
         WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal
+        UNION
+        SELECT 'policy ' || polname FROM pg_policy WHERE polrelid = CAST(:name AS regclass)
+        UNION
+        SELECT 'publication ' || pubname
+        FROM pg_publication AS pub JOIN pg_publication_rel AS part ON part.prpubid = pub.oid
+        WHERE part.prrelid = CAST(:name AS regclass)
+        UNION
+        SELECT 'table ' || CAST(CAST(inhrelid AS regclass) AS text) FROM pg_inherits
+        WHERE inhparent = CAST(:name AS regclass)
+        UNION
+        SELECT 'function ' || proname
+        FROM pg_proc AS made JOIN pg_depend AS need
+        ON need.classid = CAST('pg_proc' AS regclass) AND need.objid = made.oid
+        JOIN pg_type AS kind
+        ON need.refclassid = CAST('pg_type' AS regclass) AND need.refobjid = kind.oid
+        WHERE kind.typrelid = CAST(:name AS regclass)
     """)
     true: ColumnElement[Any] = literal_column("true")
 

@@ -55,6 +55,7 @@ from cone.tokens.core.local_times import MAX_LOCAL
 from cone.tokens.core.local_times import MIN_LOCAL
 from cone.tokens.core.local_times import UNKNOWN
 from cone.tokens.core.local_times import Kind
+from cone.tokens.core.params import LAST_LOCKING
 from cone.tokens.core.params import MAX_INSTANT
 from cone.tokens.core.params import MAX_VALUE_BYTES
 from cone.tokens.core.records import ExactText
@@ -95,9 +96,6 @@ STEPS: Final = 2 * SLICES
 #: Version of a usage row from before the upgrade; of tokens and their first event it is 1.
 OLD_USAGE: Final = 0
 UPGRADED: Final = 1
-
-#: A lock does not end behind the last year that is stored.
-LAST_LOCKING: Final = datetime.datetime(9900, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +193,7 @@ class OldDatabase:
 
     def findings(self) -> Findings:
         """Return what an upgrade meets. Nothing is changed."""
+        self._take_time()
         problems = tuple(self._problems())
         if problems:
             return Findings({}, Counter(), problems)
@@ -207,6 +206,12 @@ class OldDatabase:
         if not any(slug == Kind.UNREADABLE for _table, _column, slug in +counts):
             self._choose_values(counts)
         return Findings(tables, +counts)
+
+    def _take_time(self) -> None:
+        """Let PostgreSQL take its time until the transaction ends; it must not stop half-way."""
+        if not self._is_sqlite:
+            for setting in ("idle_in_transaction_session_timeout", "statement_timeout"):
+                self._connection.execute(text(f"SET LOCAL {setting} = 0"))
 
     def _problems(self) -> Iterator[str]:
         inspector = inspect(self._connection)
