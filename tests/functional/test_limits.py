@@ -211,6 +211,27 @@ def test_sign_in_when_it_succeeds_then_the_name_begins_anew(wsgi_app, limited):
         sign_in(TestApp(wsgi_app), login)
 
 
+@pytest.mark.parametrize("path", ["/login", "/tokens/login", "/"])
+def test_sign_in_when_the_form_is_only_shown_then_that_is_no_try(
+    anonymous, limited, caplog, query_recorder, path
+):
+    limited(sign_in_name="2/5 minutes", sign_in_address="2/5 minutes")
+    for _ in range(5):
+        query_recorder.clear()
+        assert "loginform" in anonymous.get(path, status=200).text
+        assert len(query_recorder) == 0
+    for form in ({"loginform.user": "", "loginform.password": WRONG}, {"loginform.user": ""}):
+        for _ in range(5):
+            anonymous.post("/login", {**login_form(""), **form}, status=200)
+    assert "sign-in" not in caplog.text
+
+
+def test_sign_in_when_name_and_password_are_in_the_address_then_it_is_a_try(anonymous, limited):
+    limited(sign_in_name="2/5 minutes")
+    path = "/login?loginform.user=x&loginform.password=y"
+    assert [anonymous.get(path, status="*").status_int for _ in range(3)] == [200, 200, 429]
+
+
 def test_sign_in_when_a_hall_of_phones_signs_in_then_good_ones_do_not_count(wsgi_app, limited):
     limited(sign_in_address="3/5 minutes")
     here = {"REMOTE_ADDR": "192.0.2.1"}

@@ -60,6 +60,9 @@ def note_sign_out(event: ContextFound) -> None:
 def _guarded(authenticate: Authenticate) -> Authenticate:
     @functools.wraps(authenticate)
     def check(request: Any, name: Any, password: Any) -> Any:
+        if not name:
+            # The form asks where it is only shown, too: that is no try.
+            return None
         running = wiring.plugin()
         limits, metrics = running.limits, running.metrics
         address, account = f"address {address_of(request)}", f"name {_account(name)}"
