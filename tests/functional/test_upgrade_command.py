@@ -259,7 +259,6 @@ def our_site(tmp_path) -> OldSite:
 
 
 def test_upgrade_when_the_database_is_empty_then_there_is_nothing_to_do(our_site):
-    (our_site.ini.parent / "tokens.db").touch()
     ended = our_site.run()
     assert (ended.status, ended.out.splitlines()[-1]) == (0, "Nothing to do.")
 
