@@ -72,6 +72,12 @@ def tries(limit, count, who="someone"):
     return passed
 
 
+def test_storage_when_its_url_is_none_then_the_password_in_it_is_not_told():
+    with pytest.raises(StartupError, match="is no URL of a Redis server") as told:
+        read_limits({STORAGE: "redis://:hunter2/5@127.0.0.1:6379/0"})
+    assert "hunter2" not in str(told.value)
+
+
 def test_limits_when_a_setting_is_none_of_them_then_the_start_says_so():
     with pytest.raises(StartupError, match=r"^cone\.tokens\.limits\.query: there is no such limit"):
         read_limits({"cone.tokens.limits.query": "5/minute"})

@@ -385,8 +385,9 @@ def _shared(url: str) -> Shared | None:
         return Shared(_redis(url))
     except ConfigurationError:
         raise StartupError(STORAGE, "needs the extra redis: cone.tokens[redis]") from None
-    except ValueError as error:
-        raise StartupError(STORAGE, f"is no URL of a Redis server: {error}") from None
+    except ValueError:
+        # Its text has parts of the URL, which may be those of a password.
+        raise StartupError(STORAGE, "is no URL of a Redis server, redis://host:6379/0") from None
 
 
 def _redis(url: str) -> Any:
