@@ -83,11 +83,17 @@ def wait_until_well(client):
 
 
 @pytest.fixture(scope="module")
-def on_postgresql(tmp_path_factory):
+def own_server():
     with PostgresServer() as server:
-        url = server.create_database()
-        with Served(write_site(tmp_path_factory.mktemp("health"), database_url=url)) as served:
-            yield server, served
+        yield server
+
+
+@pytest.fixture
+def on_postgresql(own_server, tmp_path):
+    """A server, and a process of the test's own: one that reads its log to the end ends it."""
+    url = own_server.create_database()
+    with Served(write_site(tmp_path, database_url=url)) as served:
+        yield own_server, served
 
 
 def test_health_when_the_server_was_away_then_it_is_told_until_it_is_back(on_postgresql):
