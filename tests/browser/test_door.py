@@ -392,7 +392,7 @@ FAILURES = {
     401: ("Signed out", "Nothing was consumed. Sign in"),
     403: ("Not permitted", "Who is signed in may not do that."),
     409: ("Changed meanwhile", "Somebody changed the token."),
-    429: ("Too many requests", "It is asked again in a moment."),
+    429: ("Too many requests", "It is asked again by itself, after a minute at most."),
     500: ("Server fault", "It is not known whether the token was consumed."),
     503: ("Server busy", "There is no answer yet."),
     422: ("Not possible", "The server cannot do anything with this code."),

@@ -415,6 +415,12 @@ def test_consume_when_no_token_is_named_then_it_is_wrong_use(tokens):
 # Export
 
 
+def test_help_when_the_program_is_asked_then_each_status_has_a_line():
+    shown = CliRunner().invoke(main, ["--help"]).stdout
+    for line in ("  0    done\n", "  2    wrong use", "  70   a bug\n"):
+        assert f"\n  {line}" in shown
+
+
 def exported(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 

@@ -211,6 +211,61 @@ def test_sign_in_when_it_succeeds_then_the_name_begins_anew(wsgi_app, limited):
         sign_in(TestApp(wsgi_app), login)
 
 
+@pytest.mark.parametrize("path", ["/login", "/tokens/login", "/"])
+def test_sign_in_when_the_form_is_only_shown_then_that_is_no_try(
+    anonymous, limited, caplog, query_recorder, path
+):
+    limited(sign_in_name="2/5 minutes", sign_in_address="2/5 minutes")
+    for _ in range(5):
+        query_recorder.clear()
+        assert "loginform" in anonymous.get(path, status=200).text
+        assert len(query_recorder) == 0
+    for form in ({"loginform.user": "", "loginform.password": WRONG}, {"loginform.user": ""}):
+        for _ in range(5):
+            anonymous.post("/login", {**login_form(""), **form}, status=200)
+    assert "sign-in" not in caplog.text
+
+
+def test_sign_in_when_name_and_password_are_in_the_address_then_it_is_a_try(anonymous, limited):
+    limited(sign_in_name="2/5 minutes")
+    path = "/login?loginform.user=x&loginform.password=y"
+    assert [anonymous.get(path, status="*").status_int for _ in range(3)] == [200, 200, 429]
+
+
+def test_sign_in_when_a_hall_of_phones_signs_in_then_good_ones_do_not_count(wsgi_app, limited):
+    limited(sign_in_address="3/5 minutes")
+    here = {"REMOTE_ADDR": "192.0.2.1"}
+    login = make_user("token_operator")
+    client = TestApp(wsgi_app)
+    for number in range(3):
+        for _ in range(4):
+            assert try_to_sign_in(TestApp(wsgi_app), login, PASSWORD, **here).status_int == 302
+        assert try_to_sign_in(client, f"x{number}", **here).status_int == 200
+    assert try_to_sign_in(client, login, PASSWORD, **here).status_int == 429
+
+
+def test_sign_in_when_others_try_the_name_then_who_was_here_before_gets_in(wsgi_app, limited):
+    limited(sign_in_name="3/5 minutes")
+    home, elsewhere = {"REMOTE_ADDR": "192.0.2.1"}, {"REMOTE_ADDR": "192.0.2.2"}
+    login = make_user("admin")
+    client = TestApp(wsgi_app)
+    assert try_to_sign_in(TestApp(wsgi_app), login, PASSWORD, **home).status_int == 302
+    statuses = [try_to_sign_in(client, login, **elsewhere).status_int for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    assert try_to_sign_in(TestApp(wsgi_app), login, PASSWORD, **home).status_int == 302
+    # That begins nothing anew elsewhere.
+    assert try_to_sign_in(client, login, PASSWORD, **elsewhere).status_int == 429
+
+
+def test_sign_in_when_the_known_address_tries_too_often_then_it_is_refused_too(wsgi_app, limited):
+    limited(sign_in_name="3/5 minutes")
+    login = make_user("admin")
+    assert try_to_sign_in(TestApp(wsgi_app), login, PASSWORD).status_int == 302
+    client = TestApp(wsgi_app)
+    statuses = [try_to_sign_in(client, login).status_int for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+
+
 def test_sign_in_when_an_address_tries_too_often_then_429_whatever_the_name(anonymous, limited):
     limited(sign_in_address="3/5 minutes")
     login = make_user("viewer")

@@ -1,5 +1,6 @@
 """What those ask who run the site: health and figures."""
 
+import logging
 import os
 import signal
 import time
@@ -50,9 +51,12 @@ def test_health_when_the_asker_is_signed_in_then_the_user_directory_is_not_asked
     assert editor.get(HEALTH).json == WELL
 
 
-def test_health_when_the_cookie_is_no_text_then_it_is_told(wsgi_app):
-    client = TestApp(wsgi_app, extra_environ={"HTTP_COOKIE": "x=\xff"})
-    assert client.get(HEALTH).json == WELL
+@pytest.mark.parametrize("cookie", ["x=\xff", 'auth_tkt="\\377\\376"'])
+def test_health_when_the_cookie_is_no_text_then_it_is_told_and_logged(wsgi_app, caplog, cookie):
+    client = TestApp(wsgi_app, extra_environ={"HTTP_COOKIE": cookie})
+    with caplog.at_level(logging.INFO, "cone.tokens.access"):
+        assert client.get(HEALTH).json == WELL
+    assert "GET health" in caplog.text
 
 
 def test_health_when_our_code_has_a_bug_then_500_with_a_reference(anonymous, monkeypatch):
@@ -79,11 +83,17 @@ def wait_until_well(client):
 
 
 @pytest.fixture(scope="module")
-def on_postgresql(tmp_path_factory):
+def own_server():
     with PostgresServer() as server:
-        url = server.create_database()
-        with Served(write_site(tmp_path_factory.mktemp("health"), database_url=url)) as served:
-            yield server, served
+        yield server
+
+
+@pytest.fixture
+def on_postgresql(own_server, tmp_path):
+    """A server, and a process of the test's own: one that reads its log to the end ends it."""
+    url = own_server.create_database()
+    with Served(write_site(tmp_path, database_url=url)) as served:
+        yield own_server, served
 
 
 def test_health_when_the_server_was_away_then_it_is_told_until_it_is_back(on_postgresql):

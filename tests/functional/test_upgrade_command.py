@@ -107,12 +107,12 @@ def test_upgrade_when_it_is_done_step_by_step_then_each_says_what_is_so(old_site
     assert checked.status == 1
     for line in [
         "3 rows in tokens",
-        "1 rows in token_usage",
-        "1 values that another token has too",
-        "1 counts below -1: become 0",
-        "1 times in tokens.created that the clocks of Europe/Vienna skip",
-        "1 times in token_usage.timestamp that the clocks of Europe/Vienna show twice",
-        "1 tokens have the value of another one; say which keeps it with --duplicates",
+        "1 row in token_usage",
+        "values that another token has too: 1",
+        "counts below -1: 1; become 0",
+        "times in tokens.created that the clocks of Europe/Vienna skip: 1",
+        "times in token_usage.timestamp that the clocks of Europe/Vienna show twice: 1",
+        "tokens with the value of another one: 1; say which keeps it with --duplicates",
     ]:
         assert line in checked.err
     refused = old_site.run(*ZONE)
@@ -121,7 +121,7 @@ def test_upgrade_when_it_is_done_step_by_step_then_each_says_what_is_so(old_site
     assert old_site.files("*.csv") == old_site.files("*backup*") == []
     done = old_site.run(*WILLING)
     assert done.status == 0, done.err
-    assert "The database is upgraded. 7 changes of single rows" in done.out
+    assert "The database is upgraded. Changes of single rows: 7" in done.out
     (report,) = old_site.files("upgrade-*.csv")
     assert report.stat().st_mode & 0o777 == 0o600
     with report.open(newline="") as file:

@@ -16,6 +16,7 @@ from cone.tokens.cli import main
 from cone.tokens.core.service import TokenService
 from cone.tokens.core.service import on_engine
 from tests.factories import new_token
+from tests.functional.conftest import UNKNOWN_UID
 from tests.functional.conftest import write_site
 
 A_DAY = datetime.timedelta(days=1)
@@ -69,7 +70,7 @@ def test_verify_when_nothing_is_wrong_then_it_says_so(run, used):
     result = run("verify")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "Replayed 1 tokens and 0 deleted ones: 2 uses, 1 refusals, 1 events.",
+        "Replayed 1 token and 0 deleted ones: 2 uses, 1 refusal, 1 event.",
         "Nothing is wrong.",
     ]
 
@@ -110,9 +111,22 @@ def test_verify_when_it_answers_with_json_then_all_is_in_it(run, used, damage):
 def test_verify_when_a_token_is_named_then_the_others_do_not_count(run, used, service, damage):
     other = service.add(new_token(), by="me")
     damage("UPDATE tokens SET usage_count = 5 WHERE version > 1")
-    assert run("verify", "--token", str(other)).exit_code == 0
-    assert run("verify", "--token", str(other), "--token", str(used[0])).exit_code == 1
-    assert run("verify", "--token", "nonsense").exit_code == 2
+    assert run("verify", "--uid", str(other)).exit_code == 0
+    assert run("verify", "--uid", str(other), "--uid", str(used[0])).exit_code == 1
+    assert run("verify", "--uid", "nonsense").exit_code == 2
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--quiet"]])
+def test_verify_when_a_named_token_was_never_there_then_it_calls_nothing_good(run, used, more):
+    result = run("verify", "--uid", str(used[0]), "--uid", UNKNOWN_UID, *more)
+    assert result.exit_code == 1
+    assert "1 token of --uid: neither there nor in the logs" in result.output
+    assert "Nothing is wrong" not in result.output
+
+
+def test_verify_when_a_named_token_was_deleted_then_its_history_is_replayed(run, used, service):
+    service.delete(used[0], by="me")
+    assert run("verify", "--uid", str(used[0]), "--uid", str(used[0])).exit_code == 0
 
 
 def test_verify_when_history_does_not_begin_here_then_it_says_so(run, used, service, damage):
@@ -122,8 +136,11 @@ def test_verify_when_history_does_not_begin_here_then_it_says_so(run, used, serv
     assert run("purge", "--log", "9").exit_code == 0
     result = run("verify")
     assert result.exit_code == 0
-    assert "Of 1 tokens history begins with an upgrade; 0 rows" in result.stdout
-    assert "Of 1 tokens it begins where the purged one ends." in result.stdout
+    assert (
+        "Of 1 token history begins with an upgrade; rows from before that were not replayed: 0."
+        in result.stdout
+    )
+    assert "Of 1 token it begins where the purged one ends." in result.stdout
 
 
 def test_verify_when_much_is_wrong_then_the_rest_is_counted(run, service, damage):
@@ -155,7 +172,7 @@ def test_purge_when_it_is_dry_then_it_tells_what_would_go(run, service):
     uid = service.add(new_token(valid_to=now - 9 * A_DAY), by="me")
     result = run("purge", "--expired", "5", "--requests", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.startswith("Would be removed: 1 expired and 0 used up tokens")
+    assert result.stdout.startswith("Would be removed: 1 expired token, 0 used up tokens, 0 rows")
     assert service.find(uid) is not None
     told = json.loads(run("purge", "--expired", "5", "--json").stdout)
     assert told == {

@@ -402,7 +402,7 @@ def test_upgrade_when_sqlite_kept_what_cannot_be_read_then_it_is_refused(old, st
     with old.engine.begin() as connection:
         connection.execute(text(statement))
     before = old.everything()
-    with pytest.raises(UpgradeRefused, match="1 rows cannot be read"):
+    with pytest.raises(UpgradeRefused, match="rows that cannot be read: 1;"):
         old.upgrade()
     assert old.everything() == before
 

@@ -34,6 +34,12 @@ def test_fill_when_a_variable_is_missing_then_setting_and_variable_are_named(env
         fill({"a.b": "${NAME}"}, environ)
 
 
+@pytest.mark.parametrize("text", ["${TOKENS-AUTH-SECRET-OF-THE-SITE-0123456}", "${A}${B", "${}"])
+def test_fill_when_a_name_is_none_then_it_does_not_stay_as_a_secret(text):
+    with pytest.raises(StartupError, match=r"^a: has a \$\{ without the name"):
+        fill({"a": text}, {"A": "one"})
+
+
 def test_check_when_all_is_good_then_nothing_is_refused():
     check(GOOD)
     nobody = {"cone.admin_user", "cone.admin_password"}
@@ -50,6 +56,8 @@ def test_check_when_all_is_good_then_nothing_is_refused():
         ("cone.admin_password", "hunter2"),
         ("cone.admin_password", "passwordpassword"[:14]),
         ("cone.admin_password", "1" * 20),
+        ("cone.tokens.metrics_secret", "a" * 16),
+        ("cone.tokens.metrics_secret", "hunter2"),
         ("cone.auth_secure", "false"),
         ("cone.auth_secure", None),
         ("cone.auth_http_only", "0"),

@@ -72,6 +72,40 @@ def tries(limit, count, who="someone"):
     return passed
 
 
+def test_storage_when_its_url_is_none_then_the_password_in_it_is_not_told():
+    with pytest.raises(StartupError, match="is no URL of a Redis server") as told:
+        read_limits({STORAGE: "redis://:hunter2/5@127.0.0.1:6379/0"})
+    assert "hunter2" not in str(told.value)
+
+
+def test_limits_when_a_setting_is_none_of_them_then_the_start_says_so():
+    with pytest.raises(StartupError, match=r"^cone\.tokens\.limits\.query: there is no such limit"):
+        read_limits({"cone.tokens.limits.query": "5/minute"})
+
+
+def test_known_when_somebody_was_here_then_that_is_remembered_for_thirty_days(clock):
+    known = read_limits({}).signed_in
+    known.note("someone")
+    clock.now += 20 * 86_400
+    assert known.has("someone")
+    known.note("someone")
+    clock.now += 20 * 86_400
+    assert known.has("someone")
+    assert not known.has("another")
+    clock.now += 11 * 86_400
+    assert not known.has("someone")
+
+
+def test_known_when_redis_has_it_then_another_process_knows_it(redis_server):
+    settings = {STORAGE: redis_server.url}
+    limits, others = read_limits(settings), read_limits(settings)
+    limits.signed_in.note("someone")
+    assert others.signed_in.has("someone")
+    limits.queries.count("someone")
+    others.queries.take_back("someone")
+    assert tries(limits.queries, 1_201) == 1_200
+
+
 def test_limits_when_nothing_is_set_then_they_are_the_documented_ones():
     limits = read_limits({})
     assert tries(limits.sign_in_name, 20) == 10

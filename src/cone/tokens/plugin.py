@@ -76,7 +76,8 @@ def initialize_tokens(
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
     around = (TRANSACTIONS, EXCVIEW)
     config.add_tween("cone.tokens.tweens.cookie_tween", over=around)
-    config.add_tween("cone.tokens.tweens.operation_tween", over=around)
+    cookies = "cone.tokens.tweens.cookie_tween"
+    config.add_tween("cone.tokens.tweens.operation_tween", over=around, under=cookies)
     inside = ("cone.tokens.tweens.cookie_tween", "cone.tokens.tweens.operation_tween")
     config.add_tween("cone.tokens.tweens.request_tween", over=(*inside, *around))
     config.add_subscriber(check_page_request, ContextFound)

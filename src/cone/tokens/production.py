@@ -18,8 +18,19 @@ from pyramid.settings import aslist
 from pyramid.settings import truthy
 
 from cone.tokens.config import StartupError
+from cone.tokens.metrics import SECRET as METRICS_SECRET
+from cone.tokens.metrics import SHORTEST_SECRET
 
-LEAST_LENGTHS: Final[Mapping[str, int]] = {"cone.auth_secret": 32, "cone.admin_password": 15}
+LEAST_LENGTHS: Final[Mapping[str, int]] = {
+    "cone.auth_secret": 32,
+    "cone.admin_password": 15,
+    METRICS_SECRET: SHORTEST_SECRET,
+}
+#: Secrets that a site has only together with another setting.
+_NEEDED_WITH: Final[Mapping[str, str]] = {
+    "cone.admin_password": "cone.admin_user",
+    METRICS_SECRET: METRICS_SECRET,
+}
 #: So many characters of a secret have to differ.
 LEAST_CHARACTERS: Final = 8
 #: Cookies go over https alone, and no script reads them.
@@ -69,6 +80,8 @@ def fill(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, s
 
 
 def _filled(key: str, text: str, environ: Mapping[str, str]) -> str:
+    if "${" in _VARIABLE.sub("", text):
+        raise StartupError(key, "has a ${ without the name of a variable and a }")
     is_part_of_url = "://" in text
     change: Callable[[str], str] = _quoted if is_part_of_url else str
 
@@ -90,8 +103,7 @@ def check(settings: Mapping[str, str]) -> None:
     :raises StartupError: with the first setting that is not.
     """
     for key, length in LEAST_LENGTHS.items():
-        is_nobodys = key == "cone.admin_password" and not settings.get("cone.admin_user")
-        if not is_nobodys:
+        if key not in _NEEDED_WITH or settings.get(_NEEDED_WITH[key]):
             _check_secret(key, settings.get(key, ""), length)
     for key in REQUIRED:
         if not _is_true(settings, key):

@@ -60,6 +60,9 @@ MOST_COUNTERS: Final = 100_000
 SHARED_TIMEOUT_S: Final = 0.5
 PAUSE_S: Final = 10
 
+#: Seconds for which it is remembered who signed in from where: 30 days.
+KNOWN_S: Final = 2_592_000
+
 #: The part of an IPv6 address that one customer of a provider has.
 _IPV6_NETWORK: Final = 64
 
@@ -192,15 +195,49 @@ class Shared:
             )
 
 
-class RateLimit:
+class _Counters:
+    """Counters of one kind, in a shared storage where there is one."""
+
+    def __init__(self, name: str, shared: Shared | None) -> None:
+        self.name = name
+        self._shared = shared
+        self._memory = Memory()
+
+    def _digest(self, who: str) -> str:
+        # Of one length, whatever somebody sends.
+        return hashlib.blake2b(who.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+    def _ask(self, work: Callable[[Storage], T]) -> T:
+        if self._shared is None:
+            return work(self._memory)
+        return self._shared.ask(work, self._memory)
+
+
+class Known(_Counters):
+    """Who was here within the last :data:`KNOWN_S` seconds."""
+
+    def note(self, who: str) -> None:
+        """Remember ``who``, from now on."""
+        key = self._key(who)
+        self._ask(lambda storage: storage.clear(key))
+        self._ask(lambda storage: storage.incr(key, KNOWN_S))
+
+    def has(self, who: str) -> bool:
+        """Return whether ``who`` is remembered."""
+        key = self._key(who)
+        return self._ask(lambda storage: storage.get(key)) > 0
+
+    def _key(self, who: str) -> str:
+        return f"cone.tokens/{self.name}/{self._digest(who)}"
+
+
+class RateLimit(_Counters):
     """How often each caller may do one thing."""
 
     def __init__(self, name: str, item: RateLimitItem | None, shared: Shared | None = None) -> None:
         """Take the limit; without an ``item`` there is none."""
-        self.name = name
+        super().__init__(name, shared)
         self._item = item
-        self._shared = shared
-        self._memory = Memory()
 
     def count(self, who: str) -> None:
         """Count once more for ``who``.
@@ -238,6 +275,13 @@ class RateLimit:
         if self._ask(lambda storage: storage.incr(key, item.get_expiry())) == item.amount:
             self._log(who)
 
+    def take_back(self, who: str) -> None:
+        """Count once less for ``who``: what was counted did no harm."""
+        item = self._item
+        if item is not None:
+            key = self._key(item, who)
+            self._ask(lambda storage: storage.incr(key, item.get_expiry(), -1))
+
     def forget(self, who: str) -> None:
         """Begin anew for ``who``."""
         item = self._item
@@ -246,14 +290,7 @@ class RateLimit:
             self._ask(lambda storage: storage.clear(key))
 
     def _key(self, item: RateLimitItem, who: str) -> str:
-        # Of one length, whatever somebody sends.
-        digest = hashlib.blake2b(who.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-        return item.key_for("cone.tokens", self.name, digest)
-
-    def _ask(self, work: Callable[[Storage], T]) -> T:
-        if self._shared is None:
-            return work(self._memory)
-        return self._shared.ask(work, self._memory)
+        return item.key_for("cone.tokens", self.name, self._digest(who))
 
     def _limited(self, key: str) -> RateLimited:
         ends = self._ask(lambda storage: storage.get_expiry(key))
@@ -274,7 +311,8 @@ class RateLimits:
     """The limits of the site.
 
     :ivar sign_in_name: tries to sign in with one name; a good one begins anew.
-    :ivar sign_in_address: tries to sign in from one address.
+    :ivar sign_in_address: tries to sign in from one address; a good one does not count.
+    :ivar signed_in: names, each with an address that it signed in from.
     :ivar refused: consumptions of one caller that were refused.
     :ivar queries: requests of one caller that look tokens up.
     """
@@ -283,6 +321,7 @@ class RateLimits:
     sign_in_address: RateLimit
     refused: RateLimit
     queries: RateLimit
+    signed_in: Known
 
 
 def read_limits(settings: Mapping[str, str]) -> RateLimits:
@@ -290,12 +329,15 @@ def read_limits(settings: Mapping[str, str]) -> RateLimits:
 
     :raises StartupError: a setting is wrong.
     """
+    for key in settings:
+        if key.startswith(PREFIX) and key != STORAGE and key.removeprefix(PREFIX) not in DEFAULTS:
+            raise StartupError(key, f"there is no such limit; there are {', '.join(DEFAULTS)}")
     shared = _shared(settings.get(STORAGE, "").strip())
     limits = {
         name: RateLimit(name, _item(f"{PREFIX}{name}", settings, default), shared)
         for name, default in DEFAULTS.items()
     }
-    return RateLimits(**limits)
+    return RateLimits(**limits, signed_in=Known("signed_in", shared))
 
 
 def caller_of(request: Request) -> str:
@@ -343,8 +385,9 @@ def _shared(url: str) -> Shared | None:
         return Shared(_redis(url))
     except ConfigurationError:
         raise StartupError(STORAGE, "needs the extra redis: cone.tokens[redis]") from None
-    except ValueError as error:
-        raise StartupError(STORAGE, f"is no URL of a Redis server: {error}") from None
+    except ValueError:
+        # Its text has parts of the URL, which may be those of a password.
+        raise StartupError(STORAGE, "is no URL of a Redis server, redis://host:6379/0") from None
 
 
 def _redis(url: str) -> Any:

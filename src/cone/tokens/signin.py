@@ -60,9 +60,16 @@ def note_sign_out(event: ContextFound) -> None:
 def _guarded(authenticate: Authenticate) -> Authenticate:
     @functools.wraps(authenticate)
     def check(request: Any, name: Any, password: Any) -> Any:
+        if not name:
+            # The form asks where it is only shown, too: that is no try.
+            return None
         running = wiring.plugin()
         limits, metrics = running.limits, running.metrics
         address, account = f"address {address_of(request)}", f"name {_account(name)}"
+        visitor = f"{account} from {address}"
+        if limits.signed_in.has(visitor):
+            # Who tries the name from elsewhere does not lock out whose it is.
+            account = visitor
         try:
             # Before the password is checked: tries at once would pass otherwise.
             limits.sign_in_address.count(address)
@@ -76,8 +83,10 @@ def _guarded(authenticate: Authenticate) -> Authenticate:
             raise ExtractionError(_TOO_MANY % {"minutes": minutes}) from None
         headers = authenticate(request, name, password)
         if headers:
-            # Many phones may sign in under one name.
+            # Many phones may sign in under one name, and from one address.
             limits.sign_in_name.forget(account)
+            limits.sign_in_address.take_back(address)
+            limits.signed_in.note(visitor)
         metrics.count_sign_in("good" if headers else "bad")
         _log(request, name, "good" if headers else "refused: wrong name or password")
         return headers

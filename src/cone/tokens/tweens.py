@@ -15,6 +15,7 @@ from pyramid.httpexceptions import HTTPRedirection
 from cone.tokens import logs
 from cone.tokens import wiring
 from cone.tokens.browser.errors import failure_page
+from cone.tokens.browser.guard import AJAX
 from cone.tokens.browser.guard import check_page
 from cone.tokens.failures import failure_of
 from cone.tokens.identity import claimed_userid
@@ -180,8 +181,8 @@ def _is_our_node(request: Request) -> bool:
 
 
 def _shows_tokens(root: AppRoot, request: Request) -> bool:
-    """Return whether the start page of the site is the page of the tokens."""
-    return root.properties.default_child == ENTRY and not request.view_name
+    """Return whether the start page of the site is the page of the tokens, or a part of it."""
+    return root.properties.default_child == ENTRY and request.view_name in ("", AJAX)
 
 
 def _is_ours(request: Request) -> bool:

@@ -70,15 +70,17 @@ def refusals(findings: Findings, options: Options) -> list[str]:
     reasons = list(findings.problems)
     value = {slug: findings.counts["tokens", "value", slug] for slug in _OF_VALUES}
     if value["double"] and options.duplicates == "refuse":
-        text = "tokens have the value of another one; say which keeps it with --duplicates"
-        reasons.append(f"{value['double']:,} {text}")
+        text = "say which keeps it with --duplicates"
+        reasons.append(f"tokens with the value of another one: {value['double']:,}; {text}")
     unfit = value["too_long"] + value["unusable"]
     if unfit and options.long_values == "refuse":
-        text = "values are too long or no text; --long-values=uid replaces them"
-        reasons.append(f"{unfit:,} {text}")
+        text = "--long-values=uid replaces them"
+        reasons.append(f"values that are too long or no text: {unfit:,}; {text}")
     for (table, column, slug), count in sorted(findings.counts.items()):
         if slug == Kind.UNREADABLE:
-            reasons.append(f"{table}.{column}: {count:,} rows cannot be read; repair them first")
+            reasons.append(
+                f"{table}.{column}: rows that cannot be read: {count:,}; repair them first"
+            )
     return reasons
 
 

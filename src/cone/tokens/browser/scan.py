@@ -132,7 +132,7 @@ TEXTS: Final = MappingProxyType(
         "rate_limited_word": _("door_rate_limited_word", default="Too many requests"),
         "rate_limited_text": _(
             "door_rate_limited_text",
-            default="Nothing was consumed yet. It is asked again in a moment.",
+            default="There is no answer yet. It is asked again by itself, after a minute at most.",
         ),
         "unavailable_word": _("door_unavailable_word", default="Server busy"),
         "unavailable_text": _(

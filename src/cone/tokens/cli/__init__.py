@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import click
 
@@ -19,22 +20,30 @@ from cone.tokens.cli.verify import verify
 LOGGER = "cone.tokens"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: The help of the program; click keeps the lines behind a backspace as they are.
+_HELP: Final = """Look after the tokens of a site.
+
+Every command takes the site's ini file. It may run while the site does, upgrade excepted.
+
+\b
+Exit status:
+  0    done
+  1    the answer is no: refused, unknown, a value in use, mistakes in a
+       file, an upgrade that is refused, something wrong in the logs
+  2    wrong use, a wrong parameter or a wrong setting
+  3    the database is busy or away; nothing counts as done, try again
+  70   a bug
+  130  interrupted
+"""
+
+
+@click.group(
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="cone.tokens", message="cone-tokens %(version)s")
 def main() -> None:
-    r"""Look after the tokens of a site.
-
-    Every command takes the site's ini file. It may run while the site does.
-
-    \b
-    Exit status:
-      0    done
-      1    the answer is no: refused, unknown, mistakes in a file
-      2    wrong use, a wrong parameter or a wrong setting
-      3    the database is busy or away; nothing was changed, try again
-      70   a bug
-      130  interrupted
-    """
+    """Look after the tokens of a site."""
     _show_warnings()
 
 

@@ -45,10 +45,10 @@ STEP: Final = 500
 SHOWN: Final = 40
 
 _COUNTS: Final = {
-    "added": "new tokens",
-    "updated": "tokens that change",
-    "unchanged": "tokens that are as in the file already",
-    "skipped": "known tokens that are left as they are",
+    "added": "new",
+    "updated": "changed",
+    "unchanged": "as in the file already",
+    "skipped": "known, left as they are",
 }
 
 
@@ -74,7 +74,7 @@ def export(site: Site, output: Output, file: str, **values: Any) -> None:
         target.flush()
     facts = {"success": True, "file": file, "exported": tokens.count}
     output.result(facts, None)
-    output.say(f"{tokens.count:,} tokens")
+    output.say(texts.counted(tokens.count, "token"))
 
 
 @site_command(

@@ -11,6 +11,7 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
+from cone.tokens.cli.texts import counted
 from cone.tokens.core.maintenance import BATCH
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import Purged
@@ -92,7 +93,8 @@ def purge(
 def _text(purged: Purged, *, dry_run: bool) -> str:
     return (
         f"{'Would be removed' if dry_run else 'Removed'}: "
-        f"{purged.expired:,} expired and {purged.used_up:,} used up tokens, "
-        f"{purged.usages:,} rows of the log of usages and {purged.events:,} of that of events, "
-        f"{purged.requests:,} keys of requests."
+        f"{counted(purged.expired, 'expired token')}, {counted(purged.used_up, 'used up token')}, "
+        f"{counted(purged.usages, 'row')} of the log of usages, "
+        f"{counted(purged.events, 'row')} of the log of events, "
+        f"{counted(purged.requests, 'key')} of requests."
     )

@@ -44,6 +44,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number and what is counted; ``many`` is ``one`` with an s unless it is given."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def uses_left(count: int) -> str:
     """Return how many uses are left."""
     return "unlimited" if count == UNLIMITED else f"{count}"

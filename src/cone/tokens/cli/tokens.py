@@ -43,7 +43,9 @@ _FILTERS: Final = tuple(
 )
 
 _VALUE: Final = click.argument("value", required=False)
-_UID: Final = click.option("--uid", help="The uid of the token, instead of its value.")
+_UID: Final = click.option(
+    "--uid", metavar="UID", help="The uid of the token, instead of its value."
+)
 
 
 @site_command(
@@ -154,8 +156,9 @@ def _list(site: Site, output: Output, filters: dict[str, str]) -> None:
     page, count = site.service.counted_page(asked)
     zone = site.config.zone
     output.result(tokens_json(page, count, zone), texts.table(page.tokens, zone))
-    total = f"more than {params.MAX_BATCH:,}" if count is None else f"{count:,}"
-    output.say(f"{len(page.tokens)} of {total} tokens")
+    more = f"more than {params.MAX_BATCH:,} tokens"
+    total = more if count is None else texts.counted(count, "token")
+    output.say(f"{len(page.tokens)} of {total}")
     if page.has_next and page.tokens:
         output.say(f"The next ones: --after {page.tokens[-1].uid}")
 

@@ -20,6 +20,7 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
+from cone.tokens.cli.texts import counted
 from cone.tokens.config import find_zone
 from cone.tokens.directory import Losses
 from cone.tokens.directory import find_losses
@@ -152,7 +153,7 @@ def _of_2_0(site: Site, output: Output, options: Options, report: Path | None) -
         _tell_nothing(output)
         return
     facts = {"success": True, "upgraded": True, **told, "changes": count, "report": str(report)}
-    text = f"The database is upgraded. {count:,} changes of single rows are listed in {report}"
+    text = f"The database is upgraded. Changes of single rows: {count:,}, listed in {report}"
     output.result(facts, text)
 
 
@@ -183,26 +184,26 @@ def _tell_backup(output: Output, backup: Path | None) -> None:
 
 #: What people are told of what was found, by column and slug; ``{}`` is the number of rows.
 _TEXTS: Final = {
-    ("tokens.value", "double"): "{} values that another token has too: the uid is the value then",
-    ("tokens.value", "missing"): "{} missing values: the uid is the value then",
-    ("tokens.value", "too_long"): "{} values that are too long: the uid is the value then",
-    ("tokens.value", "unusable"): "{} values that are no text: the uid is the value then",
-    ("tokens.usage_count", "missing"): "{} missing counts: become 0",
-    ("tokens.usage_count", "too_low"): "{} counts below -1: become 0",
-    ("tokens.usage_count", "too_high"): "{} counts that are too high: become 2147483647",
-    ("tokens.lock_time", "missing"): "{} missing lock times: become 0",
-    ("tokens.lock_time", "too_low"): "{} negative lock times: become 0",
-    ("tokens.lock_time", "too_high"): "{} lock times that are too long: become 2147483647",
-    ("tokens.valid_to", "empty_window"): "{} windows that end before they begin: stay as they are",
-    ("token_usage.token_uid", "missing"): "{} usages of no token: get a uid of zeros",
-    ("token_usage.token_value", "missing"): "{} usages without a value: get an empty one",
-    ("token_usage.error_code", "zero"): "{} usages with error code 0: get none, they were granted",
+    ("tokens.value", "double"): "values that another token has too: {}; the uid is the value then",
+    ("tokens.value", "missing"): "missing values: {}; the uid is the value then",
+    ("tokens.value", "too_long"): "values that are too long: {}; the uid is the value then",
+    ("tokens.value", "unusable"): "values that are no text: {}; the uid is the value then",
+    ("tokens.usage_count", "missing"): "missing counts: {}; become 0",
+    ("tokens.usage_count", "too_low"): "counts below -1: {}; become 0",
+    ("tokens.usage_count", "too_high"): "counts that are too high: {}; become 2147483647",
+    ("tokens.lock_time", "missing"): "missing lock times: {}; become 0",
+    ("tokens.lock_time", "too_low"): "negative lock times: {}; become 0",
+    ("tokens.lock_time", "too_high"): "lock times that are too long: {}; become 2147483647",
+    ("tokens.valid_to", "empty_window"): "windows that end before they begin: {}; stay as they are",
+    ("token_usage.token_uid", "missing"): "usages of no token: {}; get a uid of zeros",
+    ("token_usage.token_value", "missing"): "usages without a value: {}; get an empty one",
+    ("token_usage.error_code", "zero"): "usages with error code 0: {}; get none, they were granted",
 }
 _TIMES: Final = {
-    "plain": "{} times in {column}: read in {zone}",
-    "gap": "{} times in {column} that the clocks of {zone} skip: move forward with them",
-    "fold": "{} times in {column} that the clocks of {zone} show twice: the later one",
-    "out_of_range": "{} times in {column} out of the years 2 to 9998: the nearest time, or open",
+    "plain": "times in {column}: {}; read in {zone}",
+    "gap": "times in {column} that the clocks of {zone} skip: {}; move forward with them",
+    "fold": "times in {column} that the clocks of {zone} show twice: {}; the later one",
+    "out_of_range": "times in {column} out of the years 2 to 9998: {}; the nearest time, or open",
 }
 _NEEDED: Final = {"tokens.created", "tokens.modified", "token_usage.timestamp"}
 
@@ -216,12 +217,12 @@ def _facts(findings: Findings) -> dict[str, Any]:
 
 def _lines(findings: Findings, options: Options) -> Iterator[str]:
     for table, count in findings.tables.items():
-        yield f"{count:,} rows in {table}"
+        yield f"{counted(count, 'row')} in {table}"
     for (table, name, slug), count in sorted(findings.counts.items()):
         column = f"{table}.{name}"
         text = _TEXTS.get((column, slug)) or _TIMES.get(slug)
         if slug == "missing" and column in _NEEDED:
-            text = "{} missing times in {column}: become that of another column, or 1970-01-01"
+            text = "missing times in {column}: {}; become that of another column, or 1970-01-01"
         if text:
             yield "  " + text.format(f"{count:,}", column=column, zone=options.zone.key)
 
@@ -236,8 +237,13 @@ def _lines_of_losses(losses: Losses) -> Iterator[str]:
     if losses.problem:
         yield f"The user directory could not be read: {losses.problem}"
         return
-    yield f"{len(losses.view):,} users can no longer view or use tokens{_named(losses.view)}"
-    yield f"{len(losses.consume):,} users can view tokens, and not use them{_named(losses.consume)}"
+    yield (
+        f"{counted(len(losses.view), 'user')} can no longer view or use tokens{_named(losses.view)}"
+    )
+    yield (
+        f"{counted(len(losses.consume), 'user')} can view tokens, and not use them"
+        f"{_named(losses.consume)}"
+    )
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -12,16 +12,19 @@ import click
 from cone.tokens.cli.command import Exit
 from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
+from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
+from cone.tokens.cli.texts import counted
 from cone.tokens.core.audit import Counts
 from cone.tokens.core.audit import Finding
+from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.maintenance import Audit
 from cone.tokens.core.maintenance import Maintenance
 
 
 @site_command(
     click.option(
-        "--token",
+        "--uid",
         "only",
         type=click.UUID,
         multiple=True,
@@ -35,16 +38,25 @@ def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bo
 
     Found are uses above the limit, in the lock time, outside the window or while disabled; rows
     that are missing, double or of no token; counters and other fields that are wrong. Exit status:
-    0 nothing is wrong; 1 something is.
+    0 nothing is wrong; 1 something is, or there is no token of --uid.
     """
     maintenance = Maintenance(site.database)
     chosen = only or None
     with output.progress("Replaying", maintenance.count_entries(chosen)) as advance:
         audit = maintenance.verify(chosen, advance)
+    _require_known(output, chosen, audit.counts)
     if audit.problems or not quiet:
         output.result(_json(audit, site.config.zone), _text(audit, site.config.zone))
     if audit.problems:
         raise click.exceptions.Exit(Exit.NO)
+
+
+def _require_known(output: Output, chosen: tuple[uuid.UUID, ...] | None, counts: Counts) -> None:
+    """End the command where it would call good what was never there."""
+    missing = len(set(chosen or ())) - counts.tokens - counts.deleted
+    if missing > 0:
+        message = f"{counted(missing, 'token')} of --uid: neither there nor in the logs"
+        fail(output, Exit.NO, TokenNotFound.slug, message, error_code=TokenNotFound.code)
 
 
 def _json(audit: Audit, zone: datetime.tzinfo) -> dict[str, Any]:
@@ -91,15 +103,17 @@ def _finding_text(finding: Finding, zone: datetime.tzinfo) -> str:
 def _counts_text(counts: Counts) -> list[str]:
     lines = [
         (
-            f"Replayed {counts.tokens:,} tokens and {counts.deleted:,} deleted ones: "
-            f"{counts.uses:,} uses, {counts.refusals:,} refusals, {counts.events:,} events."
+            f"Replayed {counted(counts.tokens, 'token')} and "
+            f"{counted(counts.deleted, 'deleted one')}: {counted(counts.uses, 'use')}, "
+            f"{counted(counts.refusals, 'refusal')}, "
+            f"{counted(counts.events, 'event')}."
         ),
     ]
     if counts.upgraded or counts.rows_before:
         lines.append(
-            f"Of {counts.upgraded:,} tokens history begins with an upgrade; "
-            f"{counts.rows_before:,} rows from before were not replayed.",
+            f"Of {counted(counts.upgraded, 'token')} history begins with an upgrade; "
+            f"rows from before that were not replayed: {counts.rows_before:,}.",
         )
     if counts.purged:
-        lines.append(f"Of {counts.purged:,} tokens it begins where the purged one ends.")
+        lines.append(f"Of {counted(counts.purged, 'token')} it begins where the purged one ends.")
     return lines
