@@ -37,12 +37,9 @@ def course(request, kind, tmp_path_factory) -> Iterator[Course]:
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 def test_race_when_two_processes_serve_then_everybody_gets_what_was_promised(course, race):
     race(course)
-
-
-def test_verify_when_the_races_are_over_then_nothing_is_wrong(course):
     audit = Maintenance(Database(course.engine, utc_now)).verify()
     assert audit.findings == ()
-    assert audit.counts.uses > 0
+    assert audit.counts.tokens + audit.counts.deleted > 0
 
 
 @pytest.fixture(scope="module")
