@@ -114,11 +114,27 @@ def test_camera_when_a_code_stays_in_view_then_it_counts_once_until_it_was_away(
     answer(page, "granted")
     page.clock.run_for(10_000)
     assert token(value)["usage_count"] == 8
-    page.evaluate("hide()")
-    page.clock.run_for(4_000)
-    show(page, value)
-    expect(page.get_by_role("alert")).to_contain_text("Uses left: 7")
+    show_again(page, value, "Uses left: 7")
     assert token(value)["usage_count"] == 7
+
+
+def show_again(page, value, said):
+    """Take the code away and show it again, until it was away for the page as well.
+
+    The clock of the page is ahead of the camera: a look at the code that began before may end
+    behind the pause.
+    """
+    for is_last in (False, False, True):
+        page.evaluate("hide()")
+        page.clock.run_for(4_000)
+        show(page, value)
+        try:
+            expect(page.get_by_role("alert")).to_contain_text(said, timeout=3_000)
+        except AssertionError:
+            if is_last:
+                raise
+        else:
+            return
 
 
 @PHONE_ONLY
