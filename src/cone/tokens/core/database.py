@@ -218,7 +218,7 @@ class Database:
 
         :raises Unavailable: the database is busy or does not answer; nothing was changed.
         """
-        with self._translated_errors(), self._writing.begin() as connection:
+        with self.changing_tables() as connection:
             yield Upkeep(connection, self._clock)
 
     @contextlib.contextmanager
