@@ -1,5 +1,31 @@
-"""A shim for tools that look for this file; everything is in pyproject.toml."""
+"""What tools look for, and the step of the build that pyproject.toml cannot say."""
+
+import re
+from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
-setup()
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+
+
+def without_comments(source: str) -> str:
+    """Return a script or style sheet without the comments that have lines of their own."""
+    return _COMMENT.sub("", source)
+
+
+class BuildWithoutComments(build_py):
+    """Leaves the comments of what browsers load in the sdist."""
+
+    def run(self) -> None:
+        """Build the package."""
+        super().run()
+        if self.editable_mode:
+            return
+        for path in Path(self.build_lib).rglob("static/**/*"):
+            if path.suffix in {".js", ".css"} and "vendor" not in path.parts:
+                path.write_text(without_comments(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    setup(cmdclass={"build_py": BuildWithoutComments})

@@ -18,7 +18,7 @@ from bench import report
 from bench.filling import databases
 from bench.sites import SUBJECTS
 from bench.use_cases import Tokens
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 #: Benches besides this one; each takes ``--short``, but those that are for long runs alone.
 PARTS = ("processes", "growth", "audit", "upgrade")

@@ -26,12 +26,13 @@ from bench import report
 from bench.filling import fill
 from bench.filling import fill_histories
 from bench.sites import memory_mib
-from cone.tokens import schema
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import PurgePlan
-from tests.postgres import PostgresServer
+from cone.tokens.migrations import schema
+from cone.tokens.tickets.kind import TICKET
+from tests.support.postgres import PostgresServer
 
 #: Rows of the short form.
 SHORT = 10_000
@@ -48,12 +49,12 @@ def verify(maintenance: Maintenance) -> int:
 
 def purge_log(maintenance: Maintenance) -> int:
     """Remove all uses; return how many there were."""
-    return maintenance.purge(PurgePlan(log=1)).usages
+    return maintenance.purge(PurgePlan(log=1, is_clock_right=True)).usages
 
 
 def purge_tokens(maintenance: Maintenance) -> int:
     """Delete all tokens, which have expired; return how many there were."""
-    return maintenance.purge(PurgePlan(expired=1)).expired
+    return maintenance.purge(PurgePlan(expired=1, is_clock_right=True)).expired
 
 
 WORKS: dict[str, Callable[[Maintenance], int]] = {
@@ -102,7 +103,7 @@ def measure(work: str, url: str) -> Figure:
 
 def do(work: str, url: str) -> dict[str, Any]:
     """Do one work here."""
-    maintenance = Maintenance(Database(create_engine(url), utc_now))
+    maintenance = Maintenance(Database(create_engine(url), utc_now), [TICKET])
     start = time.perf_counter()
     rows = WORKS[work](maintenance)
     seconds = time.perf_counter() - start

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.functional.failover import Account
-from tests.functional.failover import lose_leader
-from tests.functional.failover import lose_primary
-from tests.postgres import PostgresUnavailable
+from tests.support.failover import Account
+from tests.support.failover import lose_leader
+from tests.support.failover import lose_primary
+from tests.support.postgres import PostgresUnavailable
 
 FAULTS: dict[str, Callable[[Path], Account]] = {
     "two nodes, one promoted": lose_primary,

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import uuid
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -13,10 +14,11 @@ from sqlalchemy import select
 from sqlalchemy import text
 
 from bench.use_cases import Tokens
-from cone.tokens.core.records import TokenRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.schema import prepare
-from tests.postgres import PostgresServer
+from cone.tokens.core import codes
+from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from tests.support.postgres import PostgresServer
 
 #: Tokens whose uids the requests go round.
 SPREAD = 1_000
@@ -25,7 +27,8 @@ SPREAD = 1_000
 STATEMENTS = {
     "sqlite": """
         INSERT INTO tokens
-            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version)
+            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version,
+            code_digest)
         WITH RECURSIVE numbers(number) AS (
             SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count
         ), random AS MATERIALIZED (
@@ -38,14 +41,16 @@ STATEMENTS = {
             uid,
             substr(uid, 1, 8) || '-' || substr(uid, 9, 4) || '-' || substr(uid, 13, 4) || '-'
                 || substr(uid, 17, 4) || '-' || substr(uid, 21),
-            -1, 0, 'someone', created, created, 1, 1
+            -1, 0, 'someone', created, created, 1, 1, digest_of_uid(uid)
         FROM random
         ORDER BY uid
     """,
     "postgresql": """
         INSERT INTO tokens
-            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version)
-        SELECT uid, uid, -1, 0, 'someone', created, created, true, 1
+            (uid, value, usage_count, lock_time, creator, created, modified, enabled, version,
+            code_digest)
+        SELECT uid, uid, -1, 0, 'someone', created, created, true, 1,
+            left(encode(sha256(convert_to(uid::text, 'UTF8')), 'hex'), 32)
         FROM (
             SELECT
                 gen_random_uuid() AS uid,
@@ -188,6 +193,10 @@ def fill(engine: Engine, count: int) -> None:
     with engine.begin() as connection:
         if kind == "sqlite":
             connection.exec_driver_sql("PRAGMA cache_size = -400000")  # KiB
+            driver = connection.connection.driver_connection
+            driver.create_function(
+                "digest_of_uid", 1, lambda uid: codes.digest(str(uuid.UUID(uid)))
+            )
         connection.execute(text(STATEMENTS[kind]), {"count": count})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(TIDY_UP[kind])
@@ -203,7 +212,7 @@ def some_uids(engine: Engine, count: int) -> list[uuid.UUID]:
 @contextlib.contextmanager
 def databases(
     folder: Path,
-    sizes: tuple[int, ...],
+    sizes: Sequence[int],
     postgres: PostgresServer | None = None,
 ) -> Iterator[list[Tokens]]:
     """Return a database of each size, filled: of ``postgres``, else of SQLite in ``folder``."""

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from bench.statements import Statements
 
 #: What cookies are signed with.
-SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - guards nothing
+SECRET = "9c1f0b6d4e8a7352c6d1e0f94b7a8235"  # noqa: S105 - guards nothing
 
 
 #: Who asks.

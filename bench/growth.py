@@ -23,11 +23,11 @@ from bench import report
 from bench.filling import databases
 from bench.filling import fill_log
 from bench.use_cases import Tokens
-from cone.tokens.core.params import Parser
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import Step
-from tests.postgres import PostgresServer
+from cone.tokens.tickets.parser import Parser
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import Step
+from tests.support.postgres import PostgresServer
 
 SMALL = 10_000
 #: Calls in a round; sizes take turns.
@@ -128,16 +128,16 @@ def _always(call: Call) -> Iterator[Call]:
     return itertools.repeat(call)
 
 
-def _search(service: TokenService, prefix: str) -> Call:
+def _search(service: TicketService, prefix: str) -> Call:
     query = Parser(datetime.UTC).token_query({"prefix": prefix, "sort": "value"})
     return lambda: service.counted_page(query)
 
 
-def _query(service: TokenService, value: str) -> Call:
+def _query(service: TicketService, value: str) -> Call:
     return lambda: service.find_by_value(value)
 
 
-def _consume(service: TokenService, uid: Any) -> Call:
+def _consume(service: TicketService, uid: Any) -> Call:
     return lambda: service.consume(uid, by="someone")
 
 

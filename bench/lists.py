@@ -26,13 +26,13 @@ from sqlalchemy import text
 from bench import report
 from bench.filling import databases
 from bench.filling import some_uids
-from cone.tokens.core.params import MAX_BATCH
-from cone.tokens.core.params import SORTS
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import Status
-from cone.tokens.core.types import TokenFilter
-from cone.tokens.core.types import TokenQuery
-from tests.postgres import PostgresServer
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Status
+from cone.tokens.core.values import TokenFilter
+from cone.tokens.core.values import TokenQuery
+from cone.tokens.tickets.params import SORTS
+from cone.tokens.tickets.service import on_engine
+from tests.support.postgres import PostgresServer
 
 #: Tokens on a page.
 SIZE = 50

@@ -27,7 +27,7 @@ from bench.sites import served
 from bench.sites import write_site
 from bench.use_cases import Tokens
 from bench.use_cases import requests
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 SUBJECTS = ("bare", "ours")
 USE_CASES = ("consume, spread", "consume, one hot token")

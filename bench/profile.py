@@ -20,7 +20,7 @@ from bench.sites import SUBJECTS
 from bench.sites import write_site
 from bench.use_cases import USE_CASES
 from bench.use_cases import requests
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 CALLS = 1_000
 WARM_UP = 200

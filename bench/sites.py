@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from node.ext.ugm.file import Ugm
-
 from bench.floor import SECRET
 from bench.floor import USER
+from tests.support.site import open_users
 
 ROLE = "admin"
 OF_HOST = "use = egg:cone.sql#session"
 OURS = "use = egg:cone.tokens#session"
 NOT_ANNOTATED = "tm.annotate_user = false"
+UNLIMITED = "cone.tokens.limits.granted = 1000000000/minute"
 INI = """
 [app:site]
 use = egg:cone.app#main
@@ -42,6 +42,7 @@ cone.tokens.config_file = %(here)s/tokens.json
 cone.tokens.timezone = UTC
 cone.tokens.limits.refused = 1000000000/minute
 cone.tokens.limits.queries = 1000000000/minute
+{limits}
 
 [filter:session]
 {session}
@@ -53,9 +54,19 @@ pipeline = session site
 #: file has. The last one is our plugin in a site whose ini file was written for 2.0.
 SUBJECTS: dict[str, dict[str, str]] = {
     "bare": {},
-    "host": {"plugin": "bench.host", "session": OF_HOST, "transactions": ""},
-    "ours": {"plugin": "cone.tokens", "session": OURS, "transactions": NOT_ANNOTATED},
-    "ours, 2.0 ini": {"plugin": "cone.tokens", "session": OF_HOST, "transactions": ""},
+    "host": {"plugin": "bench.host", "session": OF_HOST, "transactions": "", "limits": ""},
+    "ours": {
+        "plugin": "cone.tokens",
+        "session": OURS,
+        "transactions": NOT_ANNOTATED,
+        "limits": UNLIMITED,
+    },
+    "ours, 2.0 ini": {
+        "plugin": "cone.tokens",
+        "session": OF_HOST,
+        "transactions": "",
+        "limits": UNLIMITED,
+    },
 }
 
 
@@ -81,13 +92,7 @@ def write_site(folder: Path, subject: str, url: str) -> Path:
         return path
     users = folder / "ugm"
     (users / "data").mkdir(parents=True)
-    ugm = Ugm(
-        name="ugm",
-        users_file=str(users / "users"),
-        groups_file=str(users / "groups"),
-        roles_file=str(users / "roles"),
-        data_directory=str(users / "data"),
-    )
+    ugm = open_users(users)
     ugm.users.create(USER)
     ugm.users[USER].add_role(ROLE)
     ugm()
@@ -123,6 +128,11 @@ class Server:
     def memory_mib(self) -> float:
         """Return what the process holds in memory."""
         return memory_mib(self._process.pid, "VmRSS")
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End the process and wait until it is gone."""

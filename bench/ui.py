@@ -2,8 +2,8 @@
 
 Prints a table in reStructuredText: what was measured, the figure, and what it is to be at the most.
 The site has SQLite, a million tokens and a log of a million uses in a year. Times are from one
-machine and say little alone; nothing fails because of them. What does not depend on the machine is
-asserted by the tests in Chromium.
+machine and say little alone; only :data:`GATED` fails because of them. What does not depend on the
+machine is asserted by the tests in Chromium.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from sqlalchemy import create_engine
 from bench import report
 from bench.filling import fill
 from bench.filling import fill_log
-from cone.tokens.schema import prepare
+from cone.tokens.migrations.schema import prepare
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.conftest import CHROMIUM
 from tests.browser.conftest import NO_CHROMIUM
@@ -35,12 +35,12 @@ from tests.browser.conftest import SIZES
 from tests.browser.fake_camera import CANVAS
 from tests.browser.fake_camera import show
 from tests.browser.fake_camera import start
-from tests.documents import codes_on
-from tests.documents import pages_of
-from tests.documents import weight_of_door
-from tests.functional.conftest import Served
-from tests.functional.conftest import login_form
-from tests.functional.conftest import write_site
+from tests.support.documents import codes_on
+from tests.support.documents import pages_of
+from tests.support.documents import weight_of_door
+from tests.support.served import Served
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 LIST = "/tokens/tokens_overview"
 LOADS = 7
@@ -72,6 +72,9 @@ QUERIES = {
     "valid at": "?valid_at=2026-01-01T00:00",
 }
 
+#: What fails where it takes twice as long as when it was measured first.
+GATED = "door: code in view to answer, median"
+
 #: What was measured, the figure, and the most that it may be.
 Row = tuple[str, str, str]
 TIMING = """() => {
@@ -96,6 +99,8 @@ def main() -> None:
         ]
         print(report.table(("what", "figure", "at the most"), rows))
         browser.close()
+    if slow := [row for row in rows if row[0] == GATED and too_much(row)]:
+        sys.exit(f"slower than it may be: {slow}")
 
 
 def of_site(browser: Browser, folder: Path, count: int) -> Iterator[Row]:
@@ -239,7 +244,7 @@ def of_door(browser: Browser, site: Served) -> Iterator[Row]:
     page = open_page(browser, site, "phone", CANVAS)
     html = page.goto("/tokens/scan").body()
     light, whole = weight_of_door(html)
-    yield "door: gzip without wasm", kb(light), "40 KB"
+    yield "door: gzip without wasm", kb(light), "45 KB"
     yield "door: gzip with wasm", kb(whole), "520 KB"
     page.wait_for_selector("html[data-ready]")
     start(page)
@@ -250,9 +255,11 @@ def of_door(browser: Browser, site: Served) -> Iterator[Row]:
         admin.post("/tokens/add_token", {"value": value, "usage_count": 1})
         show(page, value)
         times.append(page.evaluate("answered()"))
+        # Nothing is read while an answer fills the screen.
+        page.keyboard.press("Escape")
     # The first one waits for the reader of codes.
     ordered = sorted(times[1:])
-    yield "door: code in view to answer, median", ms(statistics.median(ordered)), ""
+    yield GATED, ms(statistics.median(ordered)), "148 ms"
     yield "door: code in view to answer, p95", ms(ordered[int(SCANS * 0.95) - 1]), "1000 ms"
     site.hang_up()
     page.context.close()
@@ -282,6 +289,12 @@ def timed(page: Page, work: Callable[[], None]) -> tuple[float, int]:
 def nodes(page: Page) -> int:
     """Return how many elements the page has."""
     return int(page.evaluate("document.querySelectorAll('*').length"))
+
+
+def too_much(row: Row) -> bool:
+    """Return whether the figure of a row, a time, is above the most that it may be."""
+    _name, figure, most = row
+    return float(figure.split()[0]) > float(most.split()[0])
 
 
 def ms(milliseconds: float) -> str:

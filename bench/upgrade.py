@@ -19,9 +19,9 @@ from sqlalchemy import Connection
 from sqlalchemy import create_engine
 from sqlalchemy import text
 
-from tests.functional.conftest import write_site
-from tests.old_database import make_tables
-from tests.postgres import PostgresServer
+from tests.support.old_database import make_tables
+from tests.support.postgres import PostgresServer
+from tests.support.site import write_site
 
 SIZE = 1_000_000
 #: Of the short form.

@@ -1,4 +1,4 @@
-"""Fill the empty database of ``config/tokens.ini`` with 500 tokens and a week of uses.
+"""Fill the empty database of ``make run`` with 500 tokens and a week of uses.
 
 ``python config/demo.py``, after ``config/prepare.py``. Everything goes through the core, whose
 clock is moved through the past week. A database that has tokens is left alone.
@@ -13,13 +13,13 @@ from prepare import DATABASE
 from prepare import OPERATOR
 from sqlalchemy import create_engine
 
-from cone.tokens import schema
 from cone.tokens.core.clock import utc_now
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import UNLIMITED
-from cone.tokens.core.types import NewToken
-from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.values import UNLIMITED
+from cone.tokens.migrations import schema
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import TicketChanges
 
 TOKENS = 500
 DAYS = 7
@@ -57,25 +57,25 @@ def main() -> None:
         service.consume(chance.choice(uids), by=OPERATOR)
     clock.time = utc_now()
     for uid in uids[::25]:
-        service.update(uid, TokenChanges(enabled=False), by=ADMIN)
+        service.update(uid, TicketChanges(enabled=False), by=ADMIN)
     print(f"  {TOKENS} tokens and a week of uses were added.\n", flush=True)
 
 
 def add_tokens(
-    service: TokenService,
+    service: TicketService,
     clock: MovableClock,
     chance: random.Random,
 ) -> Iterator[uuid.UUID]:
     """Add tokens of every kind."""
     now = utc_now()
     kinds = (
-        NewToken(usage_count=1),
-        NewToken(usage_count=10),
-        NewToken(usage_count=UNLIMITED),
-        NewToken(usage_count=UNLIMITED, lock_time_s=8 * 3600),
-        NewToken(usage_count=5, valid_to=now - DAY),
-        NewToken(usage_count=5, valid_from=now + DAY),
-        NewToken(usage_count=3, valid_from=now - 3 * DAY, valid_to=now + 30 * DAY),
+        NewTicket(usage_count=1),
+        NewTicket(usage_count=10),
+        NewTicket(usage_count=UNLIMITED),
+        NewTicket(usage_count=UNLIMITED, lock_time=8 * 3600),
+        NewTicket(usage_count=5, valid_to=now - DAY),
+        NewTicket(usage_count=5, valid_from=now + DAY),
+        NewTicket(usage_count=3, valid_from=now - 3 * DAY, valid_to=now + 30 * DAY),
     )
     for _ in range(TOKENS):
         clock.time += datetime.timedelta(seconds=1)

@@ -47,8 +47,8 @@ SETS: Final[dict[Path, tuple[Package, ...]]] = {
             "3.2.2",
             "barcode-detector",
             {
-                "barcode-detector/ponyfill.js": "dist/es/ponyfill.js",
-                "barcode-detector/zxing-exported.js": "dist/es/zxing-exported.js",
+                # A script, no module: that one is minified.
+                "barcode-detector/ponyfill.js": "dist/iife/ponyfill.js",
                 "barcode-detector/LICENSE": "LICENSE",
             },
         ),

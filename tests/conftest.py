@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
 
-from tests.postgres import PostgresServer
-from tests.postgres import PostgresUnavailable
+from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresUnavailable
 
 # What examples cost depends on the machine. "make fuzz" takes the profile of its name.
 _COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

@@ -24,13 +24,13 @@ PATIENCE_S = 60
 #: One of each has to be there, and whatever else the source tree has beside them.
 KINDS = (".css", ".mo", ".po", ".pot", ".pt", ".py", "py.typed")
 BESIDE = ("README.rst", "CHANGES.rst", "LICENSE.rst", "Makefile", "pyproject.toml")
-CONFIG = ("config/prepare.py", "config/tokens.ini", "tests/smoke_wheel.py")
+CONFIG = ("config/prepare.py", "config/production.ini", "tests/smoke_wheel.py")
 SITE = """
 [app:tokens]
 use = egg:cone.app#main
 pyramid.includes = pyramid_tm
 tm.commit_veto = pyramid_tm.default_commit_veto
-cone.auth_secret = 0123456789abcdef0123456789abcdef
+cone.auth_secret = 9c1f0b6d4e8a7352c6d1e0f94b7a8235
 cone.admin_user = admin
 cone.admin_password = of-a-throw-away-site
 cone.plugins =
@@ -65,6 +65,17 @@ def main() -> None:
     print(f"{wheel.name} and {sdist.name} are complete; the wheel starts")
 
 
+def check_scripts(wheel: Path) -> None:
+    """Look for comments in what browsers load."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith((".js", ".css")) and "/vendor/" not in name:
+                lines = archive.read(name).decode().splitlines()
+                with_comment = [line for line in lines if line.lstrip().startswith(("//", "/*"))]
+                require(not with_comment, f"comments in {name}: {with_comment}")
+                require(bool(lines), f"{name} is empty")
+
+
 def check_files(wheel: Path, sdist: Path) -> None:
     """Compare both archives with the source tree."""
     package = [str(path.relative_to(SOURCE)) for path in SOURCE.glob("cone/**/*") if ships(path)]
@@ -73,6 +84,7 @@ def check_files(wheel: Path, sdist: Path) -> None:
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     require(not set(package) - in_wheel, f"not in the wheel: {set(package) - in_wheel}")
     ours = ("cone/tokens/", "cone/tokens_command.py", "cone_tokens-")
+    check_scripts(wheel)
     stray = [name for name in in_wheel if not name.startswith(ours)]
     require(not stray, f"not ours, in the wheel: {stray}")
     with tarfile.open(sdist) as archive:

@@ -12,13 +12,14 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
+import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from node.ext.ugm.file import Ugm
 from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import Page
@@ -26,11 +27,15 @@ from playwright.sync_api import Playwright
 from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import Client
-from tests.functional.conftest import Served
-from tests.functional.conftest import login_form
-from tests.functional.conftest import write_site
+from cone.tokens.core import codes
+from tests.support.scanner import GIVE_TIMES_BACK
+from tests.support.scanner import KEEP_TIMES
+from tests.support.scanner import Scanner
+from tests.support.served import Client
+from tests.support.served import Served
+from tests.support.site import add_user
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE.parent.parent / "test-artifacts"
@@ -136,7 +141,7 @@ def served(chromium, tmp_path_factory) -> Iterator[Served]:
     """A site with one user beside the administrator: an operator, and nothing else."""
     folder = tmp_path_factory.mktemp("door")
     ini = write_site(folder, more="cone.main_template = cone.tokens.browser:templates/main.pt")
-    make_operator(folder / "ugm")
+    add_user(folder / "ugm", OPERATOR, "token_operator")
     with Served(ini) as site:
         yield site
 
@@ -307,6 +312,38 @@ def door(open_door) -> Page:
     return open_door()
 
 
+@pytest.fixture
+def timed_door(open_door) -> Page:
+    """The scan page, whose clock stands still; the times of its keys are real."""
+    page = open_door(script=KEEP_TIMES)
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
+    page.evaluate(GIVE_TIMES_BACK)
+    return page
+
+
+@pytest.fixture
+def scanner(timed_door) -> Scanner:
+    return Scanner(timed_door)
+
+
+@pytest.fixture(scope="module")
+def run(browser, address, signed_in) -> Iterator[Callable[[str, str], Any]]:
+    """Return a function that runs a script with a module of the scan page as ``m``."""
+    context = browser.new_context(base_url=address, storage_state=signed_in(OPERATOR))
+    page = context.new_page()
+    go(page, "/tokens/scan")
+    base = page.locator("script[type=module]").get_attribute("src").rpartition("/")[0]
+
+    def run(module: str, script: str) -> Any:
+        # One function for all: the page forbids to make functions of texts.
+        function = f"async (address) => {{ const m = await import(address); {script} }}"
+        return page.evaluate(function, f"{base}/{module}.js")
+
+    yield run
+    context.close()
+
+
 #: Records what cannot be seen: vibrations and tones.
 RECORD = """
     window.vibrations = [];
@@ -331,20 +368,6 @@ def keep_pictures(name: str, contexts: list[BrowserContext]) -> None:
         path = ARTIFACTS / f"{re.sub(r'[^a-zA-Z0-9_-]+', '-', name)[:120]}-{number}.png"
         with contextlib.suppress(Exception):
             page.screenshot(path=path)
-
-
-def make_operator(folder: Path) -> None:
-    """Make a user that may look tokens up and consume them."""
-    ugm = Ugm(
-        name="ugm",
-        users_file=str(folder / "users"),
-        groups_file=str(folder / "groups"),
-        roles_file=str(folder / "roles"),
-        data_directory=str(folder / "data"),
-    )
-    ugm.users.create(OPERATOR).add_role("token_operator")
-    ugm.users.passwd(OPERATOR, None, PASSWORD)
-    ugm()
 
 
 def violations(page: Page) -> list[str]:
@@ -389,7 +412,20 @@ def enter(page: Page, value: str) -> None:
     page.locator("#value").press("Enter")
 
 
+def told(page: Page) -> Any:
+    """Return where the scan page shows its answers."""
+    return page.locator("#result")
+
+
 def answer(page: Page, kind: str) -> Any:
-    """Wait for an answer of a kind and return the alert region."""
-    expect(page.locator("#result")).to_have_attribute("data-kind", kind)
-    return page.get_by_role("alert")
+    """Wait for an answer of a kind and return where it is."""
+    expect(told(page)).to_have_attribute("data-kind", kind)
+    return told(page)
+
+
+def store_code(served, uid, code):
+    """Write a code as 2.0 did: some are none today."""
+    row = (code, codes.digest(code), uuid.UUID(uid).hex)
+    with contextlib.closing(sqlite3.connect(served.ini.parent / "tokens.db", timeout=10)) as tables:
+        tables.execute("UPDATE tokens SET value = ?, code_digest = ? WHERE uid = ?", row)
+        tables.commit()

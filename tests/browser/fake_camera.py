@@ -16,8 +16,11 @@ CANVAS = """
     const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
     const paint = canvas.getContext("2d");
     window.asked = [];
+    window.onAsked = () => {};
     let picture = null;
+    window.isFrozen = false;
     setInterval(() => {
+        if (window.isFrozen) return;
         paint.fillStyle = `rgb(${Math.floor(Math.random() * 9)} 99 99)`;
         paint.fillRect(0, 0, 640, 480);
         if (picture) paint.drawImage(picture, 0, 0);
@@ -33,6 +36,7 @@ CANVAS = """
     };
     navigator.mediaDevices.getUserMedia = async (wanted) => {
         window.asked.push(wanted);
+        window.onAsked();
         const stream = canvas.captureStream(25);
         const [track] = stream.getVideoTracks();
         track.getCapabilities = () => ({ torch: true });
@@ -68,15 +72,32 @@ def code(value: str, *, turned: int = 0, blur: float = 0.0) -> Image.Image:
     """A frame with the code of a value."""
     picture = qrcode.make(value, box_size=7).convert("L")
     picture = picture.rotate(turned, expand=True, fillcolor=255)
-    frame = Image.new("L", (WIDTH, HEIGHT), 150)
-    frame.paste(picture, ((WIDTH - picture.width) // 2, (HEIGHT - picture.height) // 2))
-    return frame.filter(ImageFilter.GaussianBlur(blur))
+    return frame({WIDTH // 2: picture}).filter(ImageFilter.GaussianBlur(blur))
+
+
+def codes(values: dict[int, str]) -> Image.Image:
+    """A frame with a code around each place, counted from the left."""
+    return frame({place: qrcode.make(value, box_size=4) for place, value in values.items()})
+
+
+def frame(pictures: dict[int, Image.Image]) -> Image.Image:
+    """A frame with a picture around each place."""
+    whole = Image.new("L", (WIDTH, HEIGHT), 150)
+    for place, picture in pictures.items():
+        grey = picture.convert("L")
+        whole.paste(grey, (place - grey.width // 2, (HEIGHT - grey.height) // 2))
+    return whole
 
 
 def show(page: Page, value: str) -> None:
     """Hold the code of a value before the camera."""
+    show_picture(page, code(value), value)
+
+
+def show_picture(page: Page, picture: Image.Image, value: str = "") -> None:
+    """Hold a picture before the camera."""
     stream = io.BytesIO()
-    code(value).save(stream, "PNG")
+    picture.save(stream, "PNG")
     address = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
     page.evaluate("([address, value]) => show(address, value)", [address, value])
 

@@ -18,8 +18,8 @@ from tests.browser.conftest import violations
 from tests.browser.fake_camera import CANVAS
 from tests.browser.fake_camera import show
 from tests.browser.fake_camera import start
-from tests.documents import codes_on
-from tests.documents import pages_of
+from tests.support.documents import codes_on
+from tests.support.documents import pages_of
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def test_tokens_when_500_are_made_then_they_are_printed_scanned_and_told(open_pa
     fill_many(page, 500, prefix)
     press(page, "Add")
     expect(alert_of(page)).to_have_text("Tokens added: 500.")
-    expect(page.locator("caption")).to_contain_text("Tokens that match: 500.")
+    expect(page.locator("caption")).to_contain_text("500 new tokens.")
+    expect(page.locator(".tokens-value").first).to_be_in_viewport()
     page.wait_for_selector("html[data-ready]")
     page.get_by_label("All 500 that match").check()
     press(page, "Labels")
@@ -67,7 +68,7 @@ def test_tokens_when_500_are_made_then_they_are_printed_scanned_and_told(open_pa
     # Opened anew: the same value in front of it would be ignored for three seconds.
     go(page, "/tokens/scan")
     enter(page, values[0])
-    expect(answer(page, "refused")).to_contain_text("No uses are left.")
+    expect(answer(page, "redeemed")).to_contain_text("Already redeemed")
 
     go(page, f"/tokens?value={values[0]}")
     expect(page.locator(".tokens-status")).to_contain_text("Used up")
@@ -96,7 +97,7 @@ def test_many_when_there_are_more_than_a_thousand_then_progress_is_shown(open_pa
     expect(dialog.get_by_role("progressbar")).to_have_attribute("max", "2500")
     assert last.value.method == "POST"
     expect(alert_of(page)).to_have_text("Tokens added: 2500.")
-    expect(page.locator("caption")).to_contain_text("Tokens that match: 2500.")
+    expect(page.locator("caption")).to_contain_text("2500 new tokens.")
     assert counted(api, prefix) == 2_500
 
 

@@ -38,7 +38,7 @@ def open_dialog(page, name):
 
 
 def values(page):
-    return page.locator("tbody a").all_inner_texts()
+    return page.locator("tbody th a").all_inner_texts()
 
 
 def test_list_when_it_is_searched_then_the_address_keeps_it(open_page, stock):

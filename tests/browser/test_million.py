@@ -11,13 +11,13 @@ from playwright.sync_api import expect
 from sqlalchemy import create_engine
 
 from bench.filling import fill
-from cone.tokens.schema import prepare
+from cone.tokens.migrations.schema import prepare
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import alert_of
 from tests.browser.conftest import go
-from tests.functional.conftest import Served
-from tests.functional.conftest import login_form
-from tests.functional.conftest import write_site
+from tests.support.served import Served
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 TOKENS = 1_000_000
 MOST_BYTES, MOST_BYTES_GZIP, MOST_NODES = 120_000, 12_000, 1_000
@@ -53,7 +53,7 @@ def signed_in(browser, address):
 
 
 def values(page):
-    return page.locator("tbody a").all_inner_texts()
+    return page.locator("tbody th a").all_inner_texts()
 
 
 def test_list_when_there_are_a_million_then_a_page_is_small(open_page):

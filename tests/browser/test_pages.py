@@ -10,6 +10,7 @@ from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import clipped
 from tests.browser.conftest import go
 from tests.browser.conftest import overflow
+from tests.browser.conftest import store_code
 from tests.browser.conftest import violations
 
 #: Addresses, and what of the console they provoke. ``{uid}`` is a token with a long value.
@@ -43,13 +44,10 @@ def some_tokens(served):
     """Tokens with strange values and tries in the log; return the uid of a long one."""
     api = served.sign_in()
     for number, value in enumerate(STRANGE):
-        # Other tests have the same ones.
-        fields = {
-            "value": value + secrets.token_hex(4),
-            "usage_count": number,
-            "valid_to": "2126-01-01T00:00:00Z",
-        }
+        fields = {"usage_count": number, "valid_to": "2126-01-01T00:00:00Z"}
         uid = api.post("/tokens/add_token", fields).json["token_uid"]
+        # Other tests have the same ones.
+        store_code(served, uid, value + secrets.token_hex(4))
         api.post(f"/tokens/{uid}/consume_token")
     # Everything that a row can have, at its longest.
     wide = {
@@ -193,11 +191,38 @@ def test_times_when_the_reader_is_elsewhere_then_they_are_those_of_the_site_in_t
     page = open_page(path, timezone_id=zone, locale=locale)
     expect(page.locator("tbody time").first).to_have_text(shown)
     expect(page.locator("caption")).to_contain_text("Europe/Vienna")
-    go(page, f"/tokens/{token(value)['uid']}/edit")
+    go(page, f"/tokens/{token(value)['uid']}/edit?_LOCALE_=en")
     page.get_by_label("Valid from").fill("2126-07-01T08:00:00")
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**?saved=1")
     assert token(value)["valid_from"] == "2126-07-01T08:00:00+02:00"
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize(
+    ("zone", "is_named"),
+    [
+        ("Europe/Vienna", False),
+        ("Europe/Berlin", False),
+        ("Asia/Tokyo", True),
+        # Its clocks differ in a part of the year alone.
+        ("Africa/Lagos", True),
+    ],
+)
+def test_zone_when_the_clock_of_the_reader_shows_the_same_then_it_is_not_named(
+    open_page,
+    add,
+    token,
+    zone,
+    is_named,
+):
+    value = add()
+    page = open_page("/tokens", timezone_id=zone)
+    path = f"/tokens/{token(value)['uid']}"
+    for address in ("/tokens/tokens_overview", path, f"{path}/edit", "/tokens/statistics"):
+        go(page, address)
+        named = page.get_by_text("Europe/Vienna").first
+        expect(named).to_be_visible(visible=is_named)
 
 
 @DESKTOP_ONLY

@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 
-from tests.functional.conftest import UNKNOWN_UID
 from tests.functional.test_pages import form_of
 from tests.functional.test_pages import mistake_at
 from tests.functional.test_pages import text_of
 from tests.functional.test_token_list import values_of
+from tests.support.asking import UNKNOWN_UID
 
 PAGE = "/tokens/add_many"
 
@@ -39,10 +39,50 @@ def test_add_many_when_all_is_right_then_the_list_of_them_tells_the_number(
     make_token(value="before")
     shown = send(fill(editor, count="30", prefix="FAIR-")).follow().follow()
     assert "Tokens added: 30." in text_of(shown)
-    assert "Tokens that match: 30." in text_of(shown)
+    assert "30 new tokens." in text_of(shown)
     assert all(re.fullmatch("FAIR-[A-Z2-7]{26}", value) for value in values_of(shown))
     token = service.find_by_value(values_of(shown)[0])
     assert (token.usage_count, token.enabled, token.creator[:6]) == (2, True, "editor")
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "line"),
+    [
+        ("en", 1, "1 new token."),
+        ("en", 60, "60 new tokens."),
+        ("de", 1, "1 neues Token."),
+        ("de", 60, "60 neue Tokens."),
+    ],
+)
+def test_list_of_new_tokens_when_it_is_shown_then_a_line_tells_them_and_no_filter_is_open(
+    editor, monkeypatch, make_token, language, count, line
+):
+    make_token(value="before")
+    monkeypatch.setitem(editor.extra_environ, "HTTP_ACCEPT_LANGUAGE", language)
+    shown = send(fill(editor, count=str(count))).follow().follow()
+    while True:
+        assert shown.html.caption.strong.string == line
+        assert not shown.html.main.details.has_attr("open")
+        further = shown.html.find("a", rel="next")
+        if not further:
+            break
+        shown = shown.click(href=further["href"].replace("?", r"\?"))
+
+
+def test_list_of_new_tokens_when_it_is_searched_then_it_is_a_list_like_others(editor):
+    shown = send(fill(editor, count="3")).follow().follow()
+    found = shown.forms[0].submit()
+    assert found.html.caption.strong.string == "Tokens that match: 3."
+    assert found.html.main.details.has_attr("open")
+
+
+@pytest.mark.parametrize(
+    "query", ["new=1", "new=1&status=consumable", "new=&created_from=2020-01-01"]
+)
+def test_list_when_nothing_was_just_added_then_its_address_cannot_say_so(editor, make_token, query):
+    make_token(value="before")
+    shown = editor.get(f"/tokens/tokens_overview?{query}")
+    assert "new token" not in text_of(shown)
 
 
 @pytest.mark.parametrize(

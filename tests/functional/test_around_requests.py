@@ -14,11 +14,11 @@ from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.identity import CookieReadOnce
+from cone.tokens.host.identity import CookieReadOnce
 from cone.tokens.session import make_filter
-from tests.functional.conftest import Served
-from tests.functional.conftest import write_site
+from cone.tokens.tickets.records import TokenUsageRecord
+from tests.support.served import Served
+from tests.support.site import write_site
 
 THREADS = 16
 USERS = 20_000

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functional.conftest import EVERY_VIEW
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import VIEWS
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import assert_invalid
-from tests.functional.conftest import send
-from tests.functional.conftest import send_bytes
+from tests.support.asking import EVERY_VIEW
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import VIEWS
+from tests.support.asking import assert_failure
+from tests.support.asking import assert_invalid
+from tests.support.asking import send
+from tests.support.asking import send_bytes
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -276,14 +276,14 @@ GOOD_VALUES = {
     "2048 bytes": "x" * 2_048,
     "2048 bytes of two-byte characters": "ä" * 1_024,
     "2048 bytes of emoji": "🎟" * 512,
-    "spaces": "   ",
-    "control characters": "\x01\x1f\x7f",
-    "right to left": "\u202eabc\u202c",
+    "spaces": "a   b",
+    "a control character": "01\x1d7f",
+    "right to left": "\u05d0\u05d1\u05d2",
     "markup": "<script>alert('x')</script>&amp;",
     "sql": "'; DROP TABLE tokens; --",
-    "noncharacter": "\uffff",
 }
 BAD_VALUES = {
+    "noncharacter": "\uffff",
     "2049 bytes": "x" * 2_049,
     "2050 bytes of two-byte characters": "ä" * 1_025,
     "2052 bytes of emoji": "🎟" * 513,
@@ -291,6 +291,9 @@ BAD_VALUES = {
     "900 kB": "x" * 900_000,
     "NUL": "\0",
     "NUL within": "a\0b",
+    "spaces": "   ",
+    "control characters": "a\x01\x1f\x7fb",
+    "override of the direction": "\u202eabc\u202c",
 }
 
 

@@ -27,26 +27,29 @@ from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import delete
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.pool import NullPool
 
-from cone.tokens import schema
-from cone.tokens import spreadsheet
-from cone.tokens import wiring
 from cone.tokens.cli import main
 from cone.tokens.core.errors import Denial
-from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.records import Base
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import Status
-from cone.tokens.core.types import TokenFilter
-from tests.factories import new_token
-from tests.functional.conftest import INTERNALS
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import write_site
-from tests.functional.courses import site_url
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Status
+from cone.tokens.core.values import TokenFilter
+from cone.tokens.host import wiring
+from cone.tokens.migrations import schema
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.settings_file import SettingsFile
+from tests.support.asking import INTERNALS
+from tests.support.asking import UNKNOWN_UID
+from tests.support.courses import site_url
+from tests.support.factories import new_token
+from tests.support.site import write_site
 
 PROGRAM = Path(sys.executable).with_name("cone-tokens")
 DONE, NO, USAGE, UNAVAILABLE, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 70, 130, 141
@@ -90,7 +93,7 @@ def made_tables(engine) -> Engine:
 
 
 @pytest.fixture
-def service(made_tables) -> TokenService:
+def service(made_tables) -> TicketService:
     with made_tables.begin() as connection:
         for table in Base.metadata.sorted_tables:
             connection.execute(delete(table))
@@ -108,13 +111,11 @@ def tokens(service, made_tables, tmp_path) -> CommandLine:
 @pytest.fixture
 def fresh(tmp_path) -> CommandLine:
     """Return the command line of a site on an SQLite file that is not there."""
-    ini = write_site(tmp_path)
-    (tmp_path / "tokens.json").write_text("{}")
-    return CommandLine(ini)
+    return CommandLine(write_site(tmp_path))
 
 
 @pytest.fixture
-def own_service(fresh) -> TokenService:
+def own_service(fresh) -> TicketService:
     """Return the service of the file that ``fresh`` lacks: it is there then, with its tables."""
     url = f"sqlite:///{fresh.ini.parent}/tokens.db"
     engine = create_engine(url, poolclass=NullPool)
@@ -152,7 +153,7 @@ def test_add_when_nothing_is_given_then_the_token_has_the_defaults_of_the_site(t
     assert (result.exit_code, result.stderr) == (DONE, "")
     (token,) = service.every(TokenFilter())
     assert result.stdout == f"{token.uid}\n"
-    assert (token.value, token.usage_count, token.lock_time_s) == (str(token.uid), 5, 7)
+    assert (token.value, token.usage_count, token.lock_time) == (str(token.uid), 5, 7)
     assert (token.creator, token.enabled) == (ME, True)
 
 
@@ -171,7 +172,7 @@ def test_add_when_all_is_given_then_the_token_has_it(tokens, service):
     assert said == {"success": True, "token_uid": str(token.uid)}
     assert token.valid_from.isoformat() == "2026-06-01T06:00:00+00:00"  # Vienna
     assert token.valid_to.isoformat() == "2026-06-01T18:00:00+00:00"
-    assert (token.usage_count, token.lock_time_s, token.enabled) == (3, 60, False)
+    assert (token.usage_count, token.lock_time, token.enabled) == (3, 60, False)
     assert token.creator == "desk"
 
 
@@ -183,6 +184,18 @@ def test_add_when_a_count_is_given_then_there_are_so_many(tokens, service):
     said = tokens.json("add", "--count", "2", "--random")
     values = [service.get(uuid.UUID(uid)).value for uid in said["token_uids"]]
     assert [len(value) for value in values] == [26, 26]
+
+
+@pytest.mark.parametrize(("many", "count"), [((), "1 token"), (("--count", "3"), "3 tokens")])
+def test_add_when_tokens_cannot_be_used_then_it_warns_and_adds_them(tokens, service, many, count):
+    result = tokens("add", "--uses", "0", "--disabled", "--valid-to", "2020-01-01 10:00", *many)
+    assert result.exit_code == DONE
+    assert result.stderr.splitlines() == [
+        f"Warning: {count} cannot be redeemed: 0 uses",
+        f"Warning: {count} cannot be redeemed: their validity has ended",
+        f"Warning: {count} cannot be redeemed: switched off",
+    ]
+    assert f"{service.count()}" == count[0]
 
 
 def test_add_when_it_is_repeated_with_its_key_then_it_adds_nothing(tokens, service):
@@ -275,7 +288,7 @@ def test_query_when_it_is_asked_for_json_then_it_is_what_the_api_answers(
     service,
     editor,
 ):
-    for each in (service, wiring.token_service()):
+    for each in (service, wiring.get(TicketService)):
         each.add(new_token(value="v"), by="someone")
     said = tokens.json("query", "v")
     answer = editor.get("/tokens/query_token?value=v").json
@@ -296,11 +309,42 @@ def test_query_when_it_is_asked_for_json_then_it_is_what_the_api_answers(
 )
 def test_query_when_there_is_no_such_token_then_the_answer_is_no(tokens, arguments, message):
     assert_failed(tokens("query", *arguments), NO, message)
-    assert tokens.json("query", *arguments, status=NO) == {"success": True, "token": None}
+    assert tokens.json("query", *arguments, status=NO) == {
+        "success": True,
+        "token": None,
+        "read_as": None,
+    }
 
 
-def test_query_when_the_value_has_what_terminals_obey_then_it_is_spelled_out(tokens, service):
-    service.add(new_token(value="\x1b[2Jü\n\u202e"), by="\x07someone")
+@pytest.mark.parametrize("command", ["query", "consume"])
+def test_command_when_a_code_is_read_as_another_then_it_says_so(tokens, service, command):
+    service.add(new_token(value="F20-T", usage_count=9), by="someone")
+    result = tokens(command, "f20-t")
+    assert (result.exit_code, result.stderr) == (DONE, "Read as F20-T\n")
+    assert tokens.json(command, "]Q1F20ßT")["read_as"] == "F20-T"
+    assert "Read as" not in tokens(command, "F20-T").output
+    assert tokens.json(command, "F20-T")["read_as"] is None
+
+
+@pytest.mark.parametrize("command", ["query", "consume"])
+def test_command_when_it_gets_the_address_of_a_page_then_no_token_is_meant(
+    tokens, service, command
+):
+    uid = service.add(new_token(), by="someone")
+    address = f"http://localhost/tokens/{uid}"
+    assert tokens(command, address).exit_code == NO
+    assert service.get(uid).last_used is None
+    told = " ".join(tokens(command, "--help").output.split())
+    assert "addresses of tokens' pages are not read" in told
+
+
+def test_query_when_the_value_has_what_terminals_obey_then_it_is_spelled_out(
+    tokens, service, made_tables
+):
+    uid = service.add(new_token(), by="\x07someone")
+    old = update(TokenRecord).where(TokenRecord.uid == uid).values(value="\x1b[2Jü\n\u202e")
+    with made_tables.begin() as connection:
+        connection.execute(old)
     for arguments in ([], ["--prefix", "\x1b"]):
         result = tokens("query", *arguments)
         assert "\\x1b[2Jü\\n\\u202e" in result.stdout
@@ -362,6 +406,7 @@ def test_consume_when_there_are_uses_then_it_takes_them_one_by_one(tokens, servi
     said = tokens.json("consume", "--uid", str(uid))
     receipts = {str(row.uid): row.user for row in rows(TokenUsageRecord)}
     assert receipts.pop(said.pop("receipt")) == ME
+    assert said.pop("used_before")["user"] == "desk"
     assert said == {"success": True, "consumed": True, "usage_count": 0, "token_uid": str(uid)}
     assert list(receipts.values()) == ["desk"]
 
@@ -400,8 +445,8 @@ def test_consume_when_it_is_repeated_with_its_key_then_it_takes_nothing(tokens, 
 
 
 def test_consume_when_the_value_comes_from_stdin_then_its_line_is_read(tokens, service):
-    service.add(new_token(value=" geheim ü ", usage_count=2), by="someone")
-    for line in (" geheim ü \n", " geheim ü \r\n"):
+    service.add(new_token(value="geheim  ü", usage_count=2), by="someone")
+    for line in ("geheim  ü\n", "geheim  ü\r\n"):
         assert tokens("consume", "-", stdin=line).exit_code == DONE
     assert tokens("consume", "-", stdin="geheim ü\n").exit_code == NO
     assert_failed(tokens("consume", "-", stdin=b"\xff\n"), USAGE, "value: is not encoded in UTF-8")
@@ -417,7 +462,7 @@ def test_consume_when_no_token_is_named_then_it_is_wrong_use(tokens):
 
 def test_help_when_the_program_is_asked_then_each_status_has_a_line():
     shown = CliRunner().invoke(main, ["--help"]).stdout
-    for line in ("  0    done\n", "  2    wrong use", "  70   a bug\n"):
+    for line in ("  0    done\n", "  2    wrong use", "  70   a bug\n", "  141  what"):
         assert f"\n  {line}" in shown
 
 
@@ -492,7 +537,38 @@ def test_import_when_it_is_a_file_of_the_export_then_it_changes_nothing(tokens, 
     tokens("export", str(path))
     said = tokens.json("import", str(path), "--known", "update")
     counts = {"added": 0, "updated": 0, "unchanged": 20, "skipped": 0}
-    assert said == {"success": True, "dry_run": False, **counts}
+    assert said == {"success": True, "dry_run": False, **counts, "codes": [], "unusable": {}}
+
+
+@pytest.mark.parametrize("how", [("--dry-run",), ()], ids=["check", "import"])
+def test_import_when_tokens_could_not_be_used_then_it_warns(tokens, service, how):
+    service.add(new_token(value="known", usage_count=3), by="someone")
+    file = "value,usage_count,enabled\nA,0,true\nB,1,false\nknown,0,true\nC,1,true\n"
+    said = tokens("import", "-", "--known=update", *how, stdin=file)
+    assert said.exit_code == DONE
+    assert said.stderr.splitlines()[:2] == [
+        "Warning: 2 tokens cannot be redeemed: 0 uses",
+        "Warning: 1 token cannot be redeemed: switched off",
+    ]
+
+
+def test_import_when_it_warns_and_json_is_wanted_then_the_numbers_are_in_it(tokens):
+    said = tokens.json("import", "-", stdin="value,usage_count\nA,0\nB,1\n")
+    assert said["unusable"] == {"exhausted": 1}
+
+
+def test_import_when_a_row_has_another_code_then_the_token_of_its_uid_gets_it(tokens, service):
+    uid = service.add(new_token(value="old"), by="someone")
+    file = f"uid,value\n{uid},new\n"
+    left = tokens("import", "-", stdin=file)
+    assert left.stderr.splitlines()[0] == 'line 2: the code stays "old", the file has "new"'
+    dry = tokens("import", "-", "--known=update", "--dry-run", stdin=file)
+    assert dry.stderr.splitlines()[0] == 'line 2: the code changes from "old" to "new"'
+    assert service.get(uid).value == "old"
+    said = tokens.json("import", "-", "--known=update", stdin=file)
+    assert (said["added"], said["updated"]) == (0, 1)
+    assert said["codes"] == [{"line": 2, "token_uid": str(uid), "old": "old", "new": "new"}]
+    assert (service.get(uid).value, service.count()) == ("new", 1)
 
 
 def test_import_when_there_are_no_mistakes_then_all_lines_are_imported(tokens, service, rows):
@@ -576,7 +652,37 @@ EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @EVERY_COMMAND
 def test_a_command_when_there_is_no_database_then_it_says_so_and_makes_none(fresh, command):
     assert_failed(fresh(*command, stdin="value\nx\n"), USAGE, "sql.db.url: there is no file ")
-    assert not (fresh.ini.parent / "tokens.db").exists()
+    assert not list(fresh.ini.parent.glob("tokens.db*"))
+
+
+@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["import", "-"]])
+def test_a_command_when_the_site_has_not_been_started_then_it_makes_the_settings_file_alone(
+    fresh, command
+):
+    result = fresh(*command, stdin="value\nx\n")
+    assert_failed(result, USAGE, "the tables are made when the site starts for the first time")
+    made = SettingsFile(fresh.ini.parent / "tokens.json").load()
+    assert made["default_usage_count"] == 1
+    assert not list(fresh.ini.parent.glob("tokens.db*"))
+
+
+@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["import", "-"]])
+def test_a_command_when_the_settings_file_is_gone_then_it_makes_it_as_a_start_does(
+    started, command
+):
+    path = started.ini.parent / "tokens.json"
+    made_by_start = SettingsFile(path.with_name("other.json"))
+    made_by_start.start()
+    assert started(*command, stdin="value\nx\n").exit_code == DONE
+    assert path.read_text() == made_by_start.path.read_text()
+    assert path.stat().st_mode == made_by_start.path.stat().st_mode
+
+
+def test_a_command_when_the_settings_file_cannot_be_made_then_it_says_so(started):
+    ini = started.ini.read_text()
+    started.ini.write_text(ini.replace("%(here)s/tokens.json", "%(here)s/none/tokens.json"))
+    message = "none/tokens.json: cannot be written: there is no folder /"
+    assert_failed(started("import", "-", stdin="value\nx\n"), USAGE, message)
 
 
 @EVERY_COMMAND
@@ -627,13 +733,17 @@ def replaced(ini: Path, old: str, new: str) -> CommandLine:
         ("use = egg:cone.app#main", "use = egg:nothing#main", "site.ini: is no ini file of a site"),
         ("Europe/Vienna", "Europe/Atlantis", "cone.tokens.timezone: there is no time zone"),
         ("sql.db.url = sqlite:", "sql.db.url = ", "sql.db.url: "),
-        ("tokens.json", "none.json", "none.json: cannot be read: No such file or directory"),
+        ("sql.db.url = sqlite:", "sql.db.url = mysql://u:s3cr3t@h/d\n#", "sql.db.url: the driver"),
+        ("sql.db.url = sqlite:", "sql.db.url = u:s3cr3t@h/d\n#", "sql.db.url: is no URL"),
+        ("sql.db.url", "sql.db.pool_size = many\nsql.db.url", "sql.db.pool_size: "),
+        ("/tokens.json", "/ugm", "ugm: cannot be read: Is a directory"),
     ],
 )
 def test_a_command_when_the_ini_file_is_wrong_then_the_key_is_named(started, old, new, message):
     result = replaced(started.ini, old, new)("add")
     assert (result.exit_code, result.stdout) == (USAGE, "")
     assert message in result.stderr
+    assert "s3cr3t" not in result.stderr
 
 
 def test_a_command_when_the_ini_file_is_missing_then_it_is_wrong_use(tmp_path):
@@ -648,7 +758,7 @@ def test_a_command_when_it_has_a_bug_then_it_says_so(started, monkeypatch):
         message = "broken on purpose"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(TokenService, "add", broken)
+    monkeypatch.setattr(TicketService, "add", broken)
     result = CliRunner().invoke(main, ["add", str(started.ini), "--json"])
     assert result.exit_code == BUG
     assert json.loads(result.stdout)["error"] == "internal_error"
@@ -660,7 +770,7 @@ def test_a_command_when_it_is_interrupted_then_its_status_says_so(started, monke
     def interrupted(*_arguments, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TokenService, "add", interrupted)
+    monkeypatch.setattr(TicketService, "add", interrupted)
     assert_failed(started("add"), INTERRUPTED, "Interrupted")
 
 

@@ -4,19 +4,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy import text
 
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import NewToken
-from cone.tokens.schema import prepare
-from tests.functional.conftest import serve_twice
-from tests.functional.conftest import write_site
-from tests.functional.courses import open_database
-from tests.functional.courses import site_url
-from tests.functional.crashes import consume_through_crashes
-from tests.races import Call
-from tests.races import ask_service
-from tests.races import ask_site
-from tests.races import audit
+from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import NewTicket
+from tests.support.courses import open_database
+from tests.support.courses import site_url
+from tests.support.crashes import consume_through_crashes
+from tests.support.races import Call
+from tests.support.races import ask_service
+from tests.support.races import ask_site
+from tests.support.races import audit
+from tests.support.served import serve_twice
+from tests.support.site import write_site
 
 #: What a repeat does that is not recognized as one.
 COUNT_TWICE = """
@@ -50,7 +50,7 @@ def test_a_process_when_it_is_killed_under_load_then_what_it_told_is_kept_and_co
     both,
 ):
     service = on_engine(engine)
-    tokens = {service.add(NewToken(usage_count=uses), by=None): uses for uses in USES}
+    tokens = {service.add(NewTicket(usage_count=uses), by=None): uses for uses in USES}
     ledger = consume_through_crashes(both, list(tokens), kills=1, answers_between=40)
     assert ledger.broken_connections > 0
     assert audit(engine, tokens, ledger.receipts(), each_has_a_key=True) == []
@@ -72,7 +72,7 @@ def ledger(tmp_path):
     with open_database(f"sqlite:///{tmp_path}/audited.db") as engine:
         prepare(engine)
         service = on_engine(engine)
-        uid = service.add(NewToken(usage_count=2), by=None)
+        uid = service.add(NewTicket(usage_count=2), by=None)
         calls = [Call(use_case="consume", uid=uid, key=key) for key in ("a", "b", "c")]
         answers = [ask_service(service, call) for call in calls]
         yield engine, [uid], {answer.receipt: uid for answer in answers if not answer.error}

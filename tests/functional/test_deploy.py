@@ -15,12 +15,16 @@ import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 
-from tests.functional.conftest import PASSWORD as LOGIN_PASSWORD
-from tests.functional.conftest import Served
-from tests.functional.conftest import login_form
-from tests.functional.conftest import serve_twice
+from cone.tokens.cli import main
+from tests.functional.test_graceful_end import ask
+from tests.functional.test_graceful_end import wait_until_refused
+from tests.support.served import Served
+from tests.support.served import serve_twice
+from tests.support.site import login_form
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs/deploy"
@@ -65,17 +69,46 @@ def started(production) -> Path:
         return production
 
 
+@pytest.fixture(scope="module")
+def site_in_production(tmp_path_factory):
+    """Somebody who is not signed in, and an operator, at a site that "init --production" made."""
+    folder = tmp_path_factory.mktemp("production") / "site"
+    arguments = ["init", str(folder), "--production"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    ini = folder / "site.ini"
+    ini.write_text(ini.read_text().replace("port = 8081", "port = 0"))
+    variables = dict(
+        re.findall(r'^(\w+)="(.*)"$', (folder / "secrets.env").read_text(), re.MULTILINE)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in variables.items():
+            patch.setenv(name, text)
+        add = ["user", "add", str(ini), "door", "--role", "token_operator", "--password-file", "-"]
+        assert CliRunner().invoke(main, add, input=f"{PASSWORD}\n").exit_code == 0
+        with Served(ini) as served:
+            operator = served.connect()
+            form = {**login_form("door"), "loginform.password": PASSWORD}
+            assert operator.post("/login", form).status == 302
+            yield served.connect(), operator
+
+
 @contextmanager
-def serve_by_nginx(folder: Path, ports: list[int]):
-    """Put nginx with the settings of the example in front of processes, and give its port."""
+def serve_by_nginx(folder: Path, ports: list[int], *, forgets_failures: bool = False):
+    """Put nginx with the settings of the example in front of processes, and give its port.
+
+    :param forgets_failures: a process that has failed is asked again at once.
+    """
     nginx, openssl = program("nginx"), program("openssl")
     key, certificate = folder / "privkey.pem", folder / "fullchain.pem"
     make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     run(openssl, *make, "-keyout", str(key), "-out", str(certificate)).check_returncode()
     port = free_port()
     site = (DEPLOY / "nginx.conf").read_text().replace("/etc/ssl/tokens", str(folder))
+    site = site.replace("/var/log/nginx", str(folder))
     site = site.replace("listen 80", f"listen 127.0.0.1:{free_port()}")
     site = site.replace("listen 443", f"listen 127.0.0.1:{port}")
+    if forgets_failures:
+        site = site.replace("max_fails=1", "max_fails=0")
     for example, own in zip(("8081", "8082"), ports, strict=True):
         site = site.replace(f"127.0.0.1:{example}", f"127.0.0.1:{own}")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -198,16 +231,38 @@ def test_production_when_a_command_opens_the_site_then_it_has_the_same_settings(
     assert (done.returncode, "TOKENS_DATABASE_PASSWORD" in done.stdout) == (2, True)
 
 
-def test_user_when_the_example_makes_one_then_it_may_do_what_its_role_says(production):
-    command = [sys.executable, "-W", "ignore", str(DEPLOY / "make_user.py"), str(production)]
-    for password in ("first try, not kept", LOGIN_PASSWORD):
+def test_user_when_production_gets_one_then_it_may_do_what_its_role_says(production):
+    command = [sys.executable, "-W", "ignore", "-m", "cone.tokens.make_user", str(production)]
+    for password in ("first try, not kept", PASSWORD):
         done = run(*command, "door", "token_operator", stdin=f"{password}\n")
         assert done.returncode == 0, done.stderr
     with serve_twice(production) as both:
         # The cookie is for https; over http nobody would send it back by itself.
-        client = both[0].sign_in("door")
+        client = both[0].connect()
+        form = {**login_form("door"), "loginform.password": PASSWORD}
+        assert client.post("/login", form).status == 302
         answer = client.post("/tokens/consume_token", {"value": "v"})
         assert (answer.status, answer.json["error"]) == (404, "token_not_exists")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/nothing/below", "/settings/nothing", "/tokens/x"])
+def test_path_when_there_is_nothing_in_production_then_404(site_in_production, path):
+    for client in site_in_production:
+        answer = client.get(path)
+        assert answer.status == 404
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/add", "/listing", "/settings/token_settings"])
+def test_path_when_it_is_not_allowed_in_production_then_403_or_401(site_in_production, path):
+    anonymous, operator = site_in_production
+    assert [client.get(path).status for client in (anonymous, operator)] == [401, 403]
+    assert b"loginform.user" in anonymous.get(path).body
+
+
+def test_page_of_the_host_when_it_is_there_in_production_then_200(site_in_production):
+    anonymous, _operator = site_in_production
+    assert anonymous.get("/login").status == 200
 
 
 def test_unit_when_systemd_reads_it_then_it_has_nothing_to_say(tmp_path):
@@ -217,6 +272,49 @@ def test_unit_when_systemd_reads_it_then_it_has_nothing_to_say(tmp_path):
     unit.write_text(text.replace("/srv/tokens/.venv/bin/pserve", sys.executable))
     done = run(program("systemd-analyze"), "verify", "--man=no", str(unit))
     assert (done.returncode, "tokens@" in done.stderr) == (0, False), done.stderr
+
+
+class ServedByUnit(Served):
+    """The process that the unit starts."""
+
+    def command(self) -> list[str]:
+        unit = (DEPLOY / "tokens@.service").read_text()
+        line = re.search("^ExecStart=(.*)$", unit, re.MULTILINE)[1].replace("%i", "0")
+        program, ini, *more = line.split()
+        assert (Path(program).name, Path(ini).name) == ("pserve", self.ini.name)
+        return [sys.executable, "-m", "pyramid.scripts.pserve", str(self.ini), *more]
+
+
+def seconds_of(path: Path, name: str) -> float:
+    """Return a time that a file sets."""
+    return float(re.search(rf"^{name} ?= ?([0-9.]+)$", path.read_text(), re.MULTILINE)[1])
+
+
+def test_unit_when_it_is_stopped_then_requests_under_way_are_answered_in_time(
+    started,
+    postgres_server,
+):
+    deadline = seconds_of(started, "cone.tokens.deadline")
+    graceful = seconds_of(started, "graceful_timeout")
+    killed_after = seconds_of(DEPLOY / "tokens@.service", "TimeoutStopSec")
+    assert deadline < graceful < killed_after
+    name = re.search(r"@/(\w+)\?", started.read_text())[1]
+    with ServedByUnit(started) as served:
+        client = served.connect()
+        client.post("/login", {**login_form("admin"), "loginform.password": PASSWORD})
+        uid = client.post("/tokens/add_token", {"usage_count": "8"}).json["token_uid"]
+        clients = [served.connect() for _ in range(8)]
+        with psycopg.connect(postgres_server.url(name).replace("+psycopg", "")) as connection:
+            connection.execute("SELECT FROM tokens FOR UPDATE")
+            for one in clients:
+                one.headers.update(client.headers)
+                ask(one, uid)
+            # As systemd does it.
+            served.process.terminate()
+            wait_until_refused(served)
+        answers = [one.connection.getresponse() for one in clients]
+        assert all(b'"consumed": true' in answer.read() for answer in answers)
+        assert served.process.wait(killed_after) == 0
 
 
 def test_patroni_when_it_reads_its_example_then_only_addresses_are_not_there():

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from tests.conftest import NOTES
-from tests.functional import failover
-from tests.postgres import PostgresUnavailable
+from tests.support import failover
+from tests.support.postgres import PostgresUnavailable
 
 #: Seconds; the figures are further below.
 LONGEST_PROMOTION = 5

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import cone.sql
 import pytest
-from node.ext.ugm.file import Ugm
 from pyramid.threadlocal import get_current_request
 from sqlalchemy import event
 
@@ -23,18 +22,19 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import TokenService
-from cone.tokens.settings import SettingsFileError
+from cone.tokens.host.health import Health
 from cone.tokens.settings import get_settings_node
-from tests.functional.conftest import INTERNALS
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import VIEWS
-from tests.functional.conftest import Served
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import write_site
-from tests.postgres import PostgresServer
-from tests.privileges import obeying_file_modes
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.settings_file import SettingsFileError
+from tests.support.asking import INTERNALS
+from tests.support.asking import VIEWS
+from tests.support.asking import assert_failure
+from tests.support.postgres import PostgresServer
+from tests.support.privileges import obeying_file_modes
+from tests.support.served import Served
+from tests.support.site import add_user
+from tests.support.site import write_site
 
 CHANGING = [view for view in VIEWS if view.permission not in {"view", "list"}]
 #: The most pages that SQLite knows.
@@ -167,7 +167,8 @@ def test_a_database_when_it_is_locked_at_the_start_then_one_line_tells_it(tmp_pa
     with locked(tmp_path / "tokens.db"):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "sql.db.url: the database does not answer"
+    (line,) = done.stderr.splitlines()[-1:]
+    assert line == "sql.db.url: the database cannot be opened: database is locked"
     assert "Traceback" not in done.stderr
 
 
@@ -295,14 +296,8 @@ ROLES = ["editor", "token_operator", "viewer", None]
 
 def add_users(folder):
     """Add a user with each role to the directory in files of a site."""
-    files = {f"{kind}_file": str(folder / "ugm" / kind) for kind in ("users", "groups", "roles")}
-    ugm = Ugm(name="ugm", data_directory=str(folder / "ugm" / "data"), **files)
     for role in ROLES:
-        user = ugm.users.create(f"a-{role}")
-        if role:
-            user.add_role(role)
-        ugm.users.passwd(f"a-{role}", None, PASSWORD)
-    ugm()
+        add_user(folder / "ugm", f"a-{role}", *filter(None, [role]))
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +341,7 @@ def test_a_missing_permission_when_the_database_is_away_then_it_is_503(
 ):
     path = f"/tokens/{make_token().uid}/consume_token"
     assert_failure(signed_in(None).post(path, status="*"), 403, "forbidden")
-    monkeypatch.setattr(TokenService, "check_database", raising(Unavailable()))
+    monkeypatch.setattr(Health, "ping", raising(Unavailable()))
     assert_failure(signed_in(None).post(path, status="*"), 503, "unavailable")
 
 
@@ -364,9 +359,9 @@ def raising(error):
 def bug(monkeypatch):
     """Let every use case fail in a way that nobody thought of."""
     error = RuntimeError("SELECT secret FROM sqlite at 0x7f")
-    for name in vars(TokenService):
+    for name in vars(TicketService):
         if not name.startswith("_"):
-            monkeypatch.setattr(TokenService, name, raising(error))
+            monkeypatch.setattr(TicketService, name, raising(error))
 
 
 @pytest.mark.parametrize("view", ASKING, ids=lambda view: view.id)
@@ -432,7 +427,7 @@ def test_writes_of_the_host_when_the_request_fails_then_they_are_not_committed(
         write_beside()
         raise error
 
-    monkeypatch.setattr(TokenService, "find_by_value", write_and_fail)
+    monkeypatch.setattr(TicketService, "find_by_value", write_and_fail)
     assert editor.get("/tokens/query_token?value=v", status=status)
     assert content()["token_usage"] == []
 
@@ -442,8 +437,8 @@ def test_writes_of_the_host_when_the_request_works_then_they_are_committed(
     content,
     monkeypatch,
 ):
-    monkeypatch.setattr(TokenService, "find_by_value", write_beside)
-    assert editor.get("/tokens/query_token?value=v").json == {"success": True, "token": None}
+    monkeypatch.setattr(TicketService, "find_by_value", write_beside)
+    assert editor.get("/tokens/query_token?value=v").json["token"] is None
     assert len(content()["token_usage"]) == 1
 
 

@@ -57,10 +57,10 @@ def test_title_when_a_value_has_markup_then_it_is_escaped_once(signed_in, make_t
 @pytest.mark.parametrize(
     ("role", "names"),
     [
-        ("token_operator", ["Tokens", "Door"]),
+        ("token_operator", ["Tokens", "Scan"]),
         ("viewer", ["Tokens", "Statistics"]),
-        ("editor", ["Tokens", "Door", "Statistics"]),
-        ("manager", ["Tokens", "Door", "Statistics", "Settings"]),
+        ("editor", ["Tokens", "Scan", "Statistics"]),
+        ("manager", ["Tokens", "Scan", "Statistics", "Settings"]),
     ],
 )
 def test_navigation_when_a_role_looks_then_it_leads_where_that_may_go(signed_in, role, names):
@@ -95,11 +95,12 @@ def test_frame_when_nobody_is_signed_in_then_it_has_no_account(anonymous):
     ]
 
 
-def test_frame_when_one_is_signed_in_then_it_offers_to_sign_out(signed_in):
-    answer = signed_in("viewer").get("/tokens")
+@pytest.mark.parametrize(("language", "word"), [("en", "Sign out"), ("de", "Abmelden")])
+def test_frame_when_one_is_signed_in_then_it_offers_to_sign_out(signed_in, language, word):
+    answer = signed_in("viewer").get(f"/tokens?_LOCALE_={language}")
     menu = answer.html.find(class_="tokens-menu")
     assert menu.summary.get_text().startswith("viewer")
-    assert menu.find("a", href="http://localhost/logout")
+    assert menu.find("a", href="http://localhost/logout").get_text(strip=True) == word
 
 
 def test_site_when_it_names_a_template_then_our_pages_stand_in_it(
@@ -126,7 +127,8 @@ def test_site_when_it_names_ours_then_pages_of_the_host_stand_in_it(
     page = anonymous.get("/login").html
     assert page.html["lang"] == "en"
     assert page.find(class_="tokens-frame").find("input", type="password")
-    assert page.h1.get_text() == page.title.get_text() == "CONE"
+    assert page.h1.get_text() == "Sign in to CONE"
+    assert page.title.get_text() == "Sign in to CONE · CONE"
     assert signed_in("manager").get("/settings").html.find(class_="tokens-frame")
     # From there the menu of the site leads to the tokens.
     [link] = (

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from webtest import TestApp
 
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import assert_invalid
-from tests.functional.conftest import send
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import assert_failure
+from tests.support.asking import assert_invalid
+from tests.support.asking import send
 
 KEY = {"Idempotency-Key": "a-key"}
 #: Ways to consume the token that the fixture ``token`` makes.
@@ -374,7 +374,7 @@ def test_a_key_when_it_is_stored_then_nobody_can_read_it_there(editor, token, co
 def test_a_key_when_it_is_a_day_old_then_it_still_holds(editor, token, monkeypatch, service):
     first = consume(editor, token, BY_POST).json
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=23, minutes=59)
-    monkeypatch.setattr(service._database, "_clock", lambda: later)
+    monkeypatch.setattr(service._work.database, "_clock", lambda: later)
     assert consume(editor, token, BY_POST).json == first
 
 

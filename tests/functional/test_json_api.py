@@ -13,13 +13,13 @@ import zxingcpp
 from PIL import Image
 from sqlalchemy import insert
 
-from cone.tokens.core.records import TokenRecord
-from cone.tokens.core.types import TokenChanges
-from tests.functional.conftest import EVERY_VIEW
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import assert_invalid
-from tests.functional.conftest import send
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.asking import EVERY_VIEW
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import assert_failure
+from tests.support.asking import assert_invalid
+from tests.support.asking import send
 
 FIELDS = {
     "uid",
@@ -30,10 +30,17 @@ FIELDS = {
     "lock_time",
     "enabled",
     "last_used",
+    "last_user",
     "locked_until",
     "creator",
     "created",
     "modified",
+    "label",
+    "email",
+    "category",
+    "note",
+    "data",
+    "uses_given",
     "status",
 }
 WAYS = pytest.mark.parametrize("by", ["query", "form", "multipart", "json"])
@@ -98,9 +105,9 @@ def test_query_token_when_the_value_is_known_then_every_field_of_the_token_is_to
     editor,
     make_token,
 ):
-    token = make_token(value="voucher", usage_count=3, lock_time_s=60)
+    token = make_token(value="voucher", usage_count=3, lock_time=60)
     answer = editor.get("/tokens/query_token", {"value": "voucher"}).json
-    assert set(answer) == {"success", "token"}
+    assert set(answer) == {"success", "token", "read_as"}
     assert answer["success"] is True
     assert set(answer["token"]) == FIELDS
     told = {name: answer["token"][name] for name in FIELDS - {"created", "modified"}}
@@ -113,18 +120,33 @@ def test_query_token_when_the_value_is_known_then_every_field_of_the_token_is_to
         "lock_time": 60,
         "enabled": True,
         "last_used": None,
+        "last_user": None,
         "locked_until": None,
         "creator": "someone",
+        "label": None,
+        "email": None,
+        "category": None,
+        "note": None,
+        "data": None,
+        "uses_given": 3,
         "status": "consumable",
     }
 
 
+def test_query_token_when_a_use_was_taken_then_it_tells_when_and_by_whom(editor, make_token):
+    token = make_token(value="voucher", usage_count=2)
+    editor.post(f"/tokens/{token.uid}/consume_token")
+    told = editor.get("/tokens/query_token", {"value": "voucher"}).json["token"]
+    assert told["last_user"].startswith("editor-")
+    assert told["last_used"] is not None
+
+
 def test_query_token_when_the_value_is_unknown_then_the_token_is_null(editor):
     answer = editor.get("/tokens/query_token", {"value": "unknown"})
-    assert answer.json == {"success": True, "token": None}
+    assert answer.json == {"success": True, "token": None, "read_as": None}
 
 
-@pytest.mark.parametrize("near", ["Voucher", " voucher", "voucher ", "vouche", "voucher\0", "%"])
+@pytest.mark.parametrize("near", ["vou cher", "vouche", "vouchers", "vou\0cher", "%", "v0ucher"])
 def test_query_token_when_the_value_is_nearly_the_same_then_the_token_is_null(
     query,
     make_token,
@@ -135,11 +157,37 @@ def test_query_token_when_the_value_is_nearly_the_same_then_the_token_is_null(
 
 
 @pytest.mark.parametrize(
-    "value", ["  two  spaces  ", "äöü €", "🎟️", "a&b=c+d%20;", "\u202ertl", "x\n"]
+    "value", ["two  spaces", "äöü €", "🎟", "a&b=c+d%20;", "\u05d0rtl", "(01)1\x1d21x"]
 )
 def test_query_token_when_the_value_has_strange_characters_then_it_is_found(query, add, value):
     uid = add(value=value)
     assert (query(value)["uid"], query(value)["value"]) == (uid, value)
+
+
+@pytest.mark.parametrize("value", ["  two  spaces  ", "🎟️", "\u202ertl", "x\n", "   "], ids=ascii)
+def test_query_token_when_an_old_code_would_be_refused_today_then_it_is_found_exactly(
+    editor, query, give_old_code, value
+):
+    uid = str(give_old_code(value).uid)
+    assert (query(value)["uid"], query(value)["value"]) == (uid, value)
+    assert send(editor, "POST", "/tokens/consume_token", {"value": value}).json["token_uid"] == uid
+
+
+@pytest.mark.parametrize("value", ["  two  spaces  ", "🎟️", "\u202ertl", "x\n", "   "], ids=ascii)
+def test_add_token_when_the_value_is_no_code_then_it_is_refused(editor, content, value):
+    before = content()
+    assert_invalid(send(editor, "POST", "/tokens/add_token", {"value": value}), "value")
+    parameters = {"prefix": f" {value}", "count": "2"}
+    assert_invalid(send(editor, "POST", "/tokens/add_tokens", parameters), "prefix")
+    assert content() == before
+
+
+def test_update_token_when_an_old_code_stays_then_the_rest_is_changed(editor, query, give_old_code):
+    path = f"/tokens/{give_old_code(' x ').uid}/update_token"
+    assert send(editor, "POST", path, {"value": " x ", "lock_time": "5"}).json == {"success": True}
+    assert query(" x ")["lock_time"] == 5
+    assert_invalid(send(editor, "POST", path, {"value": " y "}), "value")
+    assert send(editor, "POST", path, {"value": "x"}).json == {"success": True}
 
 
 @pytest.mark.parametrize("parameters", [{}, {"value": ""}], ids=["omitted", "empty"])
@@ -173,9 +221,9 @@ def test_add_token_when_nothing_is_given_then_the_defaults_hold(editor, query):
     assert is_uid(uid)
     token = query(uid)
     assert (token["uid"], token["value"]) == (uid, uid)
-    assert (token["usage_count"], token["lock_time"], token["enabled"]) == (0, 0, True)
+    assert (token["usage_count"], token["lock_time"], token["enabled"]) == (1, 0, True)
     assert (token["valid_from"], token["valid_to"]) == (None, None)
-    assert token["status"] == "exhausted"
+    assert token["status"] == "consumable"
 
 
 @WAYS
@@ -392,9 +440,12 @@ def test_consume_when_the_token_has_uses_then_each_takes_one(editor, make_token,
     path = f"/tokens/{token.uid}/consume_token"
     answers = [send(editor, method, path).json for _ in range(3)]
     for answer, left in zip(answers, (1, 0), strict=False):
-        assert set(answer) == {"success", "consumed", "usage_count", "receipt"}
+        assert set(answer) == {"success", "consumed", "usage_count", "receipt", "used_before"}
         assert (answer["success"], answer["consumed"], answer["usage_count"]) == (True, True, left)
         assert is_uid(answer["receipt"])
+    told = [answers[2].pop(name) for name in ("last_used", "last_user")]
+    use = editor.get(f"/tokens/{token.uid}/usages").json["usages"][1]
+    assert told == [use["time"], use["user"]]
     assert answers[2] == {
         "success": False,
         "consumed": False,
@@ -412,7 +463,7 @@ def test_consume_when_the_uses_never_end_then_minus_one_stays(editor, make_token
 
 
 def test_consume_when_it_is_granted_then_the_token_tells_its_last_use(editor, make_token, query):
-    token = make_token(value="v", usage_count=2, lock_time_s=60)
+    token = make_token(value="v", usage_count=2, lock_time=60)
     editor.post(f"/tokens/{token.uid}/consume_token")
     after = query("v")
     used, locked = (
@@ -424,7 +475,7 @@ def test_consume_when_it_is_granted_then_the_token_tells_its_last_use(editor, ma
 
 
 DISABLED, EXHAUSTED = {"enabled": False}, {"usage_count": 0}
-LOCKED = {"lock_time_s": 3_600}
+LOCKED = {"lock_time": 3_600}
 EXPIRED, EARLY = {"valid_to": from_now(-HOUR)}, {"valid_from": from_now(HOUR)}
 REFUSALS = [
     pytest.param({}, DISABLED, "disabled", "token_disabled", "is disabled", id="disabled"),
@@ -467,7 +518,7 @@ def refused_token(service, make_token):
         token = make_token(value="v", usage_count=9, **locked)
         if locked:
             service.consume(token.uid, by="someone")
-        service.update(token.uid, TokenChanges(**changes), by="someone")
+        service.update(token.uid, TicketChanges(**changes), by="someone")
         return token
 
     return make
@@ -491,7 +542,7 @@ def test_consume_when_a_rule_forbids_it_then_the_first_that_does_is_told_and_log
     said = assert_failure(by_uid, 200, slug, f"Token {token.uid} {text}")
     assert said["consumed"] is False
     by_value = editor.post("/tokens/consume_token", {"value": "v"}).json
-    assert by_value == {**said, "token_uid": str(token.uid)}
+    assert by_value == {**said, "token_uid": str(token.uid), "read_as": None}
     log = editor.get(f"/tokens/{token.uid}/usages").json["usages"]
     assert [row["error"] for row in log[:2]] == [slug, slug]
     assert query("v") == before
@@ -503,7 +554,8 @@ def test_consume_when_the_value_is_given_to_the_container_then_one_request_is_en
 ):
     token = make_token(value="at the door", usage_count=2)
     answer = editor.post("/tokens/consume_token", {"value": "at the door"}).json
-    assert set(answer) == {"success", "consumed", "usage_count", "receipt", "token_uid"}
+    members = {"success", "consumed", "usage_count", "receipt", "used_before"}
+    assert set(answer) == {*members, "token_uid", "read_as"}
     assert (answer["consumed"], answer["usage_count"]) == (True, 1)
     assert answer["token_uid"] == str(token.uid)
 
@@ -537,7 +589,7 @@ def test_update_when_one_parameter_is_given_then_the_others_stay(editor, make_to
     token = make_token(
         value="v",
         usage_count=3,
-        lock_time_s=4,
+        lock_time=4,
         valid_from=from_now(-HOUR),
         valid_to=from_now(HOUR),
     )
@@ -642,7 +694,7 @@ def test_update_when_its_own_value_is_given_then_it_is_taken(editor, make_token)
 
 
 def test_update_when_the_lock_time_is_shortened_then_a_resting_token_is_free(editor, make_token):
-    token = make_token(usage_count=5, lock_time_s=3_600)
+    token = make_token(usage_count=5, lock_time=3_600)
     path = f"/tokens/{token.uid}"
     editor.post(f"{path}/consume_token")
     assert editor.post(f"{path}/consume_token").json["error"] == "token_locked"
@@ -807,7 +859,7 @@ def decoded(png: bytes) -> zxingcpp.Barcode:
     return code
 
 
-@pytest.mark.parametrize("value", ["plain", "Grüße €", "🎟️", "x" * 2_048, "ä" * 1_024, "0123456789"])
+@pytest.mark.parametrize("value", ["plain", "Grüße €", "🎟", "x" * 2_048, "ä" * 1_024, "0123456789"])
 def test_qr_code_when_it_is_asked_for_then_a_reader_reads_the_value(editor, make_token, value):
     token = make_token(value=value)
     answer = editor.get(f"/tokens/{token.uid}/qr_code", {"format": "png"})
@@ -916,9 +968,13 @@ def test_a_view_when_it_answers_then_nobody_may_keep_the_answer(admin, make_toke
 
 
 @EVERY_VIEW
-def test_a_view_when_unknown_parameters_are_given_then_they_are_ignored(admin, make_token, view):
-    answer = view.call(admin, make_token(), query="unknown=1&unknown=2&=3&uid=4")
-    assert answer.status_int == 200
+def test_a_view_when_unknown_parameters_are_given_then_only_a_consumption_refuses_them(
+    admin, make_token, view
+):
+    token = make_token()
+    answer = view.call(admin, token, query="unknown=1&unknown=2&=3&uid=4")
+    assert answer.status_int == (400 if view.permission == "consume" else 200)
+    assert view.call(admin, make_token(), query="_=1&_=2").status_int == 200
 
 
 # What it costs (architecture 2.4)

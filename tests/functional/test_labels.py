@@ -5,12 +5,12 @@ import uuid
 
 import pytest
 
-from cone.tokens import labels
-from cone.tokens.core.params import MAX_BATCH
-from tests.documents import codes_on
-from tests.documents import pages_of
-from tests.factories import new_token
-from tests.functional.conftest import UNKNOWN_UID
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.tickets import labels
+from tests.support.asking import UNKNOWN_UID
+from tests.support.documents import codes_on
+from tests.support.documents import pages_of
+from tests.support.factories import new_token
 
 PATH = "/tokens/labels"
 OWN = {
@@ -363,8 +363,10 @@ def test_option_when_it_is_wrong_then_the_form_says_why(editor, tokens, name, te
         ({"width": "wide"}, "width", "This must be a number."),
         ({"gap_x": "-5"}, "gap_x", "This must be a number."),
         ({"columns": "2.5"}, "columns", "This must be a number."),
-        ({"rows": "0"}, "sheet", "A page needs a column and a row at least."),
-        ({"height": "0"}, "sheet", "A label needs a width and a height."),
+        ({"rows": "0"}, "rows", "A page needs a column and a row at least."),
+        ({"height": "0"}, "height", "A label is at least 5 mm wide and high."),
+        ({"width": "4.9"}, "width", "A label is at least 5 mm wide and high."),
+        ({"columns": "1000", "rows": "1000"}, "rows", "A page has at most 500 labels."),
         ({"columns": "9"}, "sheet", "The labels would reach beyond the page."),
     ],
 )
@@ -384,6 +386,13 @@ def test_page_when_the_library_is_missing_then_it_says_what_to_install(
         for answer in (editor.get(path, status=501), editor.post(path, form(*tokens), status=501)):
             assert "pip install cone.tokens[labels]" in text_of(answer)
             assert not content(answer).find("form")
+
+
+def test_pages_when_the_library_is_missing_then_none_leads_to_labels(editor, tokens, monkeypatch):
+    paths = ("/tokens", f"/tokens/{tokens[0].uid}")
+    assert all("/labels" in editor.get(path).text for path in paths)
+    monkeypatch.setattr(labels, "is_available", lambda: False)
+    assert not any("/labels" in editor.get(path).text for path in paths)
 
 
 def test_document_when_another_site_asks_for_it_then_it_is_refused(editor, tokens):

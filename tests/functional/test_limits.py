@@ -1,24 +1,25 @@
 """Who asks too often gets 429, before the database is asked."""
 
 import logging
+import uuid
 
 import pytest
 from cone.app.browser import login as host
 from webtest import TestApp
 
-from cone.tokens import wiring
-from cone.tokens.signin import guard_sign_in
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import login_form
-from tests.functional.conftest import make_user
-from tests.functional.conftest import send
-from tests.functional.conftest import sign_in
-from tests.functional.conftest import write_site
+from cone.tokens.host import wiring
+from cone.tokens.host.ratelimit import RateLimits
+from cone.tokens.host.signin import guard_sign_in
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import assert_failure
+from tests.support.asking import make_user
+from tests.support.asking import send
+from tests.support.asking import sign_in
+from tests.support.site import PASSWORD
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 WRONG = "wrong"
-AJAX = "/ajaxaction?ajax.action=loginform&ajax.mode=inner&ajax.selector=main"
 SIGN_IN = "Too many tries to sign in"
 
 
@@ -139,6 +140,60 @@ def test_consumption_when_it_is_granted_then_it_does_not_count(editor, limited, 
         assert send(editor, method, path, parameters).json["consumed"] is True
 
 
+def test_consumption_when_it_is_granted_too_often_then_429_and_no_statement(
+    signed_in, limited, make_token, query_recorder
+):
+    limited(granted="3/minute")
+    token = make_token(usage_count=-1)
+    editor = signed_in("editor")
+    for method, path, parameters in consume_ways(token):
+        assert send(editor, method, path, parameters).json["consumed"] is True
+    query_recorder.clear()
+    for method, path, parameters in consume_ways(token):
+        assert_limited(send(editor, method, path, parameters))
+    assert len(query_recorder) == 0
+    other = send(signed_in("admin"), "POST", f"/tokens/{token.uid}/consume_token")
+    assert other.json["consumed"] is True
+
+
+def test_consumption_when_it_is_refused_then_it_is_no_granted_one(editor, limited, make_token):
+    limited(granted="1/minute")
+    used = f"/tokens/{make_token(usage_count=0).uid}/consume_token"
+    for _ in range(3):
+        assert send(editor, "POST", used).json["error"] == "usage_count_exceeded"
+    good = f"/tokens/{make_token(usage_count=5).uid}/consume_token"
+    assert send(editor, "POST", good).json["consumed"] is True
+    for path in (good, used):
+        assert_limited(send(editor, "POST", path))
+
+
+def test_grant_when_it_is_told_again_then_it_counts_once(editor, limited, make_token, figures):
+    limited(granted="2/minute")
+    token = make_token(usage_count=5)
+    key = {"Idempotency-Key": "door-1"}
+    ways = [*consume_ways(token)[:1] * 3, *consume_ways(token)[1:2]]
+    answers = [send(editor, *way, headers=key).json for way in ways]
+    assert answers == answers[:1] * 4
+    assert answers[0]["usage_count"] == 4
+    # The page of the token counts with the API.
+    statuses = [
+        editor.post(f"/tokens/{token.uid}/use", {"key": UNKNOWN_UID}, status="*").status_int
+        for _ in range(2)
+    ]
+    assert statuses == [303, 429]
+    assert figures("rate_limited_total", limit="granted") == 1
+    assert figures("consumptions_total", outcome="granted") == 2
+    assert_limited(send(editor, *ways[0], headers=key))
+
+
+def test_use_when_it_is_granted_too_often_then_429_as_a_page(editor, limited, make_token):
+    limited(granted="1/minute")
+    path = f"/tokens/{make_token(usage_count=5).uid}/use"
+    assert editor.post(path, {"key": UNKNOWN_UID}).status_int == 303
+    answer = editor.post(path, {"key": str(uuid.uuid4())}, status="*")
+    assert (answer.status_int, "Too many requests" in answer.text) == (429, True)
+
+
 def test_use_when_it_is_refused_too_often_then_429_as_a_page(admin, limited, make_token):
     limited(refused="1/minute")
     path = f"/tokens/{make_token(usage_count=0).uid}/use"
@@ -163,7 +218,7 @@ def test_sign_in_when_a_name_was_tried_too_often_then_429_even_with_the_right_pa
     login = make_user("viewer")
     for _ in range(3):
         answer = try_to_sign_in(anonymous, login)
-        assert (answer.status_int, "Invalid Credentials" in answer.text) == (200, True)
+        assert (answer.status_int, "User name or password is wrong." in answer.text) == (200, True)
     answer = try_to_sign_in(anonymous, login, PASSWORD)
     assert answer.status_int == 429
     assert 240 < int(answer.headers["Retry-After"]) <= 300
@@ -226,10 +281,12 @@ def test_sign_in_when_the_form_is_only_shown_then_that_is_no_try(
     assert "sign-in" not in caplog.text
 
 
-def test_sign_in_when_name_and_password_are_in_the_address_then_it_is_a_try(anonymous, limited):
-    limited(sign_in_name="2/5 minutes")
-    path = "/login?loginform.user=x&loginform.password=y"
-    assert [anonymous.get(path, status="*").status_int for _ in range(3)] == [200, 200, 429]
+def test_sign_in_when_name_and_password_are_in_the_address_then_no_try_counts(anonymous, limited):
+    limited(sign_in_name="1/5 minutes", sign_in_address="1/5 minutes")
+    login = make_user("viewer")
+    path = f"/login?loginform.user={login}&loginform.password=y"
+    assert [anonymous.get(path, status="*").status_int for _ in range(3)] == [400] * 3
+    sign_in(anonymous, login)
 
 
 def test_sign_in_when_a_hall_of_phones_signs_in_then_good_ones_do_not_count(wsgi_app, limited):
@@ -276,7 +333,7 @@ def test_sign_in_when_an_address_tries_too_often_then_429_whatever_the_name(anon
     assert try_to_sign_in(anonymous, login, PASSWORD, **there).status_int == 302
 
 
-@pytest.mark.parametrize("path", ["/login", "/tokens/login", "/settings/login", AJAX])
+@pytest.mark.parametrize("path", ["/login", "/tokens/login", "/settings/login"])
 def test_sign_in_when_the_form_is_sent_elsewhere_then_the_limit_holds_there(
     anonymous, limited, path
 ):
@@ -326,4 +383,4 @@ def test_limits_when_they_are_wrong_then_the_start_says_so(serve, tmp_path):
 
 
 def test_plugin_when_it_runs_then_it_has_limits(wsgi_app):
-    assert wiring.plugin().limits.queries.name == "queries"
+    assert wiring.get(RateLimits).queries.name == "queries"

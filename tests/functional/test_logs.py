@@ -1,19 +1,22 @@
 """What the log tells: who did what in which request, and never the value of a token."""
 
+import contextlib
 import json
 import logging
 import re
 import socket
+from http.client import IncompleteRead
 
 import pytest
 
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import login_form
-from tests.functional.conftest import make_user
-from tests.functional.conftest import send
-from tests.functional.conftest import sign_in
-from tests.functional.conftest import write_site
+from tests.functional.test_host_pages import write_host_site
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import make_user
+from tests.support.asking import send
+from tests.support.asking import sign_in
+from tests.support.site import PASSWORD
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 #: A value that nothing else looks like.
 MARKED = "ZQXJ-marked-value"
@@ -50,7 +53,7 @@ def test_bug_when_a_request_brings_a_reference_then_answer_and_log_have_it(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cone.tokens.core.service.TokenService.find_by_value", fail)
+    monkeypatch.setattr("cone.tokens.tickets.service.TicketService.find_by_value", fail)
     answer = editor.get(
         "/tokens/query_token?value=x", headers={HEADER: "proxy-18"}, expect_errors=True
     )
@@ -69,7 +72,7 @@ def test_refusal_when_it_happens_then_a_line_tells_of_it(signed_in, make_token, 
     assert first == second
     assert first.startswith(f"consumption refused: usage_count_exceeded, token {token.uid}, user ")
     assert third == fourth
-    assert third.startswith("consumption refused: token_not_exists, token None, user ")
+    assert third.startswith("consumption refused: token_not_exists, user ")
     assert "token_operator-" in third
     assert "unknown-value" not in lines.text
 
@@ -110,12 +113,12 @@ def test_access_when_a_request_is_answered_then_a_line_tells_of_it(editor, make_
         for line in messages_of(lines, "cone.tokens.access")
     ]
     assert shown == [
-        "GET tokens/query_token token None: 200 192.0.2.1",
+        "GET tokens/query_token: 200 192.0.2.1",
         f"GET token token {token.uid}: 200 None",
-        "GET other token None: 404 None",
-        "POST token/consume_token token None: 404 None",
-        "GET health token None: 200 None",
-        "GET settings token None: 403 None",
+        "GET other: 404 None",
+        "POST token/consume_token: 404 None",
+        "GET health: 200 None",
+        "GET settings: 403 None",
     ]
 
 
@@ -187,6 +190,52 @@ def test_log_when_somebody_forges_lines_then_there_are_none(serve, tmp_path):
         served.connect().get("/tokens/%0AERROR%20forged/consume_token")
     assert "\x1b" not in served.whole_log()
     assert not [line for line in served.lines if line.startswith("ERROR")]
+
+
+OURS = """
+[formatter_plain]
+class = cone.tokens.logs.{formatter}
+format = %(levelname)s %(name)s [%(reference)s]: %(message)s
+"""
+#: What a caller may put into a path, and what shall be no line of its own then.
+LINE_ENDS = ("%0A", "%0D", "%0D%0A", "%C2%85", "%E2%80%A8", "%1B%5B2J%0A")
+FORGED = "INFO%20cone.tokens.signin%20%5B-%5D:%20sign-in%20good:%20forged"
+PATHS = (
+    "/livesearch/{}",
+    "/tokens/{}",
+    "/resources/{}",
+    "/{}/x",
+    "/listing?b_page={}",
+    "/login?a={}",
+    # The server itself tells of answers that broke off, with their paths.
+    "/folder/fails_later/{}",
+)
+
+
+@pytest.mark.parametrize("formatter", ["LineFormatter", "JsonFormatter"])
+def test_log_when_any_path_has_line_ends_then_no_line_is_forged(serve, tmp_path, formatter):
+    ini = write_host_site(tmp_path, more="pyramid.debug_notfound = true")
+    text = ini.read_text().partition("[formatter_plain]")[0] + OURS.format(formatter=formatter)
+    ini.write_text(
+        text.replace("level = INFO\nhandlers = console", "level = DEBUG\nhandlers = console")
+    )
+    served = serve(ini)
+    clients = [served.sign_in(), served.connect()]
+    for path in PATHS:
+        for end in LINE_ENDS:
+            for client in clients:
+                with contextlib.suppress(IncompleteRead):
+                    client._send("GET", path.format(f"x{end}{FORGED}"), None, {"Referer": "/x"})
+    served.whole_log()
+    # Apart from what is said before there is a log.
+    lines = [line.rstrip("\n") for line in served.lines if "``" not in line]
+    assert "Exception while serving /folder/fails_later/x" in served.log
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("INFO cone.tokens.signin [-]")]
+    if formatter == "JsonFormatter":
+        started = [line for line in lines if line.startswith("{")]
+        assert len(started) > 20
+        assert all(json.loads(line)["logger"] for line in started)
 
 
 def test_sign_in_when_it_is_served_then_its_line_has_the_address(serve, tmp_path):

@@ -5,18 +5,18 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cone.tokens.config import StartupError
-from cone.tokens.metrics import Metrics
-from cone.tokens.metrics import read_metrics
-from tests.functional.conftest import METRICS_SECRET
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import Served
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import login_form
-from tests.functional.conftest import make_user
-from tests.functional.conftest import send
-from tests.functional.conftest import sign_in
-from tests.functional.conftest import write_site
+from cone.tokens.host.config import StartupError
+from cone.tokens.host.metrics import Metrics
+from cone.tokens.host.metrics import read_metrics
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import assert_failure
+from tests.support.asking import make_user
+from tests.support.asking import send
+from tests.support.asking import sign_in
+from tests.support.served import Served
+from tests.support.site import METRICS_SECRET
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 METRICS = "/tokens/metrics"
 SECRET = "cone.tokens.metrics_secret"
@@ -145,7 +145,7 @@ def test_sign_ins_when_they_are_good_then_they_count(anonymous, figures):
 
 def test_pool_when_a_connection_is_in_use_then_it_is_told(figures, service):
     assert figures("pool_in_use") == 0
-    with service._database.reading():
+    with service._work.database.reading():
         assert figures("pool_in_use") == 1
     assert figures("pool_size") == 5
     assert figures("pool_overflow") == 0

@@ -6,24 +6,27 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from cone.tokens.core import params
-from tests.functional.conftest import EVERY_VIEW
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import VIEWS
-from tests.functional.conftest import send
+from cone.tokens.tickets import params
+from tests.support.asking import EVERY_VIEW
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import VIEWS
+from tests.support.asking import send
 
-TOKEN_PARAMETERS = {"value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled"}
+TOKEN_PARAMETERS = {
+    *("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled"),
+    *("label", "email", "category", "note", "data"),
+}
 FILTERS = {"value", "prefix", "status", "created_from", "created_to", "valid_at"}
 SELECTION = {"token_uids", "filter", "expected_count"}
 #: Method, path and parameters of every operation of the contract, and whether it takes a key.
 OPERATIONS = {
-    ("get", "/query_token"): ({"value"}, False),
+    ("get", "/query_token"): ({"value", "ended_by"}, False),
     ("get", "/query_tokens"): (FILTERS | {"sort", "limit", "after", "before"}, False),
     ("post", "/add_token"): (TOKEN_PARAMETERS, True),
     ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix", "random"}, True),
     ("post", "/{uid}/consume_token"): (set(), True),
     ("get", "/{uid}/consume_token"): (set(), True),
-    ("post", "/consume_token"): ({"value"}, True),
+    ("post", "/consume_token"): ({"value", "ended_by", "not_read_as"}, True),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),
     ("post", "/{uid}/delete_token"): (set(), False),
     ("post", "/update_tokens"): (TOKEN_PARAMETERS | SELECTION, False),
@@ -92,7 +95,8 @@ def test_an_operation_when_it_is_described_then_it_has_the_contracts_parameters(
     for parameter in described["parameters"]:
         by_place.setdefault(parameter["in"], set()).add(parameter["name"])
     assert by_place.get("path", set()) == ({"uid"} if "{uid}" in path else set())
-    assert by_place.get("header", set()) == ({"Idempotency-Key"} if has_key else set())
+    keys = {"Idempotency-Key"} if has_key else set()
+    assert by_place["header"] == {"Expected-User", *keys}
     if method == "get":
         assert by_place.get("query", set()) == names
         return
@@ -164,7 +168,7 @@ def test_consume_by_get_when_it_is_switched_off_then_it_is_not_described(editor,
 
 @EVERY_VIEW
 def test_an_answer_when_it_is_200_then_it_is_of_its_schema(admin, document, make_token, view):
-    token = make_token(value="v", usage_count=2, valid_to=None, lock_time_s=1)
+    token = make_token(value="v", usage_count=2, valid_to=None, lock_time=1)
     answer = view.call(admin, token)
     assert answer.status_int == 200
     check(document, operation_of(view), answer)
@@ -177,7 +181,7 @@ def test_an_answer_when_everything_was_used_then_it_is_of_its_schema(
     make_token,
     view,
 ):
-    token = make_token(value="v", usage_count=1, lock_time_s=60)
+    token = make_token(value="v", usage_count=1, lock_time=60)
     parameters = {"valid_from": "2026-01-01 00:00", "valid_to": "2999-01-01T00:00Z"}
     admin.post(f"/tokens/{token.uid}/update_token", parameters)
     for _ in range(2):

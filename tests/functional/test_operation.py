@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
-from cone.tokens import wiring
-from cone.tokens.health import Health
-from tests.functional.conftest import Served
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import write_site
-from tests.postgres import PostgresServer
+from cone.tokens.host import wiring
+from cone.tokens.host.health import Health
+from tests.support.asking import assert_failure
+from tests.support.postgres import PostgresServer
+from tests.support.served import Served
+from tests.support.site import write_site
 
 HEALTH = "/tokens/health"
 WELL = {"success": True, "process": "ok", "database": "ok"}
@@ -146,4 +146,4 @@ def postgres_processes(server):
 
 
 def test_plugin_when_it_runs_then_it_has_a_health(wsgi_app):
-    assert isinstance(wiring.plugin().health, Health)
+    assert isinstance(wiring.get(Health), Health)

@@ -3,7 +3,7 @@
 import pytest
 
 from cone.tokens.core.params import find_uid
-from tests.functional.conftest import UNKNOWN_UID
+from tests.support.asking import UNKNOWN_UID
 
 FORMS = {
     "add": "/tokens/add?action.tokenform.save=1",
@@ -70,13 +70,6 @@ def test_a_bad_uid_when_the_key_is_of_another_request_then_422(editor, make_toke
     answer = editor.post("/tokens/no-uid/consume_token", headers=key, status=422)
     assert answer.json["error"] == "idempotency_conflict"
     assert editor.post("/tokens/no-uid/consume_token", headers={"Idempotency-Key": "l"}, status=404)
-
-
-def test_a_view_when_marked_as_one_then_it_is_the_same(editor, make_token):
-    uid = make_token().uid
-    assert editor.post(f"/tokens/{uid}/@@consume_token").json["consumed"]
-    answer = editor.post("/tokens/no-uid/@@consume_token", status=404)
-    assert answer.json["error"] == "token_not_exists"
 
 
 def test_add_page_when_sent_as_a_form_then_a_token_is_added(app):

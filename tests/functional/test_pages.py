@@ -7,9 +7,11 @@ import uuid
 
 import pytest
 
-from cone.tokens import wiring
 from cone.tokens.core.errors import Unavailable
-from tests.factories import new_token
+from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
+from cone.tokens.tickets.wiring import current_settings
+from tests.support.factories import new_token
 
 HTML = "<script>alert(1)</script>&amp;\"'"
 RIGHT_TO_LEFT = "\u202eevil\u2066 \u05e9\u05dc\u05d5\u05dd"
@@ -34,7 +36,9 @@ def text_of(answer):
 
 def form_of(answer, action):
     """The form that is sent to a view."""
-    return next(form for form in answer.forms.values() if form.action.endswith(action))
+    return next(
+        form for form in answer.forms.values() if form.action.partition("?")[0].endswith(action)
+    )
 
 
 def mistake_at(answer, name):
@@ -114,9 +118,48 @@ def test_sign_in_page_when_the_request_brings_a_login_along_then_nobody_is_signe
     assert "Set-Cookie" not in answer.headers
 
 
-def test_forbidden_page_when_a_permission_is_missing_then_it_names_it(app):
+def test_forbidden_page_when_a_permission_is_missing_then_it_says_what_one_may_not(app):
     answer = app("viewer").get("/tokens/add", status=403)
-    assert "The permission “add” is missing." in text_of(answer)
+    assert "You may not add tokens. An administrator can change that." in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("role", "language", "text", "link"),
+    [
+        (
+            "token_operator",
+            "en",
+            "You may only scan here. An administrator can change that.",
+            ("/tokens/scan", "To the scan page"),
+        ),
+        (
+            "token_operator",
+            "de",
+            "Hier dürfen Sie nur scannen. Das kann die Administration ändern.",
+            ("/tokens/scan", "Zur Scan-Seite"),
+        ),
+        (
+            "viewer",
+            "en",
+            "You may not change the settings. An administrator can change that.",
+            ("/tokens", "Back to the tokens"),
+        ),
+    ],
+)
+def test_forbidden_page_when_one_may_go_on_somewhere_then_it_leads_there(
+    app, role, language, text, link
+):
+    answer = app(role).get(f"/settings/token_settings?_LOCALE_={language}", status=403)
+    assert text in text_of(answer)
+    [way_on] = answer.html.main.find_all("a", class_="btn")
+    path, word = link
+    assert (way_on["href"], way_on.string) == (f"http://localhost{path}", word)
+
+
+def test_forbidden_page_when_one_may_only_scan_then_another_site_is_told_of_all_the_same(app):
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    answer = app("token_operator").post("/tokens/add", headers=headers, status=403)
+    assert "You may only scan here." not in text_of(answer)
 
 
 def test_links_when_the_role_may_not_follow_them_then_they_are_missing(app, make_token):
@@ -253,11 +296,11 @@ def test_token_page_when_it_has_a_status_then_it_tells_word_and_reason(
 
 
 def test_token_page_when_it_is_locked_then_it_tells_until_when(app, make_token, service):
-    token = make_token(usage_count=2, lock_time_s=3600)
+    token = make_token(usage_count=2, lock_time=3600)
     service.consume(token.uid, by=None)
     until = service.get(token.uid).locked_until
     answer = app("viewer").get(f"/tokens/{token.uid}")
-    local = until.astimezone(wiring.plugin().config.zone)
+    local = until.astimezone(wiring.get(TokensConfig).zone)
     assert f"Locked It was used and is locked until {local:%Y-%m-%d %H:%M:%S}." in text_of(answer)
 
 
@@ -274,16 +317,16 @@ def test_token_page_when_the_value_is_too_long_for_a_picture_then_a_text_is(
     make_token,
     monkeypatch,
 ):
-    monkeypatch.setattr("cone.tokens.qr.MOST_BYTES", 3)
+    monkeypatch.setattr("cone.tokens.tickets.qr.MOST_BYTES", 3)
     answer = app("viewer").get(f"/tokens/{make_token(value='long').uid}")
     assert "The value is too long for a QR code." in text_of(answer)
     assert not content(answer).img
 
 
 @pytest.mark.parametrize("value", [HTML, RIGHT_TO_LEFT, EMOJI, LONG, "two\nlines", "a  b "])
-def test_pages_when_a_value_is_strange_then_it_is_whole_and_escaped(app, make_token, value):
+def test_pages_when_a_value_is_strange_then_it_is_whole_and_escaped(app, give_old_code, value):
     client = app("admin")
-    token = make_token(value=value)
+    token = give_old_code(value)
     page = client.get(f"/tokens/{token.uid}")
     fact = page.html.find("dd")
     assert fact.bdi.get_text() == fact.button["data-copy"] == value
@@ -326,7 +369,7 @@ def test_add_when_all_is_right_then_it_goes_to_the_new_token(app, service):
     token = service.find_by_value("ticket")
     assert token.valid_from == utc(2026, 6, 1, 10)
     assert token.valid_to == utc(2026, 12, 1, 11, 0, 30)
-    assert (token.usage_count, token.lock_time_s, token.enabled) == (-1, 60, False)
+    assert (token.usage_count, token.lock_time, token.enabled) == (-1, 60, False)
     assert token.creator.startswith("editor")
     assert "The token was added." in text_of(answer)
 
@@ -336,11 +379,11 @@ def test_add_when_nothing_is_entered_then_the_defaults_of_the_settings_count(
     service,
     settings_path,
 ):
-    wiring.plugin().settings_file.write({"default_usage_count": 7, "default_locktime": 8})
+    current_settings().write({"default_usage_count": 7, "default_locktime": 8})
     client = app("editor")
     form_of(client.get("/tokens/add"), "/add").submit("action.tokenform.save")
     [token] = service.page(1).tokens
-    assert (token.usage_count, token.lock_time_s) == (7, 8)
+    assert (token.usage_count, token.lock_time) == (7, 8)
     assert token.value == str(token.uid)
 
 
@@ -414,9 +457,9 @@ def edit_form(client, token):
     return form_of(client.get(f"/tokens/{token.uid}/edit"), "/edit")
 
 
-def test_edit_when_one_field_is_changed_then_only_that_is(app, make_token, service):
-    token = make_token(
-        value="two\nlines",
+def test_edit_when_one_field_is_changed_then_only_that_is(app, give_old_code, service):
+    token = give_old_code(
+        "two\nlines",
         usage_count=3,
         valid_from=utc(2026, 6, 1, 10, 0, 0, 123_456),
         valid_to=utc(2026, 10, 25, 0, 30),
@@ -427,7 +470,7 @@ def test_edit_when_one_field_is_changed_then_only_that_is(app, make_token, servi
     form["tokenform.lock_time"] = "9"
     answer = form.submit("action.tokenform.save").follow()
     after = service.get(token.uid)
-    assert (after.lock_time_s, after.usage_count) == (9, 3)
+    assert (after.lock_time, after.usage_count) == (9, 3)
     assert (after.valid_from, after.valid_to) == (token.valid_from, token.valid_to)
     assert after.value == "two\nlines"
     assert "The changes were saved." in text_of(answer)
@@ -729,6 +772,28 @@ def test_sheet_and_sounds_when_they_are_chosen_then_they_are_written(app, settin
     assert not again["settingsform.sounds"].checked
 
 
+def test_kinds_of_codes_when_they_are_chosen_then_they_are_written(app, settings_path):
+    form = settings_form(app("manager"))
+    assert form["settingsform.code_kinds_qr"].checked
+    form["settingsform.code_kinds_qr"] = False
+    form["settingsform.code_kinds_code_128"] = True
+    form["settingsform.code_kinds_pdf417"] = True
+    page = form.submit("action.settingsform.save").follow()
+    assert json.loads(settings_path.read_text())["code_kinds"] == ["code_128", "pdf417"]
+    again = form_of(page, "/edit")
+    assert not again["settingsform.code_kinds_qr"].checked
+    assert again["settingsform.code_kinds_code_128"].checked
+
+
+def test_kinds_of_codes_when_none_is_chosen_then_it_tells_at_the_first(app, settings_path):
+    before = settings_path.read_text()
+    form = settings_form(app("manager"))
+    form["settingsform.code_kinds_qr"] = False
+    page = form.submit("action.settingsform.save", status=400)
+    assert "Choose one kind at least." in text_of(page)
+    assert settings_path.read_text() == before
+
+
 @pytest.mark.parametrize("sheet", ["own", "", "<b>"])
 def test_sheet_when_there_is_none_of_that_name_then_it_tells_at_the_field(
     app,
@@ -745,7 +810,7 @@ def test_settings_when_they_are_read_aloud_then_each_field_has_its_group(app, se
     write_ranges(settings_path, "one")
     page = app("manager").get("/settings/token_settings")
     headings = [heading.get_text(strip=True) for heading in content(page).find_all("h2")]
-    assert headings == ["Time ranges", "New tokens", "Labels", "Door"]
+    assert headings == ["Time ranges", "New tokens", "Labels", "Scan"]
     for field in content(page).find_all("input", type="time"):
         legend = field.find_parent("fieldset").find("legend").get_text(strip=True)
         assert legend in ("Morning", "Afternoon", "Today") or legend.startswith(
@@ -955,7 +1020,7 @@ def broken_pages(monkeypatch):
     def fail(*_args, **_more):
         raise ZeroDivisionError(INNER)
 
-    monkeypatch.setattr("cone.tokens.core.service.TokenService.page", fail)
+    monkeypatch.setattr("cone.tokens.tickets.service.TicketService.page", fail)
 
 
 @pytest.mark.parametrize("path", ["/tokens", "/tokens?ajax=1", "/tokens/tokens_overview"])
@@ -984,10 +1049,22 @@ def test_failure_page_when_it_fails_itself_then_500_stands_alone(app, monkeypatc
     def fail(*_args, **_more):
         raise ZeroDivisionError(INNER)
 
-    monkeypatch.setattr("cone.tokens.browser.errors.render_page", fail)
+    monkeypatch.setattr("cone.tokens.web.errors.render_page", fail)
     answer = app("viewer").get("/tokens/nonsense", status=500)
     assert answer.html.code
     assert INNER not in answer.text
+
+
+def test_failure_page_when_not_even_it_can_be_made_then_a_line_has_the_reference(app, monkeypatch):
+    def fail(*_args, **_more):
+        raise ZeroDivisionError(INNER)
+
+    monkeypatch.setattr("cone.tokens.web.errors.render", fail)
+    monkeypatch.setattr("cone.tokens.web.errors.render_page", fail)
+    answer = app("viewer").get("/tokens/nonsense", status=500, headers={"X-Request-ID": "last-1"})
+    assert "last-1" in answer.text
+    assert INNER not in answer.text
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(
@@ -1007,7 +1084,7 @@ def test_database_when_it_is_away_then_503_says_when_to_try_again(
     def fail(*_args, **_more):
         raise Unavailable
 
-    monkeypatch.setattr("cone.tokens.core.service.TokenService.find", fail)
+    monkeypatch.setattr("cone.tokens.tickets.service.TicketService.find", fail)
     answer = client.get(f"/tokens/{token.uid}?_LOCALE_={language}", status=503)
     assert answer.headers["Retry-After"] == "1"
     assert answer.html.h1.get_text() == heading
@@ -1040,15 +1117,15 @@ def test_page_when_the_language_is_german_then_its_texts_are(app, make_token, pa
 
 
 def test_form_when_the_language_is_german_then_mistakes_are(app):
-    fields = {**sent(usage_count="-2"), "_LOCALE_": "de"}
-    answer = app("editor").post("/tokens/add", fields, status=400)
+    fields = sent(usage_count="-2")
+    answer = app("editor").post("/tokens/add?_LOCALE_=de", fields, status=400)
     expected = "Die Zahl muss zwischen -1 und 2147483647 liegen."
     assert mistake_at(answer, "tokenform.usage_count") == expected
 
 
 def test_forbidden_page_when_the_language_is_german_then_it_names_the_permission(app):
     answer = app("viewer").get("/tokens/add?_LOCALE_=de", status=403)
-    assert "Die Berechtigung „add“ fehlt." in text_of(answer)
+    assert "Sie dürfen keine Tokens anlegen. Das kann die Administration ändern." in text_of(answer)
 
 
 # --- markup ----------------------------------------------------------------------------------

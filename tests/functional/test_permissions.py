@@ -1,5 +1,7 @@
 """Who may do what, and from where (contract 5)."""
 
+import json
+
 import cone.app
 import pytest
 from cone.app.ugm import ugm_backend
@@ -9,11 +11,11 @@ from webob import Request
 
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
-from tests.functional.conftest import EVERY_VIEW
-from tests.functional.conftest import VIEWS
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import make_user
-from tests.functional.conftest import sign_in
+from tests.support.asking import EVERY_VIEW
+from tests.support.asking import VIEWS
+from tests.support.asking import assert_failure
+from tests.support.asking import make_user
+from tests.support.asking import sign_in
 
 EDITOR = {"view", "list", "add", "edit", "consume"}
 GRANTED = {
@@ -51,7 +53,7 @@ def test_a_view_when_a_role_calls_it_then_the_permissions_of_the_role_decide(
         assert answer.status_int == 200
     else:
         text = f"Permission {view.permission} is missing"
-        assert_failure(answer, 403, "forbidden", text)
+        assert "reason" not in assert_failure(answer, 403, "forbidden", text)
         assert content() == before
 
 
@@ -172,6 +174,14 @@ FOREIGN = {
     "origin that begins with ours": {"Origin": "http://localhost.evil.example"},
     "null origin": {"Origin": "null"},
     "empty origin": {"Origin": ""},
+    "referer": {"Referer": "https://elsewhere.example/page"},
+    "referer of another scheme": {"Referer": "https://localhost/"},
+    "referer of another port": {"Referer": "http://localhost:8080/"},
+    "referer that begins with ours": {"Referer": "http://localhost.evil.example/"},
+    "referer with our host as a user": {"Referer": "http://localhost@evil.example/"},
+    "referer with ours in it": {"Referer": "http://evil.example/http://localhost/"},
+    "empty referer": {"Referer": ""},
+    "origin with our referer": {"Origin": "https://evil.example", "Referer": "http://localhost/"},
 }
 OURS = {
     "same-origin": {"Sec-Fetch-Site": "same-origin"},
@@ -179,7 +189,10 @@ OURS = {
     "same-origin with any origin": {"Sec-Fetch-Site": "same-origin", "Origin": "http://x.example"},
     "none with null origin": {"Sec-Fetch-Site": "none", "Origin": "null"},
     "our origin": {"Origin": "http://localhost"},
-    "neither": {},
+    "our origin with any referer": {"Origin": "http://localhost", "Referer": "http://x.example/"},
+    "our referer": {"Referer": "http://localhost/tokens?search=x"},
+    "our referer without a path": {"Referer": "http://localhost"},
+    "none of the three": {},
 }
 
 
@@ -194,7 +207,8 @@ def test_a_change_when_it_comes_from_another_site_then_it_is_403(
 ):
     before = content()
     answer = view.call(admin, shared_token, headers=headers)
-    assert "site" in assert_failure(answer, 403, "forbidden")["message"]
+    said = assert_failure(answer, 403, "forbidden", "Requests from another site are refused")
+    assert said["reason"] == "other_site"
     assert content() == before
 
 
@@ -227,6 +241,28 @@ def test_a_change_when_the_uid_is_none_and_it_comes_from_another_site_then_it_is
     assert_failure(answer, 403, "forbidden")
 
 
+# Pages of another user
+
+
+@pytest.mark.parametrize("view", [*CHANGING, *READING], ids=lambda view: view.id)
+def test_request_when_another_user_is_expected_then_it_is_403_and_changes_nothing(
+    admin, shared_token, content, view
+):
+    before = content()
+    answer = view.call(admin, shared_token, headers={"Expected-User": "J%C3%BCrgen"})
+    message = "Expected-User: another user is signed in"
+    assert assert_failure(answer, 403, "forbidden", message)["reason"] == "other_user"
+    assert content() == before
+
+
+@pytest.mark.parametrize("view", CHANGING, ids=lambda view: view.id)
+def test_request_when_its_own_user_is_expected_then_it_is_answered(admin, shared_token, view):
+    user = json.loads(admin.get("/tokens/scan").html.find(id="door").string)["user"]
+    encoded = "".join(f"%{byte:02X}" for byte in user.encode())
+    answer = view.call(admin, shared_token, headers={"Expected-User": encoded})
+    assert answer.json["success"] is True
+
+
 # Previews
 
 PREVIEWS = [
@@ -247,7 +283,7 @@ def test_consume_by_get_when_it_announces_a_preview_then_it_is_403(
     before = content()
     path = f"/tokens/{shared_token.uid}/consume_token"
     answer = editor.get(path, headers={header: text}, status="*")
-    assert_failure(answer, 403, "forbidden")
+    assert assert_failure(answer, 403, "forbidden")["reason"] == "preview"
     assert content() == before
     assert editor.post(path, headers={header: text}).json["consumed"] is True
     assert editor.get(path, headers={header: "something else"}).json["consumed"] is True

@@ -2,7 +2,10 @@
 
 import datetime
 import importlib
+import re
+import textwrap
 import uuid
+from pathlib import Path
 
 import cone.app
 import cone.sql
@@ -19,16 +22,18 @@ from sqlalchemy.orm import mapped_column
 from cone.tokens import exceptions
 from cone.tokens.api import TokenAPI
 from cone.tokens.core.errors import Unavailable
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.types import Token
+from cone.tokens.host import wiring
 from cone.tokens.model import TokenContainer
 from cone.tokens.model import TokenNode
 from cone.tokens.model import TokenRecord
 from cone.tokens.settings import get_settings_node
-from tests.factories import new_token
-from tests.functional.conftest import UNKNOWN_UID
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Ticket
+from tests.support.asking import UNKNOWN_UID
+from tests.support.factories import new_token
 
 HOUR = datetime.timedelta(hours=1)
+README = Path(__file__).parents[2] / "README.rst"
 
 
 class HostBase(DeclarativeBase):
@@ -104,6 +109,7 @@ def api(request, wsgi_app):
         "cone.tokens.api.TokenAPI.get_token",
         "cone.tokens.api.TokenAPI.query_token",
         "cone.tokens.api.TokenAPI.token_values",
+        "cone.tokens.api.TokenAPI.token_fields",
         "cone.tokens.api.TokenAPI.add",
         "cone.tokens.api.TokenAPI.update",
         "cone.tokens.api.TokenAPI.consume",
@@ -136,13 +142,32 @@ def test_an_exception_when_downstream_code_catches_it_then_it_has_its_code(name,
     assert issubclass(kind, exceptions.TokenException)
 
 
+# The README
+
+
+def test_readme_when_its_python_is_run_then_tokens_are_added_and_used(request_of, content):
+    chapter = README.read_text().split("\nPython API\n==========\n")[1]
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", chapter)
+    # What starts a site is run in a process of its own, by test_readme.
+    blocks = [block for block in blocks if "get_app(" not in block]
+    names = {"request": request_of()}
+    for block in blocks:
+        exec(textwrap.dedent(block), names)  # noqa: S102 - it is ours
+        transaction.commit()
+    receipt = content()["token_usage"][0].uid
+    assert names["answer"] == {"success": True, "left": 2, "receipt": str(receipt)}
+    assert names["values"] == [str(names["uid"])]
+    assert {row.usage_count for row in content()["tokens"]} == {1, 2}
+    assert len(blocks) == 2
+
+
 # What the API does, in either transaction
 
 
 def test_add_when_nothing_is_given_then_the_defaults_hold(api, settings_path):
     settings_path.write_text('{"default_usage_count": 4, "default_locktime": 5}')
     uid = api.add()
-    values = api.token_values(uid)
+    values = api.token_fields(uid)
     assert isinstance(uid, uuid.UUID)
     assert (values["uid"], values["value"]) == (uid, str(uid))
     assert (values["usage_count"], values["lock_time"], values["enabled"]) == (4, 5, True)
@@ -159,7 +184,7 @@ def test_add_when_everything_is_given_then_it_is_kept(api):
         "lock_time": 9,
         "enabled": False,
     }
-    values = api.token_values(api.add(**fields))
+    values = api.token_fields(api.add(**fields))
     assert {name: values[name] for name in fields} == fields
 
 
@@ -182,17 +207,17 @@ def test_a_datetime_when_it_is_naive_then_it_is_read_in_the_zone_and_told_in_utc
     kept,
 ):
     uid = api.add(valid_from=given)
-    told = api.token_values(uid)["valid_from"]
+    told = api.token_fields(uid)["valid_from"]
     assert told == kept.replace(tzinfo=datetime.UTC)
     assert told.tzinfo is datetime.UTC
     api.update(uid, valid_from=None, valid_to=given)
-    assert api.token_values(uid)["valid_to"] == told
+    assert api.token_fields(uid)["valid_to"] == told
 
 
 def test_update_when_fields_are_given_then_the_others_stay(api):
-    uid = api.add("v", usage_count=1, lock_time=2)
+    uid = api.add(value="v", usage_count=1, lock_time=2)
     api.update(uid, usage_count=7, enabled=False)
-    values = api.token_values(uid)
+    values = api.token_fields(uid)
     assert [values[name] for name in ("value", "usage_count", "lock_time", "enabled")] == [
         "v",
         7,
@@ -202,32 +227,85 @@ def test_update_when_fields_are_given_then_the_others_stay(api):
 
 
 def test_update_when_the_value_is_none_then_it_is_the_uid(api):
-    uid = api.add("v")
+    uid = api.add(value="v")
     api.update(uid, value=None)
-    assert api.token_values(uid)["value"] == str(uid)
+    assert api.token_fields(uid)["value"] == str(uid)
 
 
 def test_query_when_a_value_is_known_or_not_then_the_token_or_none_is_told(api):
-    uid = api.add("v")
+    uid = api.add(value="v")
     assert api.query_token("v").uid == uid
     assert api.query_token("unknown") is None
 
 
-@pytest.mark.parametrize("kind", [Token, uuid.UUID, str])
+@pytest.mark.parametrize("kind", [Ticket, uuid.UUID, str])
 def test_a_token_when_it_is_named_in_any_way_then_it_is_found(api, kind):
-    uid = api.add("v", usage_count=2)
-    named = api.get_token(uid) if kind is Token else kind(str(uid))
-    assert api.get_token(uid).value == api.token_values(named)["value"] == "v"
-    assert api.consume(named) == 1
+    uid = api.add(value="v", usage_count=2)
+    named = api.get_token(uid) if kind is Ticket else kind(str(uid))
+    assert api.get_token(uid).value == api.token_fields(named)["value"] == "v"
+    assert api.consume(named).usage_count == 1
+    assert api.token_values([named]) == ["v"]
     api.update(named, value="w")
     api.delete(named)
     assert api.query_token("w") is None
 
 
-def test_consume_when_uses_are_left_then_it_tells_how_many(api):
+def test_consume_when_it_is_granted_then_it_is_true_and_tells_uses_and_receipt(api, content):
     uid = api.add(usage_count=2)
-    assert [api.consume(uid), api.consume(uid)] == [1, 0]
-    assert api.consume(api.add(usage_count=-1)) == -1
+    uses = [api.consume(uid), api.consume(uid), api.consume(api.add(usage_count=-1))]
+    assert all(uses)
+    assert [use.usage_count for use in uses] == [1, 0, -1]
+    transaction.commit()
+    assert {row.uid for row in content()["token_usage"]} == {use.receipt for use in uses}
+
+
+CHOSEN = uuid.UUID("0191F7C2-6C1B-7A53-8F0A-1C2D3E4F5A6B")
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [CHOSEN, str(CHOSEN), str(CHOSEN).upper(), CHOSEN.hex],
+    ids=["uuid", "text", "upper case", "hex"],
+)
+def test_add_when_a_uid_is_chosen_then_the_token_has_it(api, spelled):
+    assert api.add(spelled) == CHOSEN
+    assert api.get_token(spelled).uid == CHOSEN
+    assert api.query_token(str(CHOSEN)).uid == CHOSEN
+
+
+@pytest.mark.parametrize("wrong", ["TICKET-1", "", f"{{{CHOSEN}}}", uuid.UUID(int=0), 7, b"x"])
+def test_add_when_the_uid_is_none_then_it_raises_and_adds_nothing(api, content, wrong):
+    with pytest.raises(exceptions.TokenValueError, match="token_uid: must be a UUID"):
+        api.add(wrong)
+    transaction.commit()
+    assert not any(content().values())
+
+
+def test_add_when_the_uid_is_taken_then_it_raises_and_what_was_done_before_stays(api):
+    api.add(CHOSEN, "first")
+    with pytest.raises(exceptions.TokenValueError, match="Given uid already used") as caught:
+        api.add(CHOSEN, "second")
+    assert caught.value.as_json() == {"success": False, "message": caught.value.message}
+    assert api.get_token(CHOSEN).value == "first"
+    assert api.query_token("second") is None
+
+
+def test_token_values_when_asked_then_those_that_exist_are_told_in_order_once(api):
+    first, second = api.add(value="first"), api.add(value="second")
+    asked = [second, UNKNOWN_UID, first.hex, "no uid", second]
+    assert api.token_values(asked) == api.token_values(iter(asked)) == ["second", "first"]
+
+
+def test_token_values_when_they_are_more_than_a_statement_takes_then_all_are_told(service):
+    uids = service.add_many(new_token(), 10_000, None, by=None)
+    uids += service.add_many(new_token(), 1, None, by=None)
+    assert TokenAPI().token_values(uids) == [str(uid) for uid in uids]
+
+
+@pytest.mark.parametrize("single", [CHOSEN, str(CHOSEN)])
+def test_token_values_when_one_uid_is_given_then_it_raises(api, single):
+    with pytest.raises(exceptions.TokenValueError, match="token_uids: must be a list"):
+        api.token_values(single)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +334,7 @@ def test_consume_when_it_is_refused_then_it_raises_and_is_logged(api, content, f
 
 
 @pytest.mark.parametrize("name", [UNKNOWN_UID, uuid.UUID(UNKNOWN_UID), "no uid", ""])
-@pytest.mark.parametrize("method", ["get_token", "token_values", "consume", "delete", "update"])
+@pytest.mark.parametrize("method", ["get_token", "token_fields", "consume", "delete", "update"])
 def test_a_token_when_it_does_not_exist_then_it_raises(api, method, name):
     with pytest.raises(exceptions.TokenNotExists, match=f"Token {name} not exists") as caught:
         getattr(api, method)(name)
@@ -285,18 +363,18 @@ WRONG_FIELDS = {
 
 @pytest.mark.parametrize("fields", WRONG_FIELDS.values(), ids=WRONG_FIELDS)
 def test_a_field_when_it_is_wrong_then_it_raises_and_nothing_changes(api, fields):
-    uid = api.add("v")
-    before = api.token_values(uid)
+    uid = api.add(value="v")
+    before = api.token_fields(uid)
     for change in (api.add, lambda **fields: api.update(uid, **fields)):
         with pytest.raises(exceptions.TokenValueError, match=next(iter(fields))) as caught:
             change(**fields)
         assert caught.value.error_code == 5
-    assert api.token_values(uid) == before
+    assert api.token_fields(uid) == before
 
 
 def test_a_value_when_it_is_taken_then_it_raises_and_what_was_done_before_stays(api):
-    first, second = api.add("taken"), api.add("mine")
-    for change in (lambda: api.add("taken"), lambda: api.update(second, value="taken")):
+    first, second = api.add(value="taken"), api.add(value="mine")
+    for change in (lambda: api.add(value="taken"), lambda: api.update(second, value="taken")):
         with pytest.raises(exceptions.TokenValueError, match="already used by another token"):
             change()
     assert api.query_token("taken").uid == first
@@ -307,7 +385,7 @@ def test_a_database_when_it_is_away_then_it_raises_token_api_error(api, monkeypa
     def fail(*_args, **_more):
         raise Unavailable
 
-    monkeypatch.setattr(TokenService, "add", fail)
+    monkeypatch.setattr(TicketService, "add", fail)
     with pytest.raises(exceptions.TokenAPIError) as caught:
         api.add()
     assert caught.value.error_code == 6
@@ -319,7 +397,7 @@ def test_a_database_when_it_is_away_then_it_raises_token_api_error(api, monkeypa
 def test_an_api_when_it_has_no_request_then_each_call_is_committed_at_once(wsgi_app, content):
     api = TokenAPI()
     transaction.begin()
-    uid = api.add("v", usage_count=1)
+    uid = api.add(value="v", usage_count=1)
     api.consume(uid)
     transaction.abort()
     assert [row.usage_count for row in content()["tokens"]] == [0]
@@ -331,7 +409,7 @@ def test_an_api_when_it_has_a_request_then_nothing_is_seen_before_the_commit(
     content,
 ):
     api = TokenAPI(request_of())
-    uid = api.add("v", usage_count=1)
+    uid = api.add(value="v", usage_count=1)
     api.consume(uid)
     assert not any(content().values())
     transaction.commit()
@@ -350,7 +428,7 @@ def test_a_roll_back_when_the_host_does_it_then_everything_is_undone(
     request = request_of()
     api = TokenAPI(request)
     cone.sql.get_session(request).add(HostRecord(name="host"))
-    api.add("v")
+    api.add(value="v")
     api.consume(kept.uid)
     api.update(kept.uid, value="changed")
     api.delete(kept.uid)
@@ -373,7 +451,7 @@ def test_the_hosts_own_writes_when_they_are_pending_then_they_do_not_block_and_a
         session.add(HostRecord(name="host"))
     if when == "before":
         session.flush()
-    uid = api.add("v", usage_count=1)
+    uid = api.add(value="v", usage_count=1)
     api.consume(uid)
     if when == "after":
         session.add(HostRecord(name="host"))
@@ -393,13 +471,13 @@ def test_a_failure_when_it_is_caught_then_only_its_savepoint_is_undone(
     session = cone.sql.get_session(request)
     api = TokenAPI(request)
     session.add(HostRecord(name="first"))
-    api.add("mine")
+    api.add(value="mine")
     with pytest.raises(exceptions.TokenValueError):
-        api.add("taken")
+        api.add(value="taken")
     with pytest.raises(exceptions.TokenNotExists):
         api.delete(UNKNOWN_UID)
     session.add(HostRecord(name="second"))
-    api.add("mine too")
+    api.add(value="mine too")
     transaction.commit()
     assert host_rows() == ["first", "second"]
     assert {row.value for row in content()["tokens"]} == {"taken", "mine", "mine too"}
@@ -419,7 +497,7 @@ def test_a_refusal_when_it_is_the_only_change_then_it_is_committed_with_the_requ
 
 def test_a_read_when_the_host_wrote_a_token_before_then_it_is_seen(request_of):
     api = TokenAPI(request_of())
-    uid = api.add("v")
+    uid = api.add(value="v")
     assert api.query_token("v").uid == uid
     assert TokenAPI().query_token("v") is None
 
@@ -440,21 +518,21 @@ def test_a_read_when_the_host_has_a_token_pending_then_it_is_seen(request_of):
     )
     cone.sql.get_session(request).add(record)
     assert TokenAPI(request).query_token("of the host").uid == uid
-    assert TokenAPI(request).consume(uid) == 0
+    assert TokenAPI(request).consume(uid).usage_count == 0
 
 
 def test_two_requests_when_they_follow_each_other_then_both_work(request_of, content):
     for value in ("first", "second"):
-        TokenAPI(request_of()).add(value)
+        TokenAPI(request_of()).add(value=value)
         transaction.commit()
     assert {row.value for row in content()["tokens"]} == {"first", "second"}
 
 
 def test_the_user_of_the_request_when_a_token_changes_then_it_is_told(request_of, app, content):
     api = TokenAPI(request_of(app("editor")))
-    uid = api.add("v", usage_count=1)
+    uid = api.add(value="v", usage_count=1)
     api.consume(uid)
-    creator = api.token_values(uid)["creator"]
+    creator = api.token_fields(uid)["creator"]
     transaction.commit()
     assert creator.startswith("editor-")
     assert content()["token_usage"][0].user == content()["token_events"][0].user == creator
@@ -491,13 +569,48 @@ def test_the_container_when_the_name_is_no_uid_then_it_raises_key_error(containe
 def test_a_node_when_there_is_no_token_then_it_has_no_fields(container):
     assert container[UNKNOWN_UID].token is None
     assert dict(container[UNKNOWN_UID].attrs) == {}
+    assert UNKNOWN_UID not in container
+    assert container.get(UNKNOWN_UID) is container.get("no uid") is None
+
+
+def test_a_node_when_a_field_is_written_then_it_raises_and_nothing_is_lost_in_silence(
+    container,
+    make_token,
+):
+    node = container[str(make_token(usage_count=3).uid)]
+    with pytest.raises(TypeError):
+        node.attrs["usage_count"] = 4
+    assert node.attrs["usage_count"] == 3
 
 
 def test_the_container_when_it_is_walked_then_it_names_all_tokens(container, service):
     uids = service.add_many(new_token(), 1_001, None, by=None)
     names = list(container)
-    assert len(names) == 1_001
+    assert len(names) == len(container) == 1_001
     assert set(names) == {str(uid) for uid in uids}
+
+
+def test_the_container_when_its_nodes_are_walked_then_none_is_asked_for_by_itself(
+    container,
+    service,
+    query_recorder,
+):
+    service.add_many(new_token(), 100, None, by=None)
+    query_recorder.clear()
+    values = [node.attrs["value"] for node in container.values()]
+    assert values == [node.attrs["value"] for _name, node in container.items()]
+    assert values == list(container.keys())
+    assert len(query_recorder) < 10
+
+
+def test_the_container_when_it_has_more_tokens_than_are_counted_then_its_length_is_right(
+    container,
+    service,
+):
+    for _ in range(2):
+        service.add_many(new_token(), 5_001, None, by=None)
+    assert len(container) == 10_002
+    assert container
 
 
 def test_the_settings_node_when_it_is_asked_for_then_it_tells_the_file(settings_path):
@@ -506,3 +619,13 @@ def test_the_settings_node_when_it_is_asked_for_then_it_tells_the_file(settings_
         assert node is not None
         assert node.attrs["default_usage_count"] == 7
         assert node.attrs["morning"] == {"start": "08:00", "end": "12:00"}
+
+
+def test_the_api_when_no_site_was_started_then_the_error_tells_how_a_script_starts_one(
+    wsgi_app, monkeypatch
+):
+    monkeypatch.setattr(wiring, "_running", {})
+    with pytest.raises(
+        wiring.NotStartedError, match=r'pyramid.paster.get_app\("site.ini", "main"\)'
+    ):
+        TokenAPI().query_token("v")

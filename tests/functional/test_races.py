@@ -1,4 +1,4 @@
-"""The races of tests/races.py through HTTP, on two served processes over one database."""
+"""The races of tests/support/races.py through HTTP, on two served processes over one database."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,12 @@ import pytest
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.maintenance import Maintenance
-from tests.functional.courses import open_database
-from tests.functional.courses import served_course
-from tests.naive import Gate
-from tests.races import RACES
-from tests.races import Course
+from cone.tokens.tickets.kind import TICKET
+from tests.support.courses import open_database
+from tests.support.courses import served_course
+from tests.support.naive import Gate
+from tests.support.races import RACES
+from tests.support.races import Course
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -37,7 +38,7 @@ def course(request, kind, tmp_path_factory) -> Iterator[Course]:
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 def test_race_when_two_processes_serve_then_everybody_gets_what_was_promised(course, race):
     race(course)
-    audit = Maintenance(Database(course.engine, utc_now)).verify()
+    audit = Maintenance(Database(course.engine, utc_now), [TICKET]).verify()
     assert audit.findings == ()
     assert audit.counts.tokens + audit.counts.deleted > 0
 

@@ -1,16 +1,21 @@
 """The commands of the README, run as they stand there, against a served site."""
 
+import configparser
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import write_site
+from tests.support.served import Served
+from tests.support.site import PASSWORD
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 README = Path(__file__).parents[2] / "README.rst"
 
@@ -20,7 +25,7 @@ def shell_block(section: str) -> str:
     text = README.read_text().split(f"\n{section}\n{'=' * len(section)}\n")[1]
     text = re.split(r"\n.+\n=====+\n\n", text)[0]
     (block,) = re.findall(r"\.\. code-block:: sh\n\n((?:    .*\n|\n)+)", text)
-    return block
+    return textwrap.dedent(block)
 
 
 def run(section: str, folder: Path, **environment: str) -> list[str]:
@@ -32,7 +37,7 @@ def run(section: str, folder: Path, **environment: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -41,10 +46,15 @@ def run(section: str, folder: Path, **environment: str) -> list[str]:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_readme_when_its_commands_are_run_then_each_succeeds(serve, tmp_path):
     site = f"http://127.0.0.1:{serve().port}"
-    lines = run("JSON API", tmp_path, SITE=site, PASSWORD=PASSWORD)
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    lines = run("JSON API", here, SITE=site, PASSWORD=PASSWORD, TMPDIR=str(temporary))
     answers = [line for line in lines if line.startswith("{")]
     assert all('"success": true' in answer for answer in answers), answers
-    assert (tmp_path / "ticket.png").read_bytes().startswith(b"\x89PNG")
+    (picture,) = temporary.glob("*/ticket.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert not list(here.iterdir())
     # A use by uid, one by value, the last one with a key, and its repeat.
     consumed = [answer for answer in answers if '"consumed": true' in answer]
     assert [answer.split('"usage_count": ')[1][0] for answer in consumed] == ["2", "1", "0", "0"]
@@ -54,7 +64,10 @@ def test_readme_when_its_command_line_is_run_then_each_command_succeeds(serve, t
     ini = write_site(tmp_path)
     serve(ini)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    lines = run("Command line", tmp_path, CONFIG=str(ini), PATH=path)
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    lines = run("Command line", here, CONFIG=str(ini), PATH=path, TMPDIR=str(temporary))
     assert [line for line in lines if line.startswith(("Valid", "Refused"))] == [
         "Valid. Uses left: 1",
         "Valid. Uses left: 1",
@@ -62,4 +75,138 @@ def test_readme_when_its_command_line_is_run_then_each_command_succeeds(serve, t
     ]
     assert "usage count exceeded" in lines[-6]
     assert '"unchanged": 100' in lines[-1]
-    assert len((tmp_path / "uids.txt").read_text().splitlines()) == 100
+    (uids,) = temporary.glob("*/uids.txt")
+    assert len(uids.read_text().splitlines()) == 100
+    assert not list(here.iterdir())
+
+
+# Put it into a site
+
+SITE = "Put it into a site"
+#: What the checkout's environment has, for the one that the README makes.
+PROGRAMS = ("cone-tokens", "pserve", "python")
+#: "python3 -m venv .venv" makes a folder with the programs of the checkout and a pip that installs
+#: nothing: this version may not be in the package index.
+PYTHON3 = """#!/bin/sh
+test "$1 $2" = "-m venv" || exec {python} "$@"
+mkdir -p "$3/bin"
+for name in {programs}; do ln -s {folder}/$name "$3/bin/$name"; done
+printf '#!/bin/sh\\necho "$@" > pip.txt\\n' > "$3/bin/pip"
+chmod +x "$3/bin/pip"
+"""
+
+
+class ServedByReadme(Served):
+    """The site, started as the README says."""
+
+    def command(self) -> list[str]:
+        (line,) = re.findall(r"``(\S+pserve site/site.ini)`` starts the site", README.read_text())
+        program, ini = line.split()
+        folder = self.ini.parent.parent
+        assert folder / ini == self.ini
+        # The path of the interpreter decides which packages there are.
+        return [sys.executable, str(folder / program), str(self.ini)]
+
+
+@pytest.fixture
+def new_site(tmp_path):
+    """The ini file that the commands for a new site made, and the password that they showed."""
+    shims, folder = tmp_path / "shims", tmp_path / "site"
+    shims.mkdir()
+    folder.mkdir()
+    here = {"python": sys.executable, "folder": Path(sys.executable).parent}
+    (shims / "python3").write_text(PYTHON3.format(programs=" ".join(PROGRAMS), **here))
+    (shims / "python3").chmod(0o755)
+    said = "\n".join(run(SITE, folder, PATH=f"{shims}:{os.environ['PATH']}"))
+    assert (folder / "pip.txt").read_text() == "install cone.tokens[labels]>=3.0.0.dev0\n"
+    (password,) = re.findall(r"Password  (\S+)", said)
+    ini = folder / "site/site.ini"
+    ini.write_text(ini.read_text().replace("port = 8081", "port = 0"))
+    return ini, password
+
+
+def use_a_token(client, **login: str) -> None:
+    """Sign in, add a token and redeem it, in the way of people at their pages and of clients."""
+    assert client.post("/login", {**login_form("admin"), **login}).status == 302
+    assert client.get("/tokens").status == 200
+    added = client.post("/tokens/add_token", {"value": "TICKET-1", "usage_count": "1"}).json
+    path = f"/tokens/{added['token_uid']}"
+    assert client.get(path).status == 200
+    answers = [client.post(f"{path}/consume_token").json["consumed"] for _ in range(2)]
+    assert answers == [True, False]
+
+
+def test_new_site_when_it_is_made_as_the_readme_says_then_a_token_is_used(new_site):
+    ini, password = new_site
+    with ServedByReadme(ini) as served:
+        client = served.connect()
+        use_a_token(client, **{"loginform.password": password})
+        assert b"<title>Tokens" in client.get("/tokens").body
+        log = served.whole_log()
+    assert served.process.returncode == 0
+    assert not re.search("WARNING cone.tokens|Traceback|cone.tokens.access", log), log
+
+
+def test_new_site_when_the_script_of_the_readme_is_run_in_it_then_it_adds_a_token(new_site):
+    block = re.search(
+        r"A script has to start the site first.*\n\n\.\. code-block:: python\n\n((?:    .*\n|\n)+)",
+        README.read_text(),
+    )[1]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(block)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=new_site[0].parent,
+    )
+    assert (done.returncode, done.stdout) == (0, "['TICKET-2']\n"), done.stderr
+
+
+def test_new_site_when_a_user_is_made_as_the_readme_says_then_he_may_scan_at_once(new_site):
+    ini, _password = new_site
+    made_by = r"^    \.venv/bin/cone-tokens (user add .*)$"
+    (line,) = re.findall(made_by, README.read_text(), re.MULTILINE)
+    program = Path(sys.executable).with_name("cone-tokens")
+    with ServedByReadme(ini) as served:
+        done = subprocess.run(
+            [program, *line.split(), "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ini.parent.parent,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        client = served.connect()
+        login = {"loginform.password": json.loads(done.stdout)["password"]}
+        assert client.post("/login", {**login_form("door"), **login}).status == 302
+        assert client.get("/tokens/scan").status == 200
+        assert client.post("/tokens/add_token").status == 403
+
+
+BARE = """
+[app:site]
+use = egg:cone.app#main
+cone.admin_user = admin
+cone.admin_password = {password}
+cone.auth_secret = 9c1f0b6d4e8a7352c6d1e0f94b7a8235
+
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:%(http_port)s
+"""
+
+
+def test_site_that_is_there_when_the_lines_of_the_readme_are_added_then_a_token_is_used(tmp_path):
+    block = re.search(
+        r"put the filter in front of\n.*\n\n\.\. code-block:: ini\n\n((?:    .*\n|\n)+)",
+        README.read_text(),
+    )[1]
+    logging = write_site(tmp_path).read_text().partition("[loggers]")[2]
+    parser = configparser.RawConfigParser()
+    parser.read_string(BARE.format(password=PASSWORD) + "\n[loggers]" + logging)
+    parser.read_string(textwrap.dedent(block))
+    ini = tmp_path / "own.ini"
+    with ini.open("w") as file:
+        parser.write(file)
+    with Served(ini) as served:
+        use_a_token(served.connect())

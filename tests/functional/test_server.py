@@ -1,16 +1,17 @@
-"""The server of config/tokens.ini: what it refuses, and slow clients that hold nobody up."""
+"""The server of a new site: what it refuses, and slow clients that hold nobody up."""
 
 import contextlib
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import Served
-from tests.functional.conftest import write_site
+from cone.tokens.cli.site_files import Choices
+from cone.tokens.cli.site_files import ini_of
+from tests.support.served import Served
+from tests.support.site import write_site
 
-CONFIG = Path(__file__).parents[2] / "config" / "tokens.ini"
+MADE = ini_of(Choices(None, "", "UTC", 0, is_in_production=False))
 THREADS = 4
 #: Tokens in an export that no buffers hold: 16 MiB of the server by default, and those of sockets.
 LARGE = 20_000
@@ -26,10 +27,14 @@ def server_section(text):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A site with the server of config/tokens.ini."""
+    """A site with that server."""
     ini = write_site(tmp_path_factory.mktemp("server"))
     site = ini.read_text()
-    ini.write_text(site.replace(server_section(site), server_section(CONFIG.read_text())))
+    ini.write_text(
+        site.replace(
+            server_section(site), server_section(MADE).replace("port = 0", "port = %(http_port)s")
+        )
+    )
     with Served(ini) as served:
         yield served
 

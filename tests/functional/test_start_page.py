@@ -3,8 +3,8 @@
 import cone.app
 import pytest
 
-from tests.functional.conftest import login_form
-from tests.functional.conftest import make_user
+from tests.support.asking import make_user
+from tests.support.site import login_form
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +51,34 @@ def test_start_page_when_a_part_of_it_is_asked_for_then_the_limit_and_the_guard_
     client.get(path, status=429)
 
 
-def test_start_page_when_the_form_to_sign_in_is_sent_there_then_it_is_answered(anonymous):
-    path = "/ajaxaction?ajax.action=loginform&ajax.mode=inner&ajax.selector=main"
-    form = {**login_form(make_user("viewer")), "loginform.password": "wrong"}
-    assert "Invalid Credentials" in anonymous.post(path, form, status=200).text
+@pytest.mark.parametrize("place", ["", "/tokens", "/settings", "/settings/token_settings"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_part_when_none_is_named_then_404(anonymous, app, place, method):
+    for client in (anonymous, app("manager")):
+        answer = client.request(f"{place}/ajaxaction", method=method, status="*")
+        assert answer.status_int in (401, 404)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/ajaxaction?ajax.action=loginform&ajax.mode=inner&ajax.selector=main"]
+)
+def test_start_page_when_the_form_to_sign_in_is_sent_there_then_it_is_not_read(anonymous, path):
+    answer = anonymous.post(path, login_form(make_user("viewer")), status=200)
+    assert "loginform" in answer.text
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_other_page_of_the_host_when_missing_then_it_stays_the_hosts(app):
     assert app("viewer").get("/nothing").status_int == 200
+
+
+@pytest.mark.parametrize("role", ["viewer", "token_operator", None])
+def test_start_page_when_it_shows_tokens_then_no_cache_keeps_it_and_no_frame_shows_it(app, role):
+    for path in ("/", "/ajaxaction?ajax.action=content"):
+        headers = app(role).get(path, status="*").headers
+        assert headers["Cache-Control"] == "no-store"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_start_page_when_nobody_is_signed_in_then_no_cache_keeps_it(anonymous):
+    assert anonymous.get("/", status="*").headers["Cache-Control"] == "no-store"

@@ -3,9 +3,12 @@
 import configparser
 import hashlib
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.functional.conftest import PASSWORD
-from tests.functional.conftest import login_form
-from tests.functional.conftest import write_site
+from cone.tokens.migrations import REVISIONS
+from tests.support.site import PASSWORD
+from tests.support.site import login_form
+from tests.support.site import write_site
 
 #: Starts a site for each line that it reads, in a process of its own. What all of them import it
 #: imports before, so that each takes a moment and its stderr has only what is its own.
@@ -140,7 +144,7 @@ FLAG = "cone.tokens.consume_by_get"
 WRONG = {
     "no settings file named": (FILE, None, "missing"),
     "empty name of the settings file": (FILE, "", "missing"),
-    "settings file in no folder": (FILE, "%(here)s/nowhere/tokens.json", "nowhere/tokens.json"),
+    "settings file in no folder": (FILE, "%(here)s/nowhere/tokens.json", "there is no folder /"),
     "settings file is a folder": (FILE, "%(here)s/ugm", "ugm"),
     "settings file below a file": (FILE, "%(here)s/site.ini/tokens.json", "site.ini/tokens.json"),
     "no settings node": (NODE_PATH, "settings/nowhere", "nowhere"),
@@ -150,7 +154,7 @@ WRONG = {
     "below a token": (NODE_PATH, "tokens/6f2c1d1e-58a3-4a0c-9a87-0d3c64f6a001/x", "x"),
     "no module of the factory": (FACTORY, "nowhere.Container", "nowhere.Container"),
     "no class of the factory": (FACTORY, "cone.tokens.model.Nothing", "cone.tokens.model.Nothing"),
-    "a factory that is no class": (FACTORY, "cone.tokens.config.DEFAULT_FACTORY", "class"),
+    "a factory that is no class": (FACTORY, "cone.tokens.host.config.DEFAULT_FACTORY", "class"),
     "a factory that is a module": (FACTORY, "cone.tokens.model", "class"),
     "a factory that is no name": (FACTORY, "...", "..."),
     "no such zone": (ZONE, "Mars/Olympus", "Mars/Olympus"),
@@ -158,10 +162,22 @@ WRONG = {
     "a zone out of its folder": (ZONE, "../../../etc/passwd", "passwd"),
     "neither true nor false": (FLAG, "maybe", "maybe"),
     "a number for a flag": (FLAG, "2", "2"),
+    "a part that is none": ("cone.tokens.parts", "no_such_part", "'no_such_part' is no part"),
+    "tickets as a part": ("cone.tokens.parts", "tickets", "tickets are always on"),
     "no transaction manager": ("pyramid.includes", None, "pyramid_tm"),
     "another include": ("pyramid.includes", "pyramid_chameleon", "pyramid_tm"),
     "no database": ("sql.db.url", None, "missing"),
     "no cone.sql": ("cone.plugins", "cone.tokens", "cone.sql"),
+    "mistyped": (
+        "cone.tokens.timezon",
+        "UTC",
+        "no such setting; did you mean cone.tokens.timezone?",
+    ),
+    "of a limit": ("cone.tokens.limits.query", "off", "did you mean cone.tokens.limits.queries?"),
+    "mistyped prefix": ("cone.token.deadline", "5", "did you mean cone.tokens.deadline?"),
+    "like no other": ("cone.tokens.xyz", "1", "the README has all of them"),
+    "no such user directory": ("ugm.backend", "fiel", "did you mean file?"),
+    "another user directory": ("ugm.backend", "oracle", "there are file, "),
 }
 
 
@@ -203,13 +219,157 @@ def test_a_start_when_the_settings_file_is_broken_then_it_is_refused_and_left_al
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["sqlite:////nowhere/at/all/tokens.db", "postgresql+psycopg://nobody@127.0.0.1:9/none"],
-    ids=["sqlite", "postgresql"],
-)
-def test_a_start_when_the_database_is_away_then_it_does_not_start(start, site_with, url):
-    assert start(site_with({"sql.db.url": url})).status == 1
+ORDERS = {"cone.sql first": "\ncone.sql\ncone.tokens", "last": "\ncone.tokens\ncone.sql"}
+SECRET = "s3cr3t"
+POSTGRESQL = f"postgresql+psycopg://u:{SECRET}@"
+#: Settings of databases that cannot be used: the key that is named, what is said of it.
+BAD_DATABASES = {
+    "no URL": ("nonsense", "is no URL"),
+    "an empty URL": ("", "is missing"),
+    "too few slashes": (f"sqlite:/{SECRET}.db", "is no URL"),
+    "unknown kind": (f"nodb://u:{SECRET}@h/d", "no known kind"),
+    "unknown driver": (f"postgresql+nope://u:{SECRET}@h/d", "no known kind"),
+    "driver not installed": (f"postgresql+psycopg2://u:{SECRET}@h/d", "psycopg2 is not installed"),
+    "another kind": (f"mssql+pyodbc://u:{SECRET}@h/d", "pyodbc is not installed"),
+    "asynchronous": (f"postgresql+psycopg_async://u:{SECRET}@h/d", "is not supported"),
+    "port is no number": (f"{POSTGRESQL}h:port/d", "is no URL"),
+    "an @ in the password": (f"{POSTGRESQL}{SECRET}@127.0.0.1:9/d", "%40"),
+    "nobody at the port": (f"{POSTGRESQL}127.0.0.1:9/d", "refused"),
+    "unknown host": (f"{POSTGRESQL}nowhere.invalid/d", "nowhere.invalid"),
+    "unknown parameter": (f"{POSTGRESQL}127.0.0.1:9/d?nope={SECRET}", "nope"),
+    "wrong parameter": (f"sqlite:///%(here)s/x.db?timeout={SECRET}", "question mark"),
+    "no folder": ("sqlite:////nowhere/at/all/tokens.db", "there is no folder /nowhere/at/all"),
+    "a folder": ("sqlite:///%(here)s/ugm", "ugm is a folder"),
+    "below a file": ("sqlite:///%(here)s/site.ini/tokens.db", "there is no folder"),
+    "no database": ("sqlite:///%(here)s/site.ini", "file is not a database"),
+}
+
+
+def start_in_both_orders(start, site_with, changes) -> list[Outcome]:
+    inis = []
+    for number, plugins in enumerate(ORDERS.values()):
+        ini = site_with({**changes, "cone.plugins": plugins})
+        inis.append(ini.with_name(f"order-{number}.ini"))
+        inis[-1].write_text(ini.read_text())
+    return start(*inis)
+
+
+@pytest.mark.parametrize(("url", "fragment"), BAD_DATABASES.values(), ids=BAD_DATABASES)
+def test_a_start_when_the_database_cannot_be_used_then_one_line_tells_why(
+    start,
+    site_with,
+    url,
+    fragment,
+):
+    for outcome in start_in_both_orders(start, site_with, {"sql.db.url": url}):
+        assert_refused(outcome, "sql.db.url", fragment)
+        assert SECRET not in outcome.err
+
+
+@pytest.mark.parametrize(("key", "text"), [("pool_size", "many"), ("poolsize", "1")])
+def test_a_start_when_the_engine_does_not_take_a_setting_then_one_line_names_it(
+    start,
+    site_with,
+    key,
+    text,
+):
+    for outcome in start_in_both_orders(start, site_with, {f"sql.db.{key}": text}):
+        assert_refused(outcome, f"sql.db.{key}", text)
+
+
+def test_a_start_when_the_server_does_not_answer_then_it_gives_up(start, site_with):
+    """It takes connections and says nothing; the driver alone waits for more than two minutes."""
+    begun = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{POSTGRESQL}127.0.0.1:{silent.getsockname()[1]}/d"
+        for outcome in start_in_both_orders(start, site_with, {"sql.db.url": url}):
+            assert_refused(outcome, "sql.db.url", "timeout")
+            assert SECRET not in outcome.err
+    assert time.monotonic() - begun < 60
+
+
+def test_a_start_when_the_server_refuses_then_one_line_tells_what(
+    start,
+    site_with,
+    postgres_server,
+):
+    with postgres_server.connect() as connection:
+        connection.execute(f"CREATE ROLE careful LOGIN PASSWORD '{SECRET}'")
+    rules = postgres_server.folder / "data/pg_hba.conf"
+    rules.write_text(f"local all careful scram-sha-256\n{rules.read_text()}")
+    postgres_server.set("application_name", "reloads the rules")
+    there = postgres_server.create_database()
+    good = there.replace("//postgres@", f"//careful:{SECRET}@")
+    wrong = good.replace(SECRET, f"{SECRET}%%21")
+    gone = postgres_server.url("gone").replace("//postgres@", f"//careful:{SECRET}@")
+    # With the right password it gets as far as to the tables.
+    for url, said in {
+        wrong: "password authentication failed",
+        gone: 'database "gone" does not exist',
+        good: "permission denied for schema public",
+    }.items():
+        for outcome in start_in_both_orders(start, site_with, {"sql.db.url": url}):
+            assert_refused(outcome, "sql.db.url", said)
+            assert SECRET not in outcome.err
+
+
+@pytest.mark.parametrize("backend", ["file", "sql"])
+def test_a_start_when_a_table_of_the_host_cannot_be_made_then_one_line_tells_it(
+    start,
+    site_with,
+    postgres_server,
+    backend,
+):
+    with postgres_server.connect() as connection:
+        connection.execute(f"CREATE ROLE guest_{backend} LOGIN")
+    url = postgres_server.create_database().replace("//postgres@", f"//guest_{backend}@")
+    changes = {"sql.db.url": url, "ugm.backend": backend}
+    for outcome in start_in_both_orders(start, site_with, changes):
+        assert_refused(outcome, "sql.db.url", "permission denied for schema public")
+
+
+def test_a_start_when_the_file_is_locked_then_one_line_tells_it(start, site_with, tmp_path):
+    url = f"sqlite:///{tmp_path}/tokens.db?timeout=0.1"
+    with closing(sqlite3.connect(tmp_path / "tokens.db", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE other (x)")
+        connection.execute("BEGIN EXCLUSIVE")
+        for outcome in start_in_both_orders(start, site_with, {"sql.db.url": url}):
+            assert_refused(outcome, "sql.db.url", "database is locked")
+
+
+#: A plugin that makes the process one of nobody's; at its end, what measures it writes its file.
+NOBODYS_SITE = """
+import atexit
+import os
+
+import cone.tokens.plugin  # nobody may not read all libraries
+
+if os.geteuid() == 0:
+    os.setresgid(65534, 65534, 0)
+    os.setresuid(65534, 65534, 0)
+    atexit.register(os.seteuid, 0)
+"""
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["file", "folder"])
+def test_a_start_when_the_user_may_not_write_then_one_line_names_the_place(
+    start,
+    site_with,
+    tmp_path,
+    is_there,
+):
+    (tmp_path / "nobodys_site.py").write_text(NOBODYS_SITE)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        place = folder / "tokens.db" if is_there else folder
+        if is_there:
+            place.touch()
+        place.chmod(0o444 if is_there else 0o555)
+        folder.chmod(0o555)
+        plugins = "\nnobodys_site\ncone.sql\ncone.tokens"
+        changes = {"sql.db.url": f"sqlite:///{folder}/tokens.db", "cone.plugins": plugins}
+        assert_refused(start(site_with(changes)), "sql.db.url", f"{place} cannot be read and")
+        folder.chmod(0o755)
 
 
 def test_a_start_when_the_user_may_not_make_tables_then_one_line_tells_so(
@@ -234,6 +394,82 @@ def test_pserve_when_a_setting_is_wrong_then_it_prints_one_line_and_no_traceback
     assert done.stderr.splitlines()[-1] == f"{ZONE}: there is no time zone 'Mars/Olympus'"
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("listen = 127.0.0.1:{port}", "listen: cannot listen on 127.0.0.1:{port}: Address already"),
+        ("port = {port}", "port: cannot listen on 127.0.0.1:{port}: Address already in use"),
+        ("listen = no.such.host.invalid:0", "[server:main]: Invalid host/port specified."),
+        ("threadz = 4", "[server:main]: Unknown adjustment 'threadz'"),
+    ],
+)
+def test_pserve_when_our_server_cannot_serve_then_it_prints_one_line_and_no_traceback(
+    tmp_path, setting, said
+):
+    ini = write_site(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        server = f"use = egg:cone.tokens#server\nhost = 127.0.0.1\n{setting.format(port=port)}"
+        if setting.startswith("listen"):
+            server = server.replace("host = 127.0.0.1\n", "")
+        old = "use = egg:waitress#main\nlisten = 127.0.0.1:%(http_port)s"
+        ini.write_text(ini.read_text().replace(old, server))
+        command = [sys.executable, "-m", "pyramid.scripts.pserve", str(ini), "http_port=0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(said.format(port=port))
+
+
+WEAK_SECRETS = {"none": None, "default": "secret", "short": "0123456789abcdef"}
+
+
+@pytest.mark.parametrize("secret", WEAK_SECRETS.values(), ids=WEAK_SECRETS)
+def test_a_start_when_the_cookie_secret_is_weak_then_only_loopback_alone_is_served(
+    start,
+    site_with,
+    secret,
+):
+    site_with({"cone.auth_secret": secret})
+    inis = []
+    for name, section in {
+        "open": {"listen": "0.0.0.0:8081"},
+        "mixed": {"listen": "127.0.0.1:8081 10.0.0.1:8081"},
+        "loopback": {"listen": "127.0.0.1:8081"},
+    }.items():
+        ini = site_with(section, section="server:main")
+        inis.append(ini.with_name(f"{name}.ini"))
+        inis[-1].write_text(ini.read_text())
+    unsaid = ini.with_name("unsaid.ini")
+    unsaid.write_text(ini.read_text().replace("[server:main]", "[server:other]"))
+    *refused, served = start(unsaid, *inis, code=WORKS)
+    for outcome in refused:
+        assert_refused(outcome, "cone.auth_secret", "Make one: python3 -c")
+    assert served.status == 0
+    assert served.err.startswith("cone.auth_secret: is missing, known or too weak")
+    assert len(served.err.splitlines()) == 1
+
+
+def test_a_start_when_the_cookie_secret_is_good_then_it_may_listen_anywhere(start, site_with):
+    outcome = start(site_with({"listen": "0.0.0.0:8081"}, section="server:main"), code=WORKS)
+    assert (outcome.status, outcome.err) == (0, "")
+
+
+def test_a_start_when_nobody_can_sign_in_then_one_line_says_so(start, site_with):
+    changes = {"ugm.backend": None, "cone.admin_user": None}
+    assert_refused(start(site_with(changes)), "ugm.backend", "the site has no users")
+
+
+def test_a_start_when_the_folder_of_the_users_is_missing_then_one_line_says_so(
+    start,
+    site_with,
+    tmp_path,
+):
+    outcome = start(site_with({"ugm.users_file": "%(here)s/nowhere/users"}), code=WORKS)
+    line = f"ugm.users_file: there is no folder {tmp_path}/nowhere; make it with mkdir -p\n"
+    assert (outcome.status, outcome.err) == (0, line)
+
+
 # What does not
 
 GOOD = {
@@ -250,6 +486,7 @@ GOOD = {
     "plugins in the other order": {"cone.plugins": "\ncone.tokens\ncone.sql"},
     "more includes": {"pyramid.includes": "pyramid_chameleon\npyramid_tm"},
     "no veto": {"tm.commit_veto": None},
+    "the super user alone": {"ugm.backend": None},
 }
 
 
@@ -276,10 +513,11 @@ def test_a_start_when_there_is_no_settings_file_then_it_is_made_with_the_default
         "afternoon": {"start": "12:00", "end": "18:00"},
         "today": {"start": "08:00", "end": "18:00"},
         "default_locktime": 0,
-        "default_usage_count": 0,
+        "default_usage_count": 1,
         "time_ranges": [],
         "label_sheet": "L7160",
         "sounds": True,
+        "code_kinds": ["qr"],
     }
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -332,9 +570,11 @@ print(len(lines), lines[0])
     ini = site_with()
     site_with({"pipeline": "tokens"}, section="pipeline:main")
     outcome = start(ini, code=code)
-    assert (outcome.status, outcome.err) == (0, "")
+    assert (outcome.status, len(outcome.err.splitlines())) == (0, 1)
+    assert outcome.err.startswith("the pipeline has no session filter, and requests will fail")
+    assert "egg:cone.tokens#session" in outcome.err
     assert outcome.out.startswith("2 ")
-    assert "session" in outcome.out
+    assert "egg:cone.tokens#session" in outcome.out
     assert "\n" not in outcome.out.strip()
 
 
@@ -348,8 +588,8 @@ import uuid
 import cone.sql
 from pyramid.threadlocal import get_current_request
 from sqlalchemy import func, select
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import TokenService
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import TicketService
 
 def write_and_fail(*_args):
     session = cone.sql.get_session(get_current_request())
@@ -360,7 +600,7 @@ def write_and_fail(*_args):
     assert session.scalar(select(func.count()).select_from(TokenUsageRecord)) == 1
     raise RuntimeError
 
-TokenService.find_by_value = write_and_fail
+TicketService.find_by_value = write_and_fail
 client.post("/login", {login_form("admin")!r}, status=302)
 client.get("/tokens/query_token?value=v", status=500)
 with cone.sql.session_factory.engine.connect() as connection:
@@ -438,7 +678,7 @@ def test_a_start_when_the_settings_are_mounted_elsewhere_then_they_are_found(
 import cone.app
 from cone.tokens.settings import get_settings_node
 assert get_settings_node() is cone.app.get_root()["elsewhere"]
-assert get_settings_node().attrs["default_usage_count"] == 0
+assert get_settings_node().attrs["default_usage_count"] == 1
 """
     plugins = "\ncone.sql\nown_site\ncone.tokens"
     outcome = start(site_with({NODE_PATH: "elsewhere", "cone.plugins": plugins}), code=code)
@@ -515,7 +755,8 @@ def test_a_start_when_it_may_upgrade_the_database_then_it_does(start, site_with,
     outcome = start(site_with({"cone.tokens.auto_upgrade": "true"}))
     assert (outcome.status, outcome.err) == (0, "")
     with closing(sqlite3.connect(tmp_path / "tokens.db")) as connection:
-        assert connection.execute("SELECT version_num FROM token_schema").fetchall() == [("0002",)]
+        versions = connection.execute("SELECT version_num FROM token_schema").fetchall()
+    assert versions == [(REVISIONS[-1],)]
 
 
 def test_a_start_when_the_database_is_ours_then_it_keeps_everything(start, site_with, tmp_path):
@@ -542,7 +783,7 @@ def test_many_starts_when_they_come_at_once_on_an_empty_database_then_all_come_u
         assert (outcome.status, outcome.err) == (0, "")
     with closing(sqlite3.connect(tmp_path / "tokens.db")) as connection:
         assert connection.execute("SELECT count(*) FROM tokens").fetchone() == (4,)
-    assert json.loads((tmp_path / "tokens.json").read_text())["default_usage_count"] == 0
+    assert json.loads((tmp_path / "tokens.json").read_text())["default_usage_count"] == 1
 
 
 # An ini file of 2.0, as it is

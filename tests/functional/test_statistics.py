@@ -11,8 +11,8 @@ from sqlalchemy import insert
 from cone.tokens.browser import statistics
 from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.errors import Denial
-from cone.tokens.core.records import TokenUsageRecord
-from tests.factories import new_token
+from cone.tokens.tickets.records import TokenUsageRecord
+from tests.support.factories import new_token
 
 PATH = "/tokens/statistics"
 

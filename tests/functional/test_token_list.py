@@ -6,14 +6,14 @@ import uuid
 
 import pytest
 
-from cone.tokens.core.params import MAX_BATCH
-from cone.tokens.core.types import Status
-from cone.tokens.core.types import TokenFilter
-from tests.factories import new_token
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import assert_failure
-from tests.functional.conftest import assert_invalid
-from tests.functional.conftest import send
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Status
+from cone.tokens.core.values import TokenFilter
+from tests.support.asking import UNKNOWN_UID
+from tests.support.asking import assert_failure
+from tests.support.asking import assert_invalid
+from tests.support.asking import send
+from tests.support.factories import new_token
 
 LIST = "/tokens/tokens_overview"
 HTML = "<script>alert(1)</script>&amp;\"'"
@@ -214,8 +214,8 @@ def test_list_when_the_page_beside_a_wrong_filter_is_asked_for_then_it_is_the_fi
 
 
 @pytest.mark.parametrize("value", [HTML, "\u202eevil\u2066", "👪🎫" * 250, "x" * 2_048, "a\nb"])
-def test_list_when_values_are_strange_then_they_are_short_and_escaped(viewer, make_token, value):
-    token = make_token(value=value)
+def test_list_when_values_are_strange_then_they_are_short_and_escaped(viewer, give_old_code, value):
+    token = give_old_code(value)
     answer = viewer.get(LIST, {"search": value})
     assert "<script>alert" not in answer.text
     body = answer.html.find("tbody")
@@ -229,7 +229,7 @@ def test_list_when_every_value_has_2_kilobytes_then_a_page_is_small(signed_in, s
     client = signed_in("admin")
     for number in range(51):
         value = f"{number:03}" + "\U0001f3ab" * 511
-        token = new_token(value=value, valid_from=None, usage_count=1, lock_time_s=1)
+        token = new_token(value=value, valid_from=None, usage_count=1, lock_time=1)
         service.consume(service.add(token, by=None), by=None)
     answer = client.get(LIST)
     assert len(answer.body) < 120_000
@@ -385,12 +385,12 @@ def test_bulk_when_more_than_ten_thousand_match_then_it_says_so(signed_in, servi
 
 
 @pytest.mark.parametrize(
-    ("role", "action", "permission"),
+    ("role", "action", "reason"),
     [
-        ("viewer", "enable", "edit"),
-        ("viewer", "delete", "delete"),
-        ("editor", "delete", "delete"),
-        ("token_operator", "enable", "list"),
+        ("viewer", "enable", "You may not change tokens."),
+        ("viewer", "delete", "You may not delete tokens."),
+        ("editor", "delete", "You may not delete tokens."),
+        ("token_operator", "enable", "You may only scan here."),
     ],
 )
 @pytest.mark.parametrize("confirmed", [{}, {"confirmed": "1", "expected": "1"}])
@@ -400,13 +400,13 @@ def test_bulk_when_the_action_is_not_permitted_then_it_is_refused(
     content,
     role,
     action,
-    permission,
+    reason,
     confirmed,
 ):
     fields = {"action": action, "uid": str(make_token().uid), **confirmed}
     before = content()
     answer = signed_in(role).post("/tokens/bulk", fields, status=403)
-    assert f"The permission “{permission}” is missing." in text_of(answer)
+    assert reason in text_of(answer)
     assert content() == before
 
 
@@ -548,6 +548,15 @@ def test_update_tokens_when_a_filter_means_some_then_those_change(editor, servic
     assert answer == {"success": True, "updated": 2, "message": "Updated 2 tokens"}
     counts = {token.value: token.usage_count for token in service.page(9).tokens}
     assert counts == {"apple": 9, "apricot": 9, "banana": 1, "Apple": 0}
+
+
+@pytest.mark.parametrize(
+    ("view", "word"), [("update_tokens", "Updated"), ("delete_tokens", "Deleted")]
+)
+def test_a_change_of_many_when_it_is_one_then_the_message_says_so(admin, stock, view, word):
+    more = {"usage_count": "9"} if view == "update_tokens" else {}
+    answer = send(admin, "POST", f"/tokens/{view}", {"filter": '{"prefix": "banana"}', **more})
+    assert answer.json["message"] == f"{word} 1 token"
 
 
 def test_update_tokens_when_the_filter_is_an_object_then_it_counts(editor, service, stock):

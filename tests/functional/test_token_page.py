@@ -8,14 +8,14 @@ import zoneinfo
 
 import pytest
 
-from cone.tokens.browser.moments import Moments
 from cone.tokens.browser.quick import button_groups
-from cone.tokens.core.types import TokenChanges
-from cone.tokens.settings import DEFAULTS
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import ZONE
+from cone.tokens.tickets.settings_file import DEFAULTS
+from cone.tokens.tickets.values import TicketChanges
+from cone.tokens.web.moments import Moments
 from tests.functional.test_pages import content
 from tests.functional.test_pages import text_of
+from tests.support.asking import UNKNOWN_UID
+from tests.support.site import ZONE
 
 #: Tries on a page of the history.
 PAGE = 20
@@ -356,9 +356,19 @@ def test_history_when_a_name_is_strange_then_it_is_escaped(app, make_token, serv
     assert user == "<script>alert(1)</script>"
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "unlimited"), ("de", "unbegrenzt")])
+def test_history_when_the_uses_never_end_then_each_row_says_so(
+    app, make_token, service, language, word
+):
+    token = make_token(usage_count=-1)
+    service.consume(token.uid, by="somebody")
+    page = open_page(app("viewer"), token, f"?_LOCALE_={language}")
+    assert [row[3] for row in tries(page)] == [word]
+
+
 def test_history_when_the_token_was_disabled_then_the_reason_is_told(app, make_token, service):
     token = make_token()
-    service.update(token.uid, TokenChanges(enabled=False), by="somebody")
+    service.update(token.uid, TicketChanges(enabled=False), by="somebody")
     service.consume(token.uid, by=None)
     [[_time, word, user, _left]] = tries(open_page(app("viewer"), token))
     assert (word, user) == ("Disabled", "")

@@ -14,11 +14,11 @@ from sqlalchemy import create_engine
 from sqlalchemy import inspect
 from sqlalchemy import text
 
-from cone.tokens import schema
-from tests.functional.conftest import write_site
-from tests.old_database import add_token
-from tests.old_database import add_usage
-from tests.old_database import make_tables
+from cone.tokens.migrations import schema
+from tests.support.old_database import add_token
+from tests.support.old_database import add_usage
+from tests.support.old_database import make_tables
+from tests.support.site import write_site
 
 COMMAND = (sys.executable, "-W", "ignore", "-c")
 RUN = "from cone.tokens.cli import main; main()"

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from click.testing import Result
 from sqlalchemy import create_engine
 from sqlalchemy import text
 
-from cone.tokens import schema
 from cone.tokens.cli import main
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from tests.factories import new_token
-from tests.functional.conftest import UNKNOWN_UID
-from tests.functional.conftest import write_site
+from cone.tokens.migrations import schema
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
+from tests.support.asking import UNKNOWN_UID
+from tests.support.factories import new_token
+from tests.support.site import write_site
 
 A_DAY = datetime.timedelta(days=1)
 
@@ -28,7 +29,7 @@ def ini(tmp_path) -> Path:
 
 
 @pytest.fixture
-def service(ini) -> Iterator[TokenService]:
+def service(ini) -> Iterator[TicketService]:
     engine = create_engine(f"sqlite:///{ini.parent}/tokens.db")
     schema.prepare(engine)
     yield on_engine(engine)
@@ -50,7 +51,7 @@ def damage(service):
     """Change the database behind everybody's back."""
 
     def execute(statement) -> None:
-        with service._database.engine.begin() as connection:
+        with service._work.database.engine.begin() as connection:
             assert connection.execute(text(statement)).rowcount > 0
 
     return execute
@@ -130,7 +131,7 @@ def test_verify_when_a_named_token_was_deleted_then_its_history_is_replayed(run,
 
 
 def test_verify_when_history_does_not_begin_here_then_it_says_so(run, used, service, damage):
-    damage("UPDATE token_events SET action = 'upgrade'")
+    damage("UPDATE token_events SET action = 'upgrade', user = NULL")
     damage("UPDATE token_usage SET timestamp = '2026-01-01 00:00:00.000000'")
     damage("UPDATE tokens SET last_used = '2026-01-01 00:00:00.000000'")
     assert run("purge", "--log", "9").exit_code == 0
@@ -165,6 +166,30 @@ def test_purge_when_days_are_wrong_then_it_says_so(run, service, days):
     result = run("purge", "--log", days)
     assert result.exit_code == 2
     assert "--log" in result.stderr
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_purge_when_the_clock_may_be_wrong_then_it_tells_both_times_and_removes_nothing(
+    run, used, damage, service, dry
+):
+    time = "'2020-01-02 03:04:05.000000'"
+    damage(f"UPDATE tokens SET created = {time}, modified = {time}")
+    damage(f"UPDATE token_usage SET timestamp = {time}")
+    damage(f"UPDATE token_events SET timestamp = {time}")
+    result = run("purge", "--log", "30", *dry)
+    assert (result.exit_code, result.stdout) == (1, "")
+    year = datetime.datetime.now(datetime.UTC).year
+    assert re.match(
+        rf"The clock shows ({year}|{year + 1})-\S+, the newest row in the database is of "
+        r"2020-01-02T04:04:05\+01:00\. Nothing was removed: .* say --clock-is-right$",
+        result.stderr,
+    )
+    told = json.loads(run("purge", "--log", "30", "--json", *dry).stdout)
+    assert (told["success"], told["error"], told["error_code"]) == (False, "clock_ahead", None)
+    assert told["newest"] == "2020-01-02T04:04:05+01:00"
+    assert len(service.usages(used[0], 9).usages) == 3
+    done = json.loads(run("purge", "--log", "30", "--clock-is-right", "--json").stdout)
+    assert done["usages"] == 3
 
 
 def test_purge_when_it_is_dry_then_it_tells_what_would_go(run, service):

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from bench.filling import fill
 from bench.filling import fill_histories
-from cone.tokens.schema import prepare
-from tests.functional.courses import open_database
+from cone.tokens.migrations.schema import prepare
+from tests.support.courses import open_database
 
 TOKENS = int(os.environ.get("CONE_TOKENS_PROOF", "1000000"))
 ROUNDS = 20

@@ -13,14 +13,15 @@ from sqlalchemy import text
 from bench.filling import some_uids
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import PurgePlan
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import NewToken
-from cone.tokens.core.types import Operation
-from cone.tokens.core.types import Sort
-from cone.tokens.core.types import TokenChanges
-from cone.tokens.core.types import TokenFilter
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
+from cone.tokens.core.values import Sort
+from cone.tokens.core.values import TokenFilter
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import TicketChanges
 from tests.conftest import QueryRecorder
 
 pytestmark = pytest.mark.proof
@@ -92,7 +93,7 @@ def plan_recorder(filled) -> PlanRecorder:
 
 
 @pytest.fixture(scope="module")
-def service(filled) -> TokenService:
+def service(filled) -> TicketService:
     return on_engine(filled)
 
 
@@ -105,34 +106,39 @@ def used(filled, service) -> uuid.UUID:
     return uid
 
 
-def consume_once(service: TokenService, uid: uuid.UUID) -> None:
+def consume_once(service: TicketService, uid: uuid.UUID) -> None:
     operation = Operation("consume")
     key = IdempotencyKey(key=f"{uid}", caller="me", operation=operation, parameters={})
     for _ in range(2):
         service.consume(uid, by="me", key=key)
 
 
-def go_on_with_usages(service: TokenService, uid: uuid.UUID) -> None:
+def go_on_with_usages(service: TicketService, uid: uuid.UUID) -> None:
     first = service.usages(uid, 50)
     assert service.usages(uid, 50, first.next).usages
 
 
-def refuse(service: TokenService, _uid: uuid.UUID) -> None:
-    service.consume(service.add(NewToken(usage_count=0), by="me"), by="me")
+def refuse(service: TicketService, _uid: uuid.UUID) -> None:
+    service.consume(service.add(NewTicket(usage_count=0), by="me"), by="me")
 
 
-def delete_some(service: TokenService, _uid: uuid.UUID) -> None:
-    service.delete_many(service.add_many(NewToken(), 100, "delete", by="me"), by="me")
+def delete_some(service: TicketService, _uid: uuid.UUID) -> None:
+    service.delete_many(service.add_many(NewTicket(), 100, "delete", by="me"), by="me")
 
 
 #: Nothing is as old.
 LONG_AGO = PurgePlan(expired=36_500, used_up=36_500, log=36_500, requests=36_500)
 
-USE_CASES: dict[str, Callable[[TokenService, uuid.UUID], Any]] = {
+USE_CASES: dict[str, Callable[[TicketService, uuid.UUID], Any]] = {
     "query": lambda service, uid: service.find_by_value(str(uid)),
     "get": lambda service, uid: service.get(uid),
     "consume": lambda service, uid: service.consume(uid, by="me"),
     "consume by value": lambda service, uid: service.consume_value(str(uid), by="me"),
+    "query read as another": lambda service, uid: service.find_by_value(str(uid).upper()),
+    "consume read as another": lambda service, uid: service.consume_value(
+        str(uid).upper(), by="me", is_complete=False
+    ),
+    "unknown code": lambda service, uid: service.find_by_value(f"{uid}0"),
     "consume once": consume_once,
     "refuse": refuse,
     "first page": lambda service, _uid: service.page(20),
@@ -152,9 +158,9 @@ USE_CASES: dict[str, Callable[[TokenService, uuid.UUID], Any]] = {
     "count of a prefix": lambda service, uid: service.count(TokenFilter(prefix=str(uid)[:2])),
     "usages": lambda service, uid: service.usages(uid, 50),
     "usages further on": go_on_with_usages,
-    "update": lambda service, uid: service.update(uid, TokenChanges(lock_time_s=0), by="me"),
+    "update": lambda service, uid: service.update(uid, TicketChanges(lock_time=0), by="me"),
     "delete": delete_some,
-    "purge": lambda service, _uid: Maintenance(service._database).purge(LONG_AGO),
+    "purge": lambda service, _uid: Maintenance(service._work.database, [TICKET]).purge(LONG_AGO),
 }
 
 
@@ -172,7 +178,7 @@ def test_use_case_when_the_table_is_large_then_it_walks_through_none(
 
 def test_verify_when_the_table_is_large_then_sqlite_puts_nothing_in_order(plan_recorder, service):
     plan_recorder.clear()
-    Maintenance(service._database).verify()
+    Maintenance(service._work.database, [TICKET]).verify()
     assert not [walk for walk in plan_recorder.walks() if "TEMP B-TREE" in walk]
 
 

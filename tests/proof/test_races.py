@@ -1,4 +1,4 @@
-"""The races of tests/races.py again and again, in a large table."""
+"""The races of tests/support/races.py again and again, in a large table."""
 
 import functools
 from collections.abc import Iterator
@@ -8,18 +8,19 @@ import pytest
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.maintenance import Maintenance
-from cone.tokens.core.service import on_engine
-from tests.functional.courses import served_course
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.service import on_engine
 from tests.proof.conftest import ROUNDS
 from tests.proof.conftest import TOKENS
-from tests.races import CALLERS
-from tests.races import RACES
-from tests.races import Course
-from tests.races import Crew
-from tests.races import ProcessCrew
-from tests.races import ThreadCrew
-from tests.races import ask_service
-from tests.races import core_service
+from tests.support.courses import served_course
+from tests.support.races import CALLERS
+from tests.support.races import RACES
+from tests.support.races import Course
+from tests.support.races import Crew
+from tests.support.races import ProcessCrew
+from tests.support.races import ThreadCrew
+from tests.support.races import ask_service
+from tests.support.races import core_service
 
 pytestmark = pytest.mark.proof
 
@@ -47,6 +48,6 @@ def test_race_when_it_is_run_often_in_a_large_table_then_it_is_won_each_time(cou
 
 
 def test_verify_when_the_races_are_over_then_nothing_is_wrong(filled):
-    audit = Maintenance(Database(filled, utc_now)).verify()
+    audit = Maintenance(Database(filled, utc_now), [TICKET]).verify()
     assert audit.findings == ()
     assert audit.counts.tokens >= TOKENS

@@ -6,9 +6,9 @@ from sqlalchemy import create_engine
 from sqlalchemy import delete
 
 from cone.tokens.core.records import Base
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import on_engine
-from cone.tokens.schema import prepare
+from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import on_engine
 from tests.conftest import QueryRecorder
 
 
@@ -19,7 +19,7 @@ def made_tables(engine) -> Engine:
 
 
 @pytest.fixture
-def service(made_tables) -> TokenService:
+def service(made_tables) -> TicketService:
     with made_tables.begin() as connection:
         for table in Base.metadata.sorted_tables:
             connection.execute(delete(table))

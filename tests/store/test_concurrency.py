@@ -1,26 +1,33 @@
 """Many callers at once, in threads and in processes; and proof that the races can be lost."""
 
+import concurrent.futures
 import functools
+import time
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 
-from cone.tokens.core.service import on_engine
-from tests.naive import Gate
-from tests.naive import NaiveService
-from tests.naive import make_naive_tables
-from tests.naive import naive_service
-from tests.naive import pass_gate
-from tests.races import CALLERS
-from tests.races import RACES
-from tests.races import Course
-from tests.races import Crew
-from tests.races import ProcessCrew
-from tests.races import ThreadCrew
-from tests.races import ask_service
-from tests.races import core_service
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.turns import turns_of
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import new_token
+from tests.support.naive import Gate
+from tests.support.naive import NaiveService
+from tests.support.naive import make_naive_tables
+from tests.support.naive import naive_service
+from tests.support.naive import pass_gate
+from tests.support.races import CALLERS
+from tests.support.races import RACES
+from tests.support.races import Course
+from tests.support.races import Crew
+from tests.support.races import ProcessCrew
+from tests.support.races import ThreadCrew
+from tests.support.races import ask_service
+from tests.support.races import core_service
 
 EVERY_RACE = pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 
@@ -87,3 +94,32 @@ def naive_course(request, naive_engine, gate) -> Course:
 def test_race_when_a_caller_reads_and_then_writes_then_it_is_noticed(naive_course, race):
     with pytest.raises(AssertionError, match=RACES[race]):
         race(naive_course)
+
+
+def test_consumption_when_others_stand_in_line_for_sqlites_lock_then_it_is_next(
+    made_tables, service
+):
+    if made_tables.dialect.name != "sqlite":
+        pytest.skip("rows are locked, not the database")
+    turns, done = turns_of(made_tables), []
+    uid = service.add(new_token(usage_count=5), by=None)
+    calls = {
+        "add": lambda: service.add_many(new_token(), 2_000, "", by=None),
+        "update": lambda: service.update(uid, TicketChanges(lock_time=0), by=None),
+        "consume": lambda: service.consume(uid, by=None),
+    }
+
+    def call(name):
+        calls[name]()
+        done.append(name)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with Database(made_tables, utc_now).changing_tables():
+            called = []
+            for number, name in enumerate(calls, 1):
+                called.append(pool.submit(call, name))
+                while turns._count_waiting() < number:
+                    time.sleep(0.001)
+        for waited in called:
+            waited.result()
+    assert done[0] == "consume"

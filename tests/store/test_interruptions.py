@@ -10,25 +10,25 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy import select
 
-from cone.tokens import schema
 from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.errors import Unavailable
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenUsageRecord
 from cone.tokens.core.retry import Patience
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import Denied
-from cone.tokens.core.types import Granted
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import ImportRow
-from cone.tokens.core.types import NewToken
-from cone.tokens.core.types import Operation
-from cone.tokens.core.types import TokenChanges
-from cone.tokens.core.types import TokenFilter
-from tests.factories import new_token
-from tests.lines import Line
-from tests.postgres import PostgresServer
-from tests.races import audit
+from cone.tokens.core.values import Denied
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
+from cone.tokens.core.values import TokenFilter
+from cone.tokens.migrations import schema
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import ImportRow
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import new_token
+from tests.support.lines import Line
+from tests.support.postgres import PostgresServer
+from tests.support.races import audit
 
 #: What a consumption and a transaction send last.
 CONSUMPTION = "spent"
@@ -168,20 +168,20 @@ def idempotency_key(operation: str, key: str) -> IdempotencyKey:
 
 
 def rows(*values: str) -> list[ImportRow]:
-    tokens = [NewToken(value=value) for value in values]
-    return [ImportRow(token=token, changes=TokenChanges()) for token in tokens]
+    tokens = [NewTicket(value=value) for value in values]
+    return [ImportRow(token=token, changes=TicketChanges()) for token in tokens]
 
 
 #: Changes of two tokens, "x1" and "x2"; what they return, and the events that they leave.
 CHANGES = {
-    "update": (lambda s, uids: s.update(uids[0], TokenChanges(usage_count=9), by="me"), None, 1),
+    "update": (lambda s, uids: s.update(uids[0], TicketChanges(usage_count=9), by="me"), None, 1),
     "update to a new value": (
-        lambda s, uids: s.update(uids[0], TokenChanges(value="y"), by="me"),
+        lambda s, uids: s.update(uids[0], TicketChanges(value="y"), by="me"),
         None,
         1,
     ),
     "update many": (
-        lambda s, uids: s.update_many(uids, TokenChanges(usage_count=9), by="me"),
+        lambda s, uids: s.update_many(uids, TicketChanges(usage_count=9), by="me"),
         2,
         2,
     ),
@@ -214,7 +214,7 @@ def test_add_when_the_line_is_cut_then_the_tokens_are_there_once(service, calm, 
     uid = service.add(new_token(value="x"), by="me")
     assert (wire.cuts, calm.find_by_value("x").uid) == (1, uid)
     cut(wire, COMMIT)
-    uids = service.add_many(NewToken(), 5, None, by="me")
+    uids = service.add_many(NewTicket(), 5, None, by="me")
     assert {token.uid for token in calm.page(9).tokens} == {uid, *uids}
 
 
@@ -315,7 +315,7 @@ def test_write_when_the_server_became_a_standby_then_its_connections_are_not_use
         # What is connected keeps the setting.
         admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     assert isinstance(service.consume(uid, by=None), Granted)
-    service.update(uid, TokenChanges(usage_count=9), by=None)
+    service.update(uid, TicketChanges(usage_count=9), by=None)
 
 
 def test_use_when_the_server_is_away_for_a_while_then_it_is_waited_for(server, url, calm):
@@ -375,7 +375,7 @@ WRITES = pytest.mark.parametrize("write", ["consume", "update"])
 def perform(service, write, uid):
     if write == "consume":
         return service.consume(uid, by="me", key=idempotency_key("consume", "k"))
-    return service.update(uid, TokenChanges(usage_count=2), by="me")
+    return service.update(uid, TicketChanges(usage_count=2), by="me")
 
 
 @ENDINGS

@@ -10,7 +10,10 @@ import contextlib
 import copy
 import dataclasses
 import datetime
+import functools
+import hashlib
 import json
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -38,25 +41,33 @@ from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import Base
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.records import TokenRequestRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.types import UNSET
-from cone.tokens.core.types import Granted
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import NewToken
-from cone.tokens.core.types import Operation
-from cone.tokens.core.types import TokenChanges
-from cone.tokens.schema import prepare
+from cone.tokens.core.unit_of_work import UnitOfWork
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
+from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import TicketChanges
 from tests.conftest import EXAMPLES
 from tests.conftest import MovableClock
 
 MICROSECOND = datetime.timedelta(microseconds=1)
-MISTAKES = (IdempotencyConflict, InvalidParameter, TokenChanged, TokenNotFound, ValueTaken)
+MISTAKES = (
+    IdempotencyConflict,
+    InvalidParameter,
+    TokenChanged,
+    TokenNotFound,
+    Unfinished,
+    ValueTaken,
+)
 CODES = {
     "usage_count_exceeded": 2,
     "token_locked": 3,
@@ -64,7 +75,8 @@ CODES = {
     "token_disabled": 7,
 }
 RECORDS = (TokenRecord, TokenUsageRecord, TokenEventRecord, TokenRequestRecord)
-FIELDS = ("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled")
+DETAILS = ("label", "email", "category", "note", "data")
+FIELDS = ("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled", *DETAILS)
 
 
 # The model
@@ -83,7 +95,21 @@ class ModelToken:
     created: datetime.datetime
     modified: datetime.datetime
     last_used: datetime.datetime | None = None
+    last_user: str | None = None
+    used_before: datetime.datetime | None = None
+    user_before: str | None = None
     version: int = 1
+    label: str | None = None
+    email: str | None = None
+    category: str | None = None
+    note: str | None = None
+    data: str | None = None
+    uses_given: int = 0
+
+    @property
+    def code_digest(self) -> str:
+        form = unicodedata.normalize("NFD", self.value).casefold()
+        return hashlib.sha256(form.encode()).hexdigest()[:32]
 
     @property
     def locked_until(self) -> datetime.datetime | None:
@@ -158,6 +184,19 @@ class Model:
     def find_by_value(self, value: str) -> ModelToken | None:
         return next((token for token in self.tokens.values() if token.value == value), None)
 
+    def find_meant(self, text: str) -> ModelToken | None:
+        """The exact code, the one without blanks, the only one in any case."""
+        plain = unicodedata.normalize("NFC", text.strip())
+        for exact in (text, plain):
+            if self.find_by_value(exact):
+                return self.find_by_value(exact)
+        alike = [token for token in self.tokens.values() if token.value.upper() == plain.upper()]
+        return alike[0] if len(alike) == 1 and plain else None
+
+    def is_beginning(self, text: str) -> bool:
+        codes = [token.value for token in self.tokens.values()]
+        return any(code.startswith(text) and code != text for code in codes if text)
+
     def bound(self, key: IdempotencyKey | None) -> Bound | None:
         return self.keys.get((key.operation, key.caller, key.key)) if key else None
 
@@ -170,7 +209,8 @@ class Model:
         reason = self.reason(token, now)
         if reason is None:
             token.usage_count -= token.usage_count > 0
-            token.last_used = now
+            token.used_before, token.user_before = token.last_used, token.last_user
+            token.last_used, token.last_user = now, user
             token.version += 1
         one = Try(
             receipt=uuid.UUID(int=0),
@@ -188,18 +228,20 @@ class Model:
     def log(self, one: Try) -> None:
         self.tries.append(one)
 
-    def add(self, uid: uuid.UUID, new: NewToken, now: datetime.datetime, user: str) -> None:
+    def add(self, uid: uuid.UUID, new: NewTicket, now: datetime.datetime, user: str) -> None:
         token = ModelToken(
             uid=uid,
-            value=str(uid) if new.value is None else new.value,
+            value=str(uid) if new.value is None else code_of(new.value),
             valid_from=new.valid_from,
             valid_to=new.valid_to,
             usage_count=new.usage_count,
-            lock_time=new.lock_time_s,
+            lock_time=new.lock_time,
             enabled=new.enabled,
             creator=user,
             created=now,
             modified=now,
+            uses_given=new.usage_count,
+            **{name: getattr(new, name) for name in DETAILS},
         )
         self.tokens[uid] = token
         self.events.append(Event(uid, "add", user, now, None, token.changeable, 1))
@@ -226,12 +268,22 @@ class Model:
     def change(self, token: ModelToken, changed: dict[str, Any]) -> None:
         for name, value in changed.items():
             setattr(token, name, value)
+        token.uses_given = changed.get("usage_count", token.uses_given)
 
     def delete(self, token: ModelToken, now: datetime.datetime, user: str) -> None:
         del self.tokens[token.uid]
         version = token.version + 1
         event = Event(token.uid, "delete", user, now, token.changeable, None, version)
         self.events.append(event)
+
+
+def code_of(value: str | None) -> str | None:
+    """Return the code that is made of a value."""
+    return value and unicodedata.normalize("NFC", value)
+
+
+def is_code(value: str | None) -> bool:
+    return value is None or value == value.strip()
 
 
 def is_in_order(start: datetime.datetime | None, end: datetime.datetime | None) -> bool:
@@ -262,6 +314,8 @@ class Timed:
 
 
 VALUES = ("a", "A", "a ", " a", "á", "a\u0301", "🎫", "%", "_", "x" * 2048, "'; --", "\n")
+#: What devices make of a code.
+FORMS = (str.upper, "\t{}\r\n".format, "]Q1{}".format)
 seconds = st.sampled_from((-60, -1, 0, 1, 60)) | st.integers(-10_000, 10_000)
 microseconds = st.sampled_from((-1, 0, 1)) | st.integers(-999_999, 999_999)
 offsets = st.builds(
@@ -274,6 +328,7 @@ starts = st.none() | offsets.map(lambda offset: -abs(offset)) | offsets
 ends = st.none() | offsets.map(abs) | offsets
 counts = st.sampled_from((2, -1, 3, 1, 0, 2_147_483_647))
 lock_times = st.sampled_from((1, 0, 0, 60, 2_147_483_647)) | st.integers(0, 100)
+details = st.none() | st.sampled_from(("Ann", "b"))
 flags = st.sampled_from((True, True, True, False))
 values = st.none() | st.sampled_from(VALUES)
 users = st.sampled_from(("ann", "bob"))
@@ -284,7 +339,7 @@ class Machine(RuleBasedStateMachine):
     """Does each step with the service and with the model, and compares all there is."""
 
     timed: Timed
-    service_class = TokenService
+    service_class = TicketService
     model_class = Model
     what = "sequences of use cases until a wrong implementation was noticed"
     uids = Bundle("uids")
@@ -293,7 +348,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         EXAMPLES[self.what] += 1
         self.timed.empty()
-        self.service = self.service_class(Database(self.timed.engine, lambda: self.timed.time))
+        database = Database(self.timed.engine, lambda: self.timed.time)
+        self.service = self.service_class(UnitOfWork(database))
         self.model = self.model_class()
 
     @property
@@ -362,7 +418,7 @@ class Machine(RuleBasedStateMachine):
         key=keys,
     )
     def add_many(self, count, prefix, start, end, usage_count, user, key):
-        new = NewToken(
+        new = NewTicket(
             valid_from=self._edge(start),
             valid_to=self._edge(end),
             usage_count=usage_count,
@@ -386,12 +442,12 @@ class Machine(RuleBasedStateMachine):
         return multiple(*uids)
 
     def _add(self, value, start, end, usage_count, lock_time, enabled, user, key):
-        new = NewToken(
+        new = NewTicket(
             value=value,
             valid_from=self._edge(start),
             valid_to=self._edge(end),
             usage_count=usage_count,
-            lock_time_s=lock_time,
+            lock_time=lock_time,
             enabled=enabled,
         )
         parameters = _as_text(new)
@@ -410,12 +466,12 @@ class Machine(RuleBasedStateMachine):
 
     def _expected_of_adding(self, new, key, parameters):
         """Return an error, or the uids of the first time, or None."""
-        if not is_in_order(new.valid_from, new.valid_to):
+        if not is_in_order(new.valid_from, new.valid_to) or not is_code(new.value):
             return InvalidParameter
         bound = self.model.bound(key)
         if bound is not None:
             return bound.answer if bound.parameters == parameters else IdempotencyConflict
-        if new.value is not None and self.model.find_by_value(new.value):
+        if new.value is not None and self.model.find_by_value(code_of(new.value)):
             return ValueTaken
         return None
 
@@ -430,8 +486,10 @@ class Machine(RuleBasedStateMachine):
                 "valid_from": starts,
                 "valid_to": ends,
                 "usage_count": counts,
-                "lock_time_s": lock_times,
+                "lock_time": lock_times,
                 "enabled": st.booleans(),
+                "label": details,
+                "data": details,
             },
         ),
         user=users,
@@ -445,7 +503,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(uid=uids, lock_time=lock_times, user=users)
     def set_lock_time(self, uid, lock_time, user):
-        self._update(uid, {"lock_time_s": lock_time}, user)
+        self._update(uid, {"lock_time": lock_time}, user)
+
+    @rule(uid=uids, name=st.sampled_from(DETAILS), detail=details, user=users)
+    def note_a_detail(self, uid, name, detail, user):
+        self._update(uid, {name: detail}, user)
 
     @rule(uid=uids, start=starts, end=ends, user=users)
     def set_window(self, uid, start, end, user):
@@ -464,15 +526,15 @@ class Machine(RuleBasedStateMachine):
         for name in {"valid_from", "valid_to"} & set(given):
             given[name] = self._edge(given[name])
         changed = {name.removesuffix("_s"): value for name, value in given.items()}
-        if changed.get("value", UNSET) is None:
-            changed["value"] = str(uid)
-        call = (self.service.update, uid, TokenChanges(**given))
+        if "value" in changed:
+            changed["value"] = code_of(changed["value"]) or str(uid)
+        call = (self.service.update, uid, TicketChanges(**given))
         more = {"by": user, "expected_usage_count": expected_usage_count}
         error = self._error_of_update(uid, changed, expected_usage_count)
         if error:
             self._fails(error, *call, **more)
             return
-        self.service.update(uid, TokenChanges(**given), **more)
+        self.service.update(uid, TicketChanges(**given), **more)
         self.model.update(self.model.tokens[uid], changed, self.now, user)
 
     def _error_of_update(self, uid, changed, expected_usage_count):
@@ -482,7 +544,7 @@ class Machine(RuleBasedStateMachine):
         if expected_usage_count not in (None, token.usage_count):
             return TokenChanged
         after = {**{name: getattr(token, name) for name in FIELDS}, **changed}
-        if not is_in_order(after["valid_from"], after["valid_to"]):
+        if not is_in_order(after["valid_from"], after["valid_to"]) or not is_code(after["value"]):
             return InvalidParameter
         if self.model.find_by_value(after["value"]) not in (None, token):
             return ValueTaken
@@ -530,13 +592,35 @@ class Machine(RuleBasedStateMachine):
     def consume_by_a_value(self, value, user, key):
         self._consume_value(value, user, key)
 
+    @rule(
+        uid=uids, form=st.sampled_from((str.upper, "\t{}\r\n".format, "]Q1{}".format)), user=users
+    )
+    def consume_by_another_form_of_its_value(self, uid, form, user):
+        token = self.model.tokens.get(uid)
+        if token and token.value.isascii():
+            sent = form(token.value)
+            meant = self.model.find_meant(sent.removeprefix("]Q1"))
+            self._consume(meant, self.service.consume_value, sent, user, None)
+
+    @rule(value=st.sampled_from(("x", "p", *VALUES)), user=users, key=keys)
+    def consume_by_what_may_go_on(self, value, user, key):
+        consume = functools.partial(self.service.consume_value, is_complete=False)
+        token = self.model.find_meant(value)
+        bound = self._key("consume_token", user, key, {"value": value, "ended_by": "pause"})
+        known = self.model.bound(bound)
+        texts = [value, value.strip(), token.value if token else ""]
+        if not known and any(map(self.model.is_beginning, texts)):
+            self._fails(Unfinished, consume, value, by=user, key=bound)
+            return
+        self._consume(token, consume, value, user, bound)
+
     def _consume_uid(self, uid, user, key):
         token = self.model.tokens.get(uid)
         bound = self._key("consume_token", user, key, {"uid": str(uid)})
         self._consume(token, self.service.consume, uid, user, bound)
 
     def _consume_value(self, value, user, key):
-        token = self.model.find_by_value(value)
+        token = self.model.find_meant(value)
         bound = self._key("consume_token", user, key, {"value": value})
         self._consume(token, self.service.consume_value, value, user, bound)
 
@@ -602,7 +686,7 @@ class Machine(RuleBasedStateMachine):
         assert (token is not None) == (uid in self.model.tokens)
         assert token is None or token.read_at == self.now
         found = self.service.find_by_value(value)
-        expected = self.model.find_by_value(value)
+        expected = self.model.find_meant(value)
         assert (found and found.uid) == (expected and expected.uid)
 
     @rule(uid=uids, other=uids, limit=st.integers(1, 3))
@@ -675,7 +759,7 @@ def _event(row: Any) -> Event:
     return Event(row.token_uid, row.action, row.user, row.timestamp, *values, row.version)
 
 
-def _as_text(new: NewToken) -> dict[str, str]:
+def _as_text(new: NewTicket) -> dict[str, str]:
     return {name: str(value) for name, value in dataclasses.asdict(new).items()}
 
 
@@ -726,35 +810,35 @@ def test_any_sequence_of_use_cases_when_it_is_tried_then_all_is_as_the_model_say
 # Wrong implementations, which the machine has to notice
 
 
-class ForgetfulService(TokenService):
+class ForgetfulService(TicketService):
     """Counts a consumption again that is repeated under its key."""
 
     def consume(self, uid, *, by, key=None):
         return super().consume(uid, by=by)
 
 
-class SilentService(TokenService):
+class SilentService(TicketService):
     """Logs no refusals."""
 
     def consume(self, uid, *, by, key=None):
         outcome = super().consume(uid, by=by, key=key)
         if not isinstance(outcome, Granted):
-            with self._database.writing() as store:
+            with self._work.database.writing() as tx:
                 is_it = TokenUsageRecord.uid == outcome.receipt
-                store._connection.execute(delete(TokenUsageRecord).where(is_it))
+                tx.connection.execute(delete(TokenUsageRecord).where(is_it))
         return outcome
 
 
-class LooseService(TokenService):
+class LooseService(TicketService):
     """Leaves the lock as it is when the lock time is changed."""
 
     def update(self, uid, changes, **more):
         before = self.find(uid)
         super().update(uid, changes, **more)
-        with self._database.writing() as store:
+        with self._work.database.writing() as tx:
             is_it = TokenRecord.uid == uid
             kept = {"locked_until": before.locked_until}
-            store._connection.execute(update(TokenRecord).where(is_it).values(kept))
+            tx.connection.execute(update(TokenRecord).where(is_it).values(kept))
 
 
 class ModelWithoutEdges(Model):

@@ -1,5 +1,6 @@
 """What ``purge`` removes, what stays, and that ``verify`` finds nothing wrong with it."""
 
+import dataclasses
 import datetime
 import threading
 import uuid
@@ -11,20 +12,23 @@ from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
 
-from cone.tokens.core.audit import Problem
 from cone.tokens.core.database import Database
+from cone.tokens.core.errors import ClockAhead
+from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import Purged
 from cone.tokens.core.maintenance import PurgePlan
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenRecord
 from cone.tokens.core.records import TokenRequestRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import Operation
-from cone.tokens.core.types import TokenChanges
-from tests.factories import new_token
+from cone.tokens.core.unit_of_work import UnitOfWork
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import new_token
 
 A_DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.UTC)
@@ -39,7 +43,7 @@ TIMES = {
 
 @pytest.fixture
 def maintenance(service) -> Maintenance:
-    return Maintenance(service._database)
+    return Maintenance(service._work.database, [TICKET])
 
 
 @pytest.fixture
@@ -79,9 +83,10 @@ def purge(maintenance, count):
 
     def run(batch=2, **days) -> Purged:
         before = count(*RECORDS)
-        told = maintenance.purge(PurgePlan(**days, batch=batch, is_dry=True))
+        plan = PurgePlan(**days, batch=batch, is_clock_right=True)
+        told = maintenance.purge(dataclasses.replace(plan, is_dry=True))
         assert count(*RECORDS) == before
-        purged = maintenance.purge(PurgePlan(**days, batch=batch))
+        purged = maintenance.purge(plan)
         assert purged == told
         return purged
 
@@ -124,7 +129,7 @@ def test_purge_when_tokens_were_used_up_long_ago_then_they_are_deleted(
     age,
 ):
     used, half_used = service.add_many(new_token(usage_count=1), 2, "used-", by="me")
-    service.update(half_used, TokenChanges(usage_count=2), by="me")
+    service.update(half_used, TicketChanges(usage_count=2), by="me")
     unused = service.add(new_token(usage_count=0), by="me")
     service.consume(used, by="me")
     service.consume(half_used, by="me")
@@ -196,6 +201,108 @@ def test_purge_when_the_log_goes_then_no_key_stays_without_its_row(purge, servic
     assert use_with_key(service, uid).usage_count == 7
 
 
+# The clock
+
+
+@pytest.fixture
+def worn(service, age, count):
+    """Return a function: a token used long ago, and again so many days ago."""
+
+    def make(days) -> list[int]:
+        uid = service.add(new_token(usage_count=9), by="me")
+        use_with_key(service, uid, "old")
+        service.consume(uid, by="me")
+        age(400)
+        use_with_key(service, uid, "new")
+        age(days)
+        return count(*RECORDS)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("ages", "days"),
+    [
+        ({"log": 300}, 30.1),
+        ({"log": 300, "expired": 20}, 2.1),
+        ({"expired": 1}, 1.1),
+        ({"used_up": 9, "requests": 300}, 1.1),
+        ({"requests": 300}, 1.1),
+        ({"log": 300, "requests": 7}, 3_650),
+    ],
+)
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_purge_when_the_clock_is_far_ahead_of_the_newest_row_then_nothing_goes(
+    maintenance, worn, count, ages, days, is_dry
+):
+    before = worn(days)
+    with pytest.raises(ClockAhead) as refused:
+        maintenance.purge(PurgePlan(**ages, is_dry=is_dry))
+    gap = refused.value.now - refused.value.newest
+    assert datetime.timedelta() < gap - days * A_DAY < A_DAY / 24
+    assert count(*RECORDS) == before
+    maintenance.purge(PurgePlan(**ages, is_clock_right=True))
+    assert count(*RECORDS) != before or "log" not in ages
+
+
+@pytest.mark.parametrize(
+    ("ages", "days"),
+    [
+        ({"log": 300}, 29.9),
+        ({"log": 730, "requests": 7}, 8),
+        ({"expired": 1}, 0.9),
+        ({"requests": 1}, 0.9),
+    ],
+)
+def test_purge_when_the_site_has_rested_for_a_while_then_it_purges(maintenance, worn, ages, days):
+    worn(days)
+    purged = maintenance.purge(PurgePlan(**ages))
+    assert purged.usages == (2 if ages.get("log") == 300 else 0)
+
+
+def test_purge_when_the_site_has_rested_then_keys_are_as_old_as_the_newest_row_says(
+    maintenance, worn, count
+):
+    worn(8)
+    assert maintenance.purge(PurgePlan(log=730, requests=7)).requests == 1
+    assert count(TokenRequestRecord) == [1]
+    assert maintenance.purge(PurgePlan(requests=7, is_clock_right=True)).requests == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [
+        (TokenRecord, "created"),
+        (TokenRecord, "modified"),
+        (TokenUsageRecord, "timestamp"),
+        (TokenEventRecord, "timestamp"),
+        (TokenRequestRecord, "timestamp"),
+    ],
+)
+def test_purge_when_one_row_of_any_table_is_young_then_the_clock_is_right(
+    maintenance, worn, made_tables, record, column
+):
+    worn(3_650)
+    with made_tables.begin() as connection:
+        connection.execute(update(record.__table__).values({column: NOW}))
+    assert maintenance.purge(PurgePlan(expired=1)) == Purged()
+
+
+def test_purge_when_a_row_is_of_the_future_then_it_says_nothing_of_the_clock(
+    maintenance, worn, made_tables
+):
+    worn(30)
+    with made_tables.begin() as connection:
+        late = update(TokenUsageRecord.__table__).where(TokenUsageRecord.version == 2)
+        connection.execute(late.values(timestamp=NOW + 99 * A_DAY))
+    with pytest.raises(ClockAhead):
+        maintenance.purge(PurgePlan(expired=1))
+
+
+def test_purge_when_the_database_is_empty_then_there_is_nothing_to_remove(maintenance):
+    assert maintenance.purge(PurgePlan(log=1, expired=1, requests=1)) == Purged()
+
+
 # The log
 
 
@@ -205,10 +312,10 @@ def used(service) -> uuid.UUID:
     uid = service.add(new_token(usage_count=9), by="me")
     for _ in range(3):
         service.consume(uid, by="me")
-    service.update(uid, TokenChanges(lock_time_s=3_600), by="me")
+    service.update(uid, TicketChanges(lock_time=3_600), by="me")
     for _ in range(3):
         service.consume(uid, by="me")
-    service.update(uid, TokenChanges(lock_time_s=0, valid_to=NOW + 99 * A_DAY), by="me")
+    service.update(uid, TicketChanges(lock_time=0, valid_to=NOW + 99 * A_DAY), by="me")
     service.consume(uid, by="me")
     return uid
 
@@ -234,7 +341,7 @@ def test_purge_when_the_log_is_old_then_a_mark_stands_for_it(
     assert findings(maintenance) == []
     assert maintenance.verify().counts.purged == 1
     service.consume(used, by="me")
-    service.update(used, TokenChanges(enabled=False), by="me")
+    service.update(used, TicketChanges(enabled=False), by="me")
     service.consume(used, by="me")
     assert findings(maintenance) == []
     age(5)
@@ -251,7 +358,7 @@ def test_purge_when_only_the_beginning_is_old_then_the_rest_stays(
     age,
 ):
     age(5)
-    service.update(used, TokenChanges(lock_time_s=3_600), by="me")
+    service.update(used, TicketChanges(lock_time=3_600), by="me")
     service.consume(used, by="me")
     assert purge(log=4) == Purged(usages=7, events=2)
     counts = maintenance.verify().counts
@@ -267,7 +374,7 @@ def test_purge_when_tokens_were_changed_and_never_used_then_it_is_verified(
 ):
     uids = service.add_many(new_token(), 5, "changed-", by="me")
     for enabled in (False, True):
-        service.update_many(uids, TokenChanges(enabled=enabled), by="me")
+        service.update_many(uids, TicketChanges(enabled=enabled), by="me")
     age(5)
     assert purge(log=4) == Purged(events=10)
     for uid in uids:
@@ -326,7 +433,8 @@ def test_purge_when_a_use_waited_for_a_lock_then_it_goes_with_those_behind_it(
             .where(TokenUsageRecord.uid == late)
             .values(timestamp=NOW),
         )
-    assert maintenance.purge(PurgePlan(log=4, batch=1)).usages == 7
+    plan = PurgePlan(log=4, batch=1, is_clock_right=True)
+    assert maintenance.purge(plan).usages == 7
     assert findings(maintenance) == []
 
 
@@ -345,7 +453,7 @@ def test_purge_when_rows_are_from_before_an_upgrade_then_they_go(
             [{**row, "uid": uuid.uuid4(), "token_uid": of} for of in (used, uuid.uuid4())],
         )
         beginning = TokenEventRecord.__table__.update().where(TokenEventRecord.action == "add")
-        connection.execute(beginning.values(action="upgrade"))
+        connection.execute(beginning.values(action="upgrade", user=None))
     age(5)
     assert purge(log=4) == Purged(usages=9, events=2)
     assert findings(maintenance) == []
@@ -394,14 +502,18 @@ def test_purge_when_the_site_is_in_use_then_neither_loses_anything(
     rest, done = threading.Event(), []
 
     def use() -> None:
-        own = TokenService(Database(made_tables, lambda: datetime.datetime.now(datetime.UTC)))
+        own = TicketService(
+            UnitOfWork(Database(made_tables, lambda: datetime.datetime.now(datetime.UTC)))
+        )
         while not rest.is_set():
             done.append(own.consume(uids[len(done) % 3], by="you"))
 
     user = threading.Thread(target=use)
     user.start()
     try:
-        purged = maintenance.purge(PurgePlan(log=4, expired=1, used_up=1, batch=5))
+        purged = maintenance.purge(
+            PurgePlan(log=4, expired=1, used_up=1, batch=5, is_clock_right=True)
+        )
     finally:
         rest.set()
         user.join()
@@ -418,7 +530,7 @@ def test_purge_when_a_token_was_changed_very_often_then_all_that_is_old_goes(
     # A statement of PostgreSQL has 65,535 parameters at most.
     count = 66_000
     uid = service.add(new_token(), by=None)
-    service.update(uid, TokenChanges(enabled=True), by=None)
+    service.update(uid, TicketChanges(enabled=True), by=None)
     with made_tables.begin() as connection:
         event = connection.execute(
             select(TokenEventRecord).where(TokenEventRecord.version == 2)
@@ -428,9 +540,13 @@ def test_purge_when_a_token_was_changed_very_often_then_all_that_is_old_goes(
             for version in range(3, count)
         ]
         connection.execute(insert(TokenEventRecord.__table__), rows)
-        connection.execute(update(TokenRecord.__table__).values(version=count - 1))
         earlier = event.timestamp - 9 * A_DAY
+        connection.execute(
+            update(TokenRecord.__table__).values(
+                version=count - 1, created=earlier, modified=earlier
+            ),
+        )
         connection.execute(update(TokenEventRecord.__table__).values(timestamp=earlier))
-    purged = maintenance.purge(PurgePlan(log=2))
+    purged = maintenance.purge(PurgePlan(log=2, is_clock_right=True))
     assert purged == Purged(events=count - 2)
     assert maintenance.verify().findings == ()

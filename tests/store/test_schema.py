@@ -1,21 +1,27 @@
 """The versions of the schema: made, found, refused and upgraded."""
 
 import threading
+import uuid
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import inspect
+from sqlalchemy import select
 from sqlalchemy import text
 
 from cone.tokens import migrations
-from cone.tokens import schema
+from cone.tokens.core import codes
 from cone.tokens.core.records import Base
-from cone.tokens.core.service import on_engine
-from tests.factories import new_token
+from cone.tokens.migrations import schema
+from cone.tokens.migrations.versions import r0003_codes
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.service import on_engine
+from tests.support.factories import new_token
 
 TOKENS_OF_2_0 = """
 CREATE TABLE tokens(uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR, last_used TIMESTAMP,
@@ -24,6 +30,18 @@ CREATE TABLE tokens(uid CHAR(32) PRIMARY KEY NOT NULL, value VARCHAR, last_used 
 """
 ALL_TABLES = {*Base.metadata.tables, migrations.VERSION_TABLE}
 INDEX = "ix_token_usage_error_code_timestamp"
+LATER_COLUMNS = (
+    "code_digest",
+    "last_user",
+    "used_before",
+    "user_before",
+    "label",
+    "email",
+    "category",
+    "note",
+    "data",
+    "uses_given",
+)
 
 
 def run(engine, *statements: str) -> None:
@@ -88,25 +106,28 @@ def test_revisions_when_listed_then_they_are_those_that_ship():
 
 
 def test_prepare_when_many_do_so_at_once_then_all_succeed(empty_database):
-    engine = empty_database
-    if engine.dialect.name == "sqlite":
-        engine = create_engine(f"{str(engine.url).partition('?')[0]}?timeout=30")
+    url = empty_database.url
+    if url.get_backend_name() == "sqlite":
+        url = url.set(query={"timeout": "30"})
+    # As processes do: each has an engine, and with it a line, of its own.
+    engines = [create_engine(url) for _ in range(8)]
     failures = []
     barrier = threading.Barrier(8)
 
-    def make() -> None:
+    def make(engine: Engine) -> None:
         barrier.wait()
         try:
             schema.prepare(engine)
         except Exception as error:  # noqa: BLE001 - whatever it is
             failures.append(error)
 
-    threads = [threading.Thread(target=make) for _ in range(8)]
+    threads = [threading.Thread(target=make, args=(engine,)) for engine in engines]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    engine.dispose()
+    for engine in engines:
+        engine.dispose()
     assert failures == []
 
 
@@ -133,7 +154,13 @@ def test_prepare_when_the_version_is_not_known_then_nothing_is_touched(
 def make_older(engine) -> None:
     schema.prepare(engine)
     on_engine(engine).add(new_token(value="kept"), by=None)
-    run(engine, f"DROP INDEX {INDEX}", "UPDATE token_schema SET version_num = '0001'")
+    run(
+        engine,
+        f"DROP INDEX {INDEX}",
+        "DROP INDEX ix_tokens_code_digest",
+        *(f"ALTER TABLE tokens DROP COLUMN {name}" for name in LATER_COLUMNS),
+        "UPDATE token_schema SET version_num = '0001'",
+    )
 
 
 def make_unversioned(engine) -> None:
@@ -172,6 +199,62 @@ def test_prepare_when_it_may_upgrade_an_older_version_then_it_does(empty_databas
     assert version_of(empty_database) == migrations.REVISIONS[-1]
     assert INDEX in indexes(empty_database)
     assert on_engine(empty_database).find_by_value("kept")
+    with empty_database.connect() as connection:
+        assert connection.scalars(select(TokenRecord.code_digest)).all() == [codes.digest("kept")]
+
+
+def test_migrate_when_there_are_many_tokens_then_each_gets_the_digest_of_its_code(
+    empty_database,
+    monkeypatch,
+):
+    monkeypatch.setattr(r0003_codes, "BATCH", 7)
+    schema.prepare(empty_database)
+    service = on_engine(empty_database)
+    service.add_many(new_token(), 100, "Größe-", by=None)
+    for uid in (uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)):
+        service.add_as(uid, new_token(), by=None)
+    run(
+        empty_database,
+        "UPDATE tokens SET code_digest = NULL",
+        "UPDATE token_schema SET version_num = '0002'",
+    )
+    steps = []
+    with empty_database.begin() as connection:
+        schema.migrate(connection, progress=steps.append)
+        told = select(TokenRecord.value, TokenRecord.code_digest)
+        rows = connection.execute(told).all()
+    assert len(rows) == 102
+    assert [row.code_digest for row in rows] == [codes.digest(row.value) for row in rows]
+    assert sum(steps) == migrations.STEPS
+
+
+def test_migrate_when_the_log_tells_who_took_the_last_use_then_the_token_does(empty_database):
+    schema.prepare(empty_database)
+    service = on_engine(empty_database)
+    used, _unused, purged, known = [
+        service.add(new_token(value=value, usage_count=2, lock_time=0), by=None)
+        for value in ("used", "unused", "purged", "known")
+    ]
+    for user in ("north", "south", "too late"):
+        service.consume(used, by=user)
+    service.consume(purged, by="gone")
+    service.consume(known, by="of the log")
+    run(
+        empty_database,
+        "DELETE FROM token_usage WHERE \"user\" = 'gone'",
+        "UPDATE tokens SET last_user = NULL WHERE value <> 'known'",
+        "UPDATE tokens SET last_user = 'of the token' WHERE value = 'known'",
+        "UPDATE token_schema SET version_num = '0002'",
+    )
+    with empty_database.begin() as connection:
+        schema.migrate(connection)
+        rows = connection.execute(select(TokenRecord.value, TokenRecord.last_user)).all()
+    assert dict(map(tuple, rows)) == {
+        "used": "south",
+        "unused": None,
+        "purged": None,
+        "known": "of the token",
+    }
 
 
 def test_migrate_when_it_fails_at_the_end_then_nothing_is_changed(empty_database, monkeypatch):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from cone.tokens.core.errors import Denial
-from cone.tokens.core.periods import edges
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.types import Step
-from tests.factories import new_token
+from cone.tokens.tickets.periods import edges
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.values import Step
+from tests.support.factories import new_token
 
 DATE = datetime.date(2026, 6, 1)
 VIENNA = zoneinfo.ZoneInfo("Europe/Vienna")

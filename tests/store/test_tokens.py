@@ -11,10 +11,12 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.types import TokenChanges
-from tests.factories import NOON
-from tests.factories import new_token
+from cone.tokens.core.values import EVERYTHING
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.values import DETAILS
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import NOON
+from tests.support.factories import new_token
 
 HOUR = datetime.timedelta(hours=1)
 RFC_4122_RANDOM = 4
@@ -44,14 +46,14 @@ def test_add_when_all_fields_are_given_then_they_are_found_again(service):
             valid_from=NOON,
             valid_to=NOON + HOUR,
             usage_count=-1,
-            lock_time_s=60,
+            lock_time=60,
             enabled=False,
         ),
         by="me",
     )
     token = service.get(uid)
     assert (token.value, token.valid_from, token.valid_to) == ("Ünï ✓", NOON, NOON + HOUR)
-    assert (token.usage_count, token.lock_time_s, token.enabled) == (-1, 60, False)
+    assert (token.usage_count, token.lock_time, token.enabled) == (-1, 60, False)
     assert (token.creator, token.last_used, token.locked_until) == ("me", None, None)
     assert token.is_unlimited
     assert token.created.tzinfo is datetime.UTC
@@ -70,7 +72,7 @@ def test_add_when_the_value_is_taken_then_it_is_refused_and_nothing_is_added(ser
     assert values_of(service, 9) == ["x"]
 
 
-@pytest.mark.parametrize("value", ["X", "x ", " x", "x\u0301"])
+@pytest.mark.parametrize("value", ["X", "x y", "x  y", "x\u0301"])
 def test_add_when_the_value_differs_in_case_or_spaces_then_it_is_another(service, value):
     service.add(new_token(value="x"), by=None)
     service.add(new_token(value=value), by=None)
@@ -80,6 +82,16 @@ def test_add_when_the_value_differs_in_case_or_spaces_then_it_is_another(service
 def test_add_when_the_window_ends_before_it_begins_then_it_is_refused(service):
     with pytest.raises(InvalidParameter):
         service.add(new_token(valid_from=NOON, valid_to=NOON), by=None)
+
+
+def test_add_when_done_then_it_was_created_and_modified_at_the_same_time(service):
+    service.add_many(new_token(), 200, None, by="me")
+    for _ in range(100):
+        service.add(new_token(), by="me")
+        service.add_as(uuid.uuid4(), new_token(), by="me")
+    tokens = list(service.every(EVERYTHING))
+    assert len(tokens) == 400
+    assert [token for token in tokens if token.created != token.modified] == []
 
 
 def test_add_when_done_then_an_event_tells_the_values(service, engine):
@@ -93,6 +105,7 @@ def test_add_when_done_then_an_event_tells_the_values(service, engine):
         "usage_count": 1,
         "lock_time": 0,
         "enabled": True,
+        **dict.fromkeys(DETAILS),
     }
 
 
@@ -151,7 +164,7 @@ def test_find_by_value_when_no_token_has_it_then_there_is_none(service, value):
 def test_update_when_fields_are_given_then_they_change_and_others_stay(service):
     uid = service.add(new_token(value="x", valid_from=NOON), by="me")
     before = service.get(uid)
-    service.update(uid, TokenChanges(usage_count=9, enabled=False), by="you")
+    service.update(uid, TicketChanges(usage_count=9, enabled=False), by="you")
     after = service.get(uid)
     assert (after.usage_count, after.enabled) == (9, False)
     assert (after.value, after.valid_from, after.created) == ("x", NOON, before.created)
@@ -161,19 +174,19 @@ def test_update_when_fields_are_given_then_they_change_and_others_stay(service):
 
 def test_update_when_the_value_is_emptied_then_it_is_the_uid(service):
     uid = service.add(new_token(value="x"), by=None)
-    service.update(uid, TokenChanges(value=None), by=None)
+    service.update(uid, TicketChanges(value=None), by=None)
     assert service.get(uid).value == str(uid)
 
 
 def test_update_when_an_edge_is_emptied_then_the_window_is_open(service):
     uid = service.add(new_token(valid_from=NOON, valid_to=NOON + HOUR), by=None)
-    service.update(uid, TokenChanges(valid_from=None, valid_to=None), by=None)
+    service.update(uid, TicketChanges(valid_from=None, valid_to=None), by=None)
     assert (service.get(uid).valid_from, service.get(uid).valid_to) == (None, None)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [TokenChanges(valid_from=NOON + HOUR), TokenChanges(valid_to=NOON)],
+    [TicketChanges(valid_from=NOON + HOUR), TicketChanges(valid_to=NOON)],
     ids=["from", "to"],
 )
 def test_update_when_an_edge_meets_the_stored_one_then_it_is_refused(service, changes):
@@ -188,43 +201,43 @@ def test_update_when_the_value_is_taken_then_nothing_changes(service):
     service.add(new_token(value="x"), by=None)
     uid = service.add(new_token(value="y"), by=None)
     with pytest.raises(ValueTaken):
-        service.update(uid, TokenChanges(value="x", usage_count=5), by=None)
+        service.update(uid, TicketChanges(value="x", usage_count=5), by=None)
     assert (service.get(uid).value, service.get(uid).usage_count) == ("y", 1)
 
 
 def test_update_when_the_lock_time_changes_then_the_lock_is_counted_anew(service):
-    uid = service.add(new_token(usage_count=2, lock_time_s=60), by=None)
+    uid = service.add(new_token(usage_count=2, lock_time=60), by=None)
     service.consume(uid, by=None)
-    service.update(uid, TokenChanges(lock_time_s=7_200), by=None)
+    service.update(uid, TicketChanges(lock_time=7_200), by=None)
     token = service.get(uid)
     assert token.locked_until == token.last_used + 2 * HOUR
-    service.update(uid, TokenChanges(lock_time_s=0), by=None)
+    service.update(uid, TicketChanges(lock_time=0), by=None)
     assert service.get(uid).locked_until is None
 
 
 def test_update_when_never_used_then_a_lock_time_locks_nothing(service):
     uid = service.add(new_token(), by=None)
-    service.update(uid, TokenChanges(lock_time_s=60), by=None)
+    service.update(uid, TicketChanges(lock_time=60), by=None)
     assert service.get(uid).locked_until is None
 
 
 def test_update_when_nothing_is_given_then_nothing_changes(service, engine):
     uid = service.add(new_token(), by=None)
     before = service.get(uid)
-    service.update(uid, TokenChanges(), by=None)
+    service.update(uid, TicketChanges(), by=None)
     assert (service.get(uid).version, service.get(uid).modified) == (1, before.modified)
     assert len(events_of(engine, uid)) == 1
 
 
 def test_update_when_the_token_is_gone_then_it_is_not_found(service):
     with pytest.raises(TokenNotFound):
-        service.update(uuid.uuid4(), TokenChanges(usage_count=1), by=None)
+        service.update(uuid.uuid4(), TicketChanges(usage_count=1), by=None)
 
 
 def test_update_when_the_uses_left_are_not_those_expected_then_nothing_changes(service):
     uid = service.add(new_token(usage_count=3), by=None)
     service.consume(uid, by=None)
-    changes = TokenChanges(usage_count=10)
+    changes = TicketChanges(usage_count=10)
     with pytest.raises(TokenChanged):
         service.update(uid, changes, by=None, expected_usage_count=3)
     assert service.get(uid).usage_count == 2
@@ -235,9 +248,9 @@ def test_update_when_the_uses_left_are_not_those_expected_then_nothing_changes(s
 @pytest.mark.parametrize(
     ("changes", "action"),
     [
-        (TokenChanges(enabled=False), "disable"),
-        (TokenChanges(enabled=True), "enable"),
-        (TokenChanges(enabled=True, usage_count=2), "update"),
+        (TicketChanges(enabled=False), "disable"),
+        (TicketChanges(enabled=True), "enable"),
+        (TicketChanges(enabled=True, usage_count=2), "update"),
     ],
     ids=["disable", "enable", "update"],
 )

@@ -7,21 +7,24 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy import event
 from sqlalchemy import text
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import Base
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.service import within
-from cone.tokens.core.types import Granted
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import Operation
-from cone.tokens.core.types import TokenChanges
-from cone.tokens.schema import prepare
-from tests.factories import NOON
-from tests.factories import new_token
-from tests.privileges import obeying_file_modes
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
+from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.service import within
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import NOON
+from tests.support.factories import new_token
+from tests.support.privileges import obeying_file_modes
 
 #: The most pages that SQLite knows.
 NO_LIMIT = 4_294_967_294
@@ -301,7 +304,7 @@ def test_write_when_a_server_does_not_let_it_in_time_then_unavailable(
         other.execute(text("SELECT * FROM tokens FOR UPDATE"))
         for write in (
             lambda: hindered.consume(uid, by=None),
-            lambda: hindered.update(uid, TokenChanges(usage_count=9), by=None),
+            lambda: hindered.update(uid, TicketChanges(usage_count=9), by=None),
             lambda: hindered.delete(uid, by=None),
         ):
             with pytest.raises(Unavailable):
@@ -347,10 +350,21 @@ def test_use_when_the_server_was_away_then_it_works_again_by_itself(request, eng
     engine.dispose()
 
 
+def test_bug_when_a_row_breaks_a_constraint_of_its_column_then_it_is_raised_as_it_is(service):
+    uid = service.add(new_token(), by=None)
+    wrong = update(TokenRecord).where(TokenRecord.uid == uid).values(usage_count=-2)
+    with pytest.raises(IntegrityError), service._work.database.writing() as tx:
+        tx.connection.execute(wrong)
+    assert service.get(uid).usage_count == new_token().usage_count
+
+
 def test_bug_when_a_statement_is_wrong_then_it_is_no_trouble_of_the_database(service, made_tables):
     """A statement that no database would take must not be retried for ever."""
     if made_tables.dialect.name == "sqlite":
         pytest.skip("SQLite blames itself for wrong statements")
-    with pytest.raises(Exception, match="nonsense") as caught, service._database.reading() as store:
-        store._connection.execute(text("SELECT nonsense"))
+    with (
+        pytest.raises(Exception, match="nonsense") as caught,
+        service._work.database.reading() as tx,
+    ):
+        tx.connection.execute(text("SELECT nonsense"))
     assert not isinstance(caught.value, Unavailable)

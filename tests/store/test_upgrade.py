@@ -1,6 +1,7 @@
 """Databases of cone.tokens 2.0, upgraded on both databases."""
 
 import csv
+import dataclasses
 import datetime
 import importlib.resources
 import json
@@ -15,27 +16,31 @@ from sqlalchemy import inspect
 from sqlalchemy import select
 from sqlalchemy import text
 
-from cone.tokens import schema
-from cone.tokens import upgrade
+from cone.tokens.core import codes
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.maintenance import Maintenance
-from cone.tokens.core.params import MAX_INSTANT
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.service import on_engine
-from cone.tokens.core.types import MAX_INTEGER
-from cone.tokens.core.types import Granted
-from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.values import MAX_INSTANT
+from cone.tokens.core.values import MAX_INTEGER
+from cone.tokens.core.values import Granted
+from cone.tokens.migrations import own_objects as migration_own_objects
+from cone.tokens.migrations import schema
+from cone.tokens.migrations import upgrade
 from cone.tokens.migrations.of_2_0 import OldDatabase
 from cone.tokens.migrations.of_2_0 import Options
-from cone.tokens.upgrade import UpgradeRefused
-from tests.old_database import add_token
-from tests.old_database import add_usage
-from tests.old_database import make_tables
-from tests.old_database import uid_of
+from cone.tokens.migrations.upgrade import UpgradeRefused
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.service import on_engine
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.old_database import TABLES
+from tests.support.old_database import add_token
+from tests.support.old_database import add_usage
+from tests.support.old_database import make_tables
+from tests.support.old_database import uid_of
 
 ZONE = zoneinfo.ZoneInfo("Europe/Vienna")
 WILLING = Options(ZONE, "keep-oldest", "uid")
@@ -87,6 +92,11 @@ class Old(NamedTuple):
     def usage(self, number: int) -> TokenUsageRecord:
         return self.row(select(TokenUsageRecord).where(TokenUsageRecord.uid == uid_of(number)))
 
+    @property
+    def percent(self) -> str:
+        """A percent sign, as the driver reads it in a statement."""
+        return "%" if self.engine.dialect.name == "sqlite" else "%%"
+
     def row(self, statement):
         with self.engine.connect() as connection:
             return connection.execute(statement).one()
@@ -130,6 +140,7 @@ def test_upgrade_when_nothing_is_odd_then_all_is_there_and_works(old):
     assert old.upgrade() == []
     token = old.token(1)
     assert (token.value, token.usage_count, token.lock_time) == ("value-1", 2, 60)
+    assert (token.code_digest, token.last_user) == (codes.digest("value-1"), None)
     assert (token.creator, token.enabled, token.version) == ("somebody", True, 1)
     assert (token.created, token.modified) == (MIDDAY, MIDDAY)
     assert token.last_used == utc("2024-07-15T10:00:00.123456")
@@ -140,8 +151,8 @@ def test_upgrade_when_nothing_is_odd_then_all_is_there_and_works(old):
     assert usage.timestamp == utc("2024-01-15T12:00")
     service = on_engine(old.engine)
     assert isinstance(service.consume(uid_of(1), by="me"), Granted)
-    codes = [use.denial and use.denial.code for use in service.usages(uid_of(1), 5).usages]
-    assert codes == [None, 3, None]
+    denials = [use.denial and use.denial.code for use in service.usages(uid_of(1), 5).usages]
+    assert denials == [None, 3, None]
     schema.prepare(old.engine)
 
 
@@ -556,12 +567,12 @@ def test_verify_when_a_last_use_lies_far_ahead_then_nothing_is_wrong(old, writte
     old.add(2, last_used=written, lock_time=100)
     old.upgrade()
     schema.prepare(old.engine)
-    maintenance = Maintenance(old.database)
+    maintenance = Maintenance(old.database, [TICKET])
     assert maintenance.verify().findings == ()
     service = on_engine(old.engine)
-    service.update(uid_of(2), TokenChanges(lock_time_s=MAX_INTEGER), by=None)
+    service.update(uid_of(2), TicketChanges(lock_time=MAX_INTEGER), by=None)
     assert service.get(uid_of(2)).locked_until == MAX_INSTANT
-    service.update(uid_of(2), TokenChanges(lock_time_s=0), by=None)
+    service.update(uid_of(2), TicketChanges(lock_time=0), by=None)
     assert service.get(uid_of(2)).locked_until is None
     assert maintenance.verify().findings == ()
 
@@ -636,7 +647,8 @@ def test_upgrade_when_many_do_it_at_once_then_one_does(old, tmp_path):
     url = old.engine.url
     if old.engine.dialect.name == "sqlite":
         url = url.set(query={"timeout": "30"})
-    engine = create_engine(url)
+    # As processes do: each has an engine, and with it a line, of its own.
+    engines = [create_engine(url) for _ in range(4)]
     done, failures = [], []
     barrier = threading.Barrier(4)
 
@@ -646,7 +658,7 @@ def test_upgrade_when_many_do_it_at_once_then_one_does(old, tmp_path):
             report = tmp_path / f"{number}.csv"
             done.append(
                 upgrade.upgrade_from_2_0(
-                    Database(engine, utc_now),
+                    Database(engines[number], utc_now),
                     WILLING,
                     report,
                     lambda _steps: None,
@@ -661,7 +673,8 @@ def test_upgrade_when_many_do_it_at_once_then_one_does(old, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    engine.dispose()
+    for engine in engines:
+        engine.dispose()
     assert failures == []
     assert sorted(done, key=str) == [1, None, None, None]
     assert len(list(tmp_path.glob("?.csv"))) == 1
@@ -695,14 +708,175 @@ def test_upgrade_when_others_may_use_the_tables_then_they_may_use_the_new_ones(o
             connection.execute(text(f'ALTER TABLE {table} OWNER TO "{roles[0]}"'))
             connection.execute(text(f'GRANT SELECT ON {table} TO "{roles[1]}"'))
             connection.execute(text(f"GRANT SELECT ON {table} TO PUBLIC"))
+            grant = f'GRANT UPDATE ON {table} TO "{roles[1]}" WITH GRANT OPTION'
+            connection.execute(text(grant))
     old.upgrade()
     new = ["token_events", "token_requests", "token_schema", "token_usage", "tokens"]
     owners = "SELECT tablename FROM pg_tables WHERE tableowner = :owner ORDER BY 1"
     may = text("SELECT has_table_privilege(:reader, :name, 'SELECT')")
+    may_grant = text("SELECT has_table_privilege(:reader, :name, 'UPDATE WITH GRANT OPTION')")
     with old.engine.connect() as connection:
         assert connection.scalars(text(owners), {"owner": roles[0]}).all() == new
         for name in new:
             assert connection.scalar(may, {"reader": roles[1], "name": name})
+            assert connection.scalar(may_grant, {"reader": roles[1], "name": name})
+
+
+# Indexes of the site's own, and what else it added
+
+OWN_INDEXES = {
+    "both": [
+        "CREATE INDEX mine_value ON tokens (value)",
+        "CREATE UNIQUE INDEX mine_unique ON tokens (value, creator)",
+        "CREATE INDEX mine_times ON tokens (creator, created DESC)",
+        "CREATE INDEX mine_some ON tokens (usage_count) WHERE usage_count > 0",
+        "CREATE INDEX mine_lower ON tokens (lower(creator)) WHERE creator LIKE '%a'",
+        'CREATE INDEX mine_users ON token_usage ("user", timestamp)',
+    ],
+    "sqlite": [
+        'CREATE INDEX "mine ""odd"" name" ON tokens (creator COLLATE NOCASE)',
+        "CREATE INDEX mine_days ON tokens (date(created))",
+    ],
+    "postgresql": [
+        'CREATE INDEX "mine ""odd"" name" ON tokens USING hash (creator)',
+        "CREATE INDEX mine_pattern ON tokens (value varchar_pattern_ops) INCLUDE (creator)",
+        "CREATE STATISTICS mine_pairs ON creator, usage_count FROM tokens",
+        "COMMENT ON TABLE tokens IS 'it''s 100% mine'",
+        "COMMENT ON COLUMN tokens.creator IS 'mine'",
+        "COMMENT ON INDEX mine_value IS 'mine'",
+        "COMMENT ON STATISTICS mine_pairs IS 'mine'",
+    ],
+}
+OWN_SQL = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE name LIKE 'mine%' ORDER BY name",
+    "postgresql": """
+        SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'mine%'
+        UNION SELECT stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
+        UNION SELECT CAST(objsubid AS text) || description,
+            obj_description(objoid, CAST(CAST(classoid AS regclass) AS name))
+        FROM pg_description WHERE description LIKE '%mine'
+        ORDER BY 1, 2
+    """,
+}
+
+
+def execute(old: Old, *statements: str) -> None:
+    with old.engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement.replace("%", old.percent))
+
+
+def own_objects(old: Old) -> list[tuple]:
+    with old.engine.connect() as connection:
+        return connection.execute(text(OWN_SQL[old.engine.dialect.name])).all()
+
+
+def test_upgrade_when_the_site_has_indexes_of_its_own_then_they_are_made_again(old):
+    old.add(1, usage_count=2)
+    execute(old, *OWN_INDEXES["both"], *OWN_INDEXES[old.engine.dialect.name])
+    before = own_objects(old)
+    assert len(before) >= len(OWN_INDEXES["both"]) + 2
+    told = upgrade.check(old.database, WILLING).own
+    assert "the index mine_value" in [own.name for own in told]
+    old.upgrade()
+    after = [(name, sql.replace(' COLLATE "C"', "")) for name, sql in own_objects(old)]
+    assert after == [tuple(row) for row in before]
+    assert on_engine(old.engine).consume(uid_of(1), by=None).usage_count == 1
+
+
+LOST = {
+    "both": [
+        ("CREATE UNIQUE INDEX mine ON tokens (creator)", "the index mine is unique"),
+        ("CREATE UNIQUE INDEX mine ON token_usage (token_uid)", "the index mine is unique"),
+        ("CREATE UNIQUE INDEX mine ON tokens (lower(value))", "the index mine is unique"),
+        ("CREATE INDEX ix_tokens_created_uid ON tokens (created)", "has a name that one of ours"),
+    ],
+    "sqlite": [
+        ("CREATE UNIQUE INDEX mine ON tokens (value COLLATE NOCASE)", "the index mine is unique"),
+    ],
+    "postgresql": [
+        ("CREATE INDEX mine ON tokens (date(created))", "the index mine computes with times"),
+        (
+            "CREATE INDEX mine ON tokens (value) WHERE last_used > '2020-01-01'",
+            "the index mine computes with times",
+        ),
+        ("ALTER TABLE tokens ADD CONSTRAINT mine UNIQUE (creator)", "the constraint mine"),
+        ("ALTER TABLE tokens ADD CONSTRAINT mine CHECK (lock_time < 9)", "the constraint mine"),
+        ("ALTER TABLE tokens ALTER creator SET DEFAULT 'mine'", "the default of creator"),
+        ("ALTER TABLE tokens ALTER creator SET NOT NULL", "the NOT NULL of creator"),
+        ('ALTER TABLE tokens ALTER value TYPE varchar COLLATE "C"', "the collation of value"),
+        ("GRANT SELECT (value) ON tokens TO PUBLIC", "the rights on the column value"),
+        ("ALTER TABLE tokens ENABLE ROW LEVEL SECURITY", "the row security"),
+        ("ALTER TABLE tokens REPLICA IDENTITY FULL", "the replica identity"),
+        ("CREATE RULE mine AS ON DELETE TO tokens DO INSTEAD NOTHING", "the rule mine"),
+        ("CREATE SEQUENCE mine OWNED BY tokens.usage_count", "the sequence mine"),
+        (
+            "CREATE INDEX mine ON tokens (creator); ALTER TABLE tokens CLUSTER ON mine",
+            "the index mine is invalid, clustered",
+        ),
+    ],
+}
+EVERY_LOSS = [(kind, *loss) for kind, losses in LOST.items() for loss in losses]
+
+
+@pytest.mark.parametrize(("kind", "statement", "reason"), EVERY_LOSS, ids=lambda part: part[:60])
+def test_upgrade_when_something_of_the_site_would_be_lost_then_it_is_refused(
+    old, kind, statement, reason
+):
+    if kind not in ("both", old.engine.dialect.name):
+        pytest.skip("about the other database")
+    old.add(1)
+    execute(old, *statement.split("; "))
+    before = old.everything()
+    with pytest.raises(UpgradeRefused) as refused:
+        old.upgrade()
+    (told,) = refused.value.reasons
+    assert reason in told
+    assert told.endswith("take it away, and make it anew after")
+    assert upgrade.check(old.database, WILLING).problems == (told,)
+    assert old.everything() == before
+    assert not old.report.exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ("creator VARCHAR DEFAULT 'mine'", "the default of the column tokens.creator"),
+        ("creator VARCHAR NOT NULL", "NOT NULL of the column tokens.creator"),
+        ("creator VARCHAR UNIQUE", "a unique constraint of tokens"),
+        ("creator VARCHAR CHECK (creator <> 'CHECK')", "CHECK in the table tokens"),
+        ("creator VARCHAR COLLATE NOCASE", "COLLATE in the table tokens"),
+        ("creator VARCHAR REFERENCES other (x)", "a foreign key of tokens"),
+        ("creator VARCHAR AS (value)", "the expression of the column tokens.creator"),
+    ],
+)
+def test_upgrade_when_a_table_of_sqlite_was_made_otherwise_then_it_is_refused(old, column, reason):
+    only_sqlite(old)
+    made = TABLES[0].format(uid="CHAR(32)", time="DATETIME")
+    execute(old, "DROP TABLE tokens", made.replace("creator VARCHAR", column))
+    with pytest.raises(UpgradeRefused) as refused:
+        old.upgrade()
+    assert [told.partition(" would")[0] for told in refused.value.reasons] == [reason]
+
+
+def test_upgrade_when_an_index_cannot_be_made_again_then_all_is_as_before(old, monkeypatch):
+    old.add(1)
+    execute(old, "CREATE INDEX mine ON tokens (creator)")
+    before, indexes = old.everything(), own_objects(old)
+    find = migration_own_objects.find
+
+    def find_wrong(*args):
+        found = find(*args)
+        kept = [
+            dataclasses.replace(own, make="CREATE INDEX mine ON none (x)") for own in found.kept
+        ]
+        return dataclasses.replace(found, kept=tuple(kept))
+
+    monkeypatch.setattr(migration_own_objects, "find", find_wrong)
+    with pytest.raises(UpgradeRefused, match="the index mine cannot be made again: take it away"):
+        old.upgrade()
+    assert (old.everything(), own_objects(old)) == (before, indexes)
+    assert not old.report.exists()
 
 
 # The backup

@@ -1,26 +1,31 @@
 """What ``verify`` finds in a database, and what it does not."""
 
 import datetime
+import json
 import uuid
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy import text
+from sqlalchemy import update
 
-from cone.tokens.core.audit import Problem
+from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.maintenance import MOST_FINDINGS
 from cone.tokens.core.maintenance import Maintenance
-from cone.tokens.core.records import TokenEventRecord
-from cone.tokens.core.records import TokenRecord
-from cone.tokens.core.records import TokenUsageRecord
-from cone.tokens.core.types import TokenChanges
-from tests.factories import new_token
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.values import DETAILS
+from cone.tokens.tickets.values import TicketChanges
+from tests.support.factories import new_token
 
 A_DAY = datetime.timedelta(days=1)
 
 
 @pytest.fixture
 def maintenance(service) -> Maintenance:
-    return Maintenance(service._database)
+    return Maintenance(service._work.database, [TICKET])
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def counted(service) -> uuid.UUID:
     uid = service.add(new_token(usage_count=3), by="me")
     for _ in range(2):
         service.consume(uid, by="me")
-    service.update(uid, TokenChanges(lock_time_s=3_600), by="me")
+    service.update(uid, TicketChanges(lock_time=3_600), by="me")
     service.consume(uid, by="me")
     return uid
 
@@ -55,6 +60,47 @@ def damage(made_tables):
     return execute
 
 
+def without_details(told: str | None) -> str | None:
+    if told is None:
+        return None
+    values = json.loads(told)
+    return json.dumps({name: values[name] for name in values.keys() - set(DETAILS)})
+
+
+@pytest.fixture
+def forget_details(made_tables):
+    """Make the events those of a time when there were no details."""
+
+    def forget() -> None:
+        columns = TokenEventRecord.__table__.c
+        with made_tables.begin() as connection:
+            for event in connection.execute(select(TokenEventRecord.__table__)).all():
+                old, new = map(without_details, (event.old_values, event.new_values))
+                connection.execute(
+                    update(TokenEventRecord.__table__)
+                    .where(columns.uid == event.uid)
+                    .values(old_values=old, new_values=new)
+                )
+
+    return forget
+
+
+def test_verify_when_events_are_from_before_there_were_details_then_the_history_holds(
+    service, maintenance, counted, forget_details
+):
+    forget_details()
+    service.update(counted, TicketChanges(label="Ann"), by="me")
+    assert problems(maintenance) == []
+
+
+def test_verify_when_a_label_was_changed_behind_the_back_then_it_is_found(
+    service, maintenance, damage
+):
+    uid = service.add(new_token(label="Ann"), by="me")
+    damage(update(TokenRecord.__table__).where(TokenRecord.uid == uid).values(label="Eve"))
+    assert problems(maintenance) == [Problem.FIELD]
+
+
 def problems(maintenance, only=None) -> list[Problem]:
     return [finding.problem for finding in maintenance.verify(only).findings]
 
@@ -65,12 +111,12 @@ def test_verify_when_the_service_made_it_all_then_nothing_is_wrong(
     counted,
     windowed,
 ):
-    service.update(windowed, TokenChanges(enabled=False, valid_to=None), by="me")
+    service.update(windowed, TicketChanges(enabled=False, valid_to=None), by="me")
     service.consume(windowed, by="me")
-    service.update(windowed, TokenChanges(enabled=True, usage_count=1, value="x"), by="me")
+    service.update(windowed, TicketChanges(enabled=True, usage_count=1, value="x"), by="me")
     service.consume(windowed, by="me")
     service.consume(windowed, by="me")
-    deleted = service.add(new_token(lock_time_s=9), by="me")
+    deleted = service.add(new_token(lock_time=9), by="me")
     service.consume(deleted, by="me")
     service.delete(deleted, by="me")
     audit = maintenance.verify()
@@ -142,7 +188,7 @@ def test_verify_when_a_row_was_added_to_the_log_then_it_is_found(
     row = {
         "uid": uuid.uuid4(),
         "token_uid": counted,
-        "token_value": "x",
+        "token_value": str(counted),
         "timestamp": datetime.datetime.now(datetime.UTC),
         "usage_count": 0,
         "version": version,
@@ -157,9 +203,9 @@ def test_verify_when_two_uses_lie_in_a_lock_time_then_they_are_found(
     windowed,
     damage,
 ):
-    uid = service.add(new_token(usage_count=-1, lock_time_s=1), by="me")
+    uid = service.add(new_token(usage_count=-1, lock_time=1), by="me")
     first = service.consume(uid, by="me")
-    service.update(uid, TokenChanges(lock_time_s=0), by="me")
+    service.update(uid, TicketChanges(lock_time=0), by="me")
     second = service.consume(uid, by="me")
     assert problems(maintenance) == []
     # As if the lock time had not been taken away between them.
@@ -169,7 +215,7 @@ def test_verify_when_two_uses_lie_in_a_lock_time_then_they_are_found(
     finding, *others = maintenance.verify().findings
     assert finding.problem is Problem.IN_LOCK_TIME
     assert finding.receipt == second.receipt != first.receipt
-    assert [other.problem for other in others] == [Problem.LOCKED_UNTIL]
+    assert others[-1].problem is Problem.LOCKED_UNTIL
 
 
 def test_verify_when_a_use_lies_outside_the_window_then_it_is_found(
@@ -180,7 +226,8 @@ def test_verify_when_a_use_lies_outside_the_window_then_it_is_found(
     late = datetime.datetime.now(datetime.UTC) + 2 * A_DAY
     damage(TokenUsageRecord.__table__.update().values(timestamp=late))
     damage(TokenRecord.__table__.update().values(last_used=late))
-    (finding,) = maintenance.verify().findings
+    future, finding = maintenance.verify().findings
+    assert future.problem is Problem.TIME
     assert finding.problem is Problem.OUTSIDE_WINDOW
     assert finding.time == late
 
@@ -226,7 +273,7 @@ def test_verify_when_history_begins_with_an_upgrade_then_that_is_counted(
     windowed,
     damage,
 ):
-    damage(TokenEventRecord.__table__.update().values(action="upgrade"))
+    damage(TokenEventRecord.__table__.update().values(action="upgrade", user=None))
     row = {
         "uid": uuid.uuid4(),
         "token_value": "x",

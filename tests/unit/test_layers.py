@@ -1,6 +1,7 @@
 """The directions in which modules may import each other (architecture 2.1)."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import cone.tokens
 
 PACKAGE = Path(cone.tokens.__file__).parent
+ROOT = Path(__file__).parents[2]
 CORE_LIBRARIES = {"sqlalchemy"}
 HOST = {
     "pyramid",
@@ -27,62 +29,86 @@ HOST = {
     "zope",
 }
 
+#: What else modules import that are made for that.
+SPECIAL = {
+    "host.cookie_secret": {"paste"},
+    "host.form_data": {"multipart"},
+    "host.pipeline": {"paste"},
+    "tickets.labels": {"reportlab"},  # optional
+    "host.metrics": {"prometheus_client"},  # optional
+    "host.ratelimit": {"limits", "redis"},
+    "host.first_connection": {"sqlalchemy"},  # it knows the errors of the host's engine
+    "host.templates": {"chameleon"},
+    "host.users": {"sqlalchemy"},  # it knows the errors of the host's tables
+    "session": {"sqlalchemy"},  # it opens the host's sessions, and executes nothing
+}
+
+#: What decides about tickets: like the core, it knows no web.
+DECIDING = {
+    "details",
+    "fields",
+    "importing",
+    "imports",
+    "kind",
+    "params",
+    "parser",
+    "periods",
+    "records",
+    "service",
+    "statistics",
+    "values",
+}
+
 #: Modules by layer, lowest first; a module may import from its own layer and from lower ones.
 LAYERS = (
     (
         "core.errors",
         "core.clock",
-        "core.types",
+        "core.codes",
         "core.params",
-        "core.periods",
-        "core.imports",
-        "core.local_times",
+        "core.values",
+        "core.windows",
     ),
-    ("core.records", "core.lifecycle", "core.prepared", "core.retry"),
-    ("core.audit",),
-    ("core.store", "core.upkeep"),
-    ("core.database",),
-    ("core.service", "core.maintenance", "core"),
     (
-        "config",
-        "consumption",
-        "health",
-        "logs",
-        "metrics",
-        "ratelimit",
-        "signin",
-        "wiring",
-        "security",
-        "settings",
-        "model",
-        "api",
-        "exceptions",
-        "failures",
-        "files",
-        "i18n",
-        "identity",
-        "labels",
-        "production",
-        "qr",
-        "rendering",
-        "request_data",
-        "schema",
-        "directory",
-        "upgrade",
-        "session",
-        "spreadsheet",
-        "migrations",
+        "core.address",
+        "core.places",
+        "core.records",
+        "core.dialects",
+        "core.kind",
+        "core.lifecycle",
+        "core.prepared",
+        "core.retry",
     ),
-    ("json_api", "browser", "cli"),
-    ("plugin", "tweens", ""),
+    ("core.driver_errors", "core.postgresql", "core.turns"),
+    ("core.sqlite",),
+    ("core.many",),
+    ("core.transaction",),
+    ("core.store",),
+    ("core.history",),
+    ("core.database",),
+    ("core.unit_of_work",),
+    ("core.foresight", "core.maintenance"),
+    ("core",),
+    # What decides about tickets: the core knows no kind of tokens.
+    tuple(f"tickets.{name}" for name in sorted(DECIDING)),
+    ("i18n", "logs"),
+    ("host",),
+    ("migrations",),
+    ("web",),
+    ("tickets",),
+    ("settings", "model", "exceptions", "api", "production", "server", "session"),
+    ("cli",),
+    ("json_api", "browser", "tickets.commands"),
+    ("places", "parts", "answers", "plugin", "tweens", "make_user", ""),
 )
-FACES = ("json_api", "browser", "cli")
+FACES = ("json_api", "browser", "tickets.commands")
 #: What stands in the table for all that is in it.
-PACKAGES = {*FACES, "migrations"}
+PACKAGES = {*FACES, "cli", "core.history", "core.store", "host", "migrations", "tickets", "web"}
 #: They change tables, which the statements of the core take for granted.
-SCHEMA = {"schema", "upgrade"}
+SCHEMA = {"migrations.schema", "migrations.upgrade"}
 
 
+@functools.cache
 def modules() -> list[str]:
     """Return the names of all modules below ``cone.tokens``."""
     paths = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
@@ -90,6 +116,7 @@ def modules() -> list[str]:
     return sorted(name.removesuffix("__init__").rstrip(".") for name in names)
 
 
+@functools.cache
 def imports(module: str) -> set[str]:
     """Return what ``module`` imports, by full name."""
     path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
@@ -106,12 +133,23 @@ def imports(module: str) -> set[str]:
 
 def layer_of(module: str) -> int:
     """Return the number of the layer of a module below ``cone.tokens``."""
-    for number, names in enumerate(LAYERS):
-        if module in names or module.partition(".")[0] in set(names) & PACKAGES:
-            return number
+    # The longest name counts: what decides about tickets, and their commands, are layers apart.
+    named = {name: number for number, names in enumerate(LAYERS) for name in names}
+    fits = [name for name in named if name == module or (name in PACKAGES and _is_in(module, name))]
+    if fits:
+        return named[max(fits, key=len)]
     return pytest.fail(f"{module!r} belongs to no layer")
 
 
+def _decides(module: str) -> bool:
+    return module.removeprefix("tickets.") in DECIDING
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module.startswith(f"{package}.")
+
+
+@functools.cache
 def own_imports(module: str) -> set[str]:
     """Return the modules below ``cone.tokens`` that ``module`` imports."""
     known = set(modules())
@@ -142,48 +180,90 @@ def test_module_when_it_imports_of_ours_then_from_its_own_layer_or_below(module)
 def test_module_when_it_imports_libraries_then_those_of_its_layer(module):
     if layer_of(module) == 0:
         allowed = set()
-    elif module.startswith("core"):
+    elif module.startswith("core") or _decides(module):
         allowed = CORE_LIBRARIES
-    elif module == "session":
-        # It opens the host's sessions, and executes nothing.
-        allowed = HOST | {"sqlalchemy"}
     elif module in SCHEMA or module.startswith("migrations"):
         allowed = {"alembic", "sqlalchemy"}
-    elif module.startswith("cli"):
+    elif module.startswith(("cli", "tickets.commands")):
         allowed = HOST | {"click", "paste"}
-    elif module == "ratelimit":
-        # It counts with a library made for that.
-        allowed = HOST | {"limits", "redis"}
-    elif module == "metrics":
-        # An optional library.
-        allowed = HOST | {"prometheus_client"}
-    elif module == "labels":
-        # Another one.
-        allowed = HOST | {"reportlab"}
+    elif module == "server":
+        # It ends waitress, and knows nothing of the site.
+        allowed = {"waitress"}
     else:
-        allowed = HOST
+        allowed = HOST | SPECIAL.get(module, set())
     assert libraries(module) <= allowed
+
+
+def test_revisions_when_they_import_then_nothing_of_the_core():
+    # It changes, they do not. What asks which objects of a database are ours asks about today.
+    known = [name for name in modules() if name.startswith("migrations")]
+    revisions = [name for name in known if name not in SCHEMA]
+    users = {name for name in revisions if any(own.startswith("core") for own in own_imports(name))}
+    assert users == {"migrations.tables"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_module_when_its_imports_are_followed_then_they_do_not_come_back_to_it(module):
+    seen, ahead = set(), set(own_imports(module))
+    while ahead - seen:
+        name = (ahead - seen).pop()
+        seen.add(name)
+        ahead |= own_imports(name)
+    assert module not in seen
 
 
 @pytest.mark.parametrize("face", FACES)
 def test_face_when_it_imports_then_never_the_other_one(face):
-    others = {other for other in FACES if other != face}
-    of_face = [module for module in modules() if module.partition(".")[0] == face]
-    assert not {name for module in of_face for name in own_imports(module)} & others
+    others = [other for other in FACES if other != face]
+    of_face = [module for module in modules() if module == face or _is_in(module, face)]
+    imported = {name for module in of_face for name in own_imports(module)}
+    assert not {name for name in imported for other in others if f"{name}.".startswith(f"{other}.")}
 
 
 def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
     users = {module for module in modules() if "sqlalchemy" in libraries(module)}
     of_schema = {name for name in users if name in SCHEMA or name.startswith("migrations")}
-    assert users - of_schema - {"session"} == {
+    assert users - of_schema - {"host.first_connection", "host.users", "session"} == {
+        "core.address",
         "core.database",
+        "core.dialects",
+        "core.driver_errors",
+        "core.history.disposal",
+        "core.history.event_values",
+        "core.history.purging",
+        "core.history.ranges",
+        "core.history.rows",
+        "core.history.streams",
+        "core.kind",
         "core.lifecycle",
+        "core.maintenance",
+        "core.many",
+        "core.postgresql",
         "core.prepared",
         "core.records",
-        "core.service",
-        "core.store",
-        "core.upkeep",
+        "core.sqlite",
+        "core.store.changing",
+        "core.store.consuming",
+        "core.store.events",
+        "core.store.filters",
+        "core.store.finding",
+        "core.store.keys",
+        "core.store.listing",
+        "core.store.locking",
+        "core.store.usages",
+        "core.transaction",
+        "core.turns",
+        "core.unit_of_work",
+        "tickets.records",
+        "tickets.service",
+        "tickets.statistics",
     }
+
+
+def deciding() -> str:
+    """Return a statement that imports all that decides: the core, and what it is for tickets."""
+    names = [name for name in modules() if name.startswith("core") or _decides(name)]
+    return f"import {', '.join(f'cone.tokens.{name}' for name in names)}"
 
 
 def test_core_when_the_web_stack_is_missing_then_it_imports():
@@ -192,8 +272,44 @@ def test_core_when_the_web_stack_is_missing_then_it_imports():
 import sys
 for name in {blocked!r}:
     sys.modules[name] = None
-import cone.tokens.core.service, cone.tokens.core.params
+{deciding()}
 loaded = [name for name in {blocked!r} if sys.modules[name] is not None]
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_core_when_the_host_is_installed_then_it_loads_nothing_of_it():
+    program = f"""
+import sys
+{deciding()}
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {HOST!r}))
+print(*sorted(name for name in sys.modules if name.startswith(("cone.", "node"))))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    libraries, ours = told.stdout.splitlines()
+    assert not libraries
+    assert {".".join(name.split(".")[:3]) for name in ours.split()} == {
+        "cone.tokens",
+        "cone.tokens.core",
+        "cone.tokens.tickets",
+    }
+
+
+def test_what_decides_when_thresholds_name_it_then_they_name_all_of_it():
+    names = sorted(DECIDING)
+    made = ROOT.joinpath("Makefile").read_text()
+    assert f"TICKETS := {' '.join(names)}\n" in made
+    ruled = ROOT.joinpath("pyproject.toml").read_text()
+    assert f'"!src/cone/tokens/{{core/**,tickets/{{{",".join(names)}}}.py}}" = ["TID251"]' in ruled
+
+
+def test_core_when_it_is_imported_then_it_loads_no_kind_of_tokens():
+    names = ", ".join(f"cone.tokens.{name}" for name in modules() if name.startswith("core"))
+    program = f"import sys, {names}\nprint('cone.tokens.tickets' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert told.stdout == "False\n"

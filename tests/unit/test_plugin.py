@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from cone.tokens.config import StartupError
+from cone.tokens.host.config import StartupError
 from cone.tokens.model import TokenContainer
 from cone.tokens.plugin import check_factory
-from tests.unit.test_config import read
+from tests.unit.host.test_config import read
 
 
 class OwnContainer(TokenContainer):

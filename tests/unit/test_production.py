@@ -1,12 +1,12 @@
 import pytest
 
-from cone.tokens.config import StartupError
+from cone.tokens.host.config import StartupError
 from cone.tokens.production import LEAST_LENGTHS
 from cone.tokens.production import check
 from cone.tokens.production import fill
 
 GOOD = {
-    "cone.auth_secret": "0123456789abcdef" * 2,
+    "cone.auth_secret": "9c1f0b6d4e8a7352c6d1e0f94b7a8235",
     "cone.admin_user": "admin",
     "cone.admin_password": "correct horse battery",
     "cone.auth_secure": "true",
@@ -50,7 +50,10 @@ def test_check_when_all_is_good_then_nothing_is_refused():
     ("key", "text"),
     [
         ("cone.auth_secret", "hunter2"),
-        ("cone.auth_secret", "0123456789abcdef0123456789abcde"),
+        ("cone.auth_secret", "9c1f0b6d4e8a7352c6d1e0f94b7a823"),
+        ("cone.auth_secret", "0123456789abcdef0123456789abcdef"),
+        ("cone.auth_secret", "Please-Change-this-2-something-0123456789"),
+        ("cone.admin_password", "the-pass_word-of-1"),
         ("cone.auth_secret", "a" * 64),
         ("cone.auth_secret", None),
         ("cone.admin_password", "hunter2"),

@@ -7,8 +7,13 @@ import re
 import pytest
 
 from cone.tokens.browser import texts
+from cone.tokens.core import codes
 from cone.tokens.core import params
-from cone.tokens.core.types import Status
+from cone.tokens.core import windows
+from cone.tokens.core.values import Status
+from cone.tokens.tickets import params as params_of_tickets
+from cone.tokens.tickets import parser
+from cone.tokens.web import texts as mistakes
 from config import translations
 
 REFRESH = "run: python config/translations.py"
@@ -87,8 +92,10 @@ def test_mistakes_when_the_parser_of_a_form_knows_a_reason_then_there_is_a_text_
         "unknown_token",
         "too_many_tokens",
         "invalid_choice",
+        "unknown_parameter",
     }
-    assert reasons_of(params) - others <= texts._MISTAKES.keys()
+    for module in (codes, params, windows, params_of_tickets, parser):
+        assert reasons_of(module) - others <= mistakes._MISTAKES.keys()
 
 
 def test_statuses_when_there_are_some_then_each_has_a_word_and_a_reason():

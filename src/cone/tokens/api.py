@@ -4,39 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
+import re
 import uuid
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Self
 
 import cone.sql
 import zope.sqlalchemy
 
-from cone.tokens import wiring
-from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.params import NumberText
-from cone.tokens.core.params import get_uid
-from cone.tokens.core.params import parse_value_sought
-from cone.tokens.core.service import TokenService
-from cone.tokens.core.service import within
-from cone.tokens.core.types import UNSET
-from cone.tokens.core.types import Denied
-from cone.tokens.core.types import Token
-from cone.tokens.core.types import Unset
+from cone.tokens.core.params import find_uid
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import UNSET
+from cone.tokens.core.values import Denied
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import Unset
 from cone.tokens.exceptions import DENIED
 from cone.tokens.exceptions import TokenAPIError
 from cone.tokens.exceptions import TokenNotExists
 from cone.tokens.exceptions import TokenValueError
+from cone.tokens.host import wiring
+from cone.tokens.tickets.fields import fields_of
+from cone.tokens.tickets.params import parse_value_sought
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.service import within
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.wiring import current_parser
 
 if TYPE_CHECKING:
     from pyramid.request import Request
 
-#: A token, or what names it.
-TokenLike = Token | uuid.UUID | str
+#: A token, or what names it: a text is a uid in either case, with hyphens or as 32 digits.
+TokenLike = Ticket | uuid.UUID | str
+
+#: A uid as :attr:`uuid.UUID.hex` spells it, and SQLite's column.
+_HEX = re.compile(r"[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
 
 
 class TokenAPI:
@@ -45,40 +55,68 @@ class TokenAPI:
     With a request everything happens inside its transaction, each write in a savepoint: a
     roll-back of the host undoes it, the log included. Without one each call commits by itself.
 
-    Naive times are read in ``cone.tokens.timezone``. All methods raise
-    :class:`~cone.tokens.exceptions.TokenException` or one of its kinds.
+    Methods, parameters and results are those of cone.tokens 2.0 (contract 10); what came since
+    follows by keyword. Naive times are read in ``cone.tokens.timezone``, times of tokens are aware
+    and in UTC. All methods raise :class:`~cone.tokens.exceptions.TokenException` or one of its
+    kinds.
     """
 
     def __init__(self, request: Request | None = None) -> None:
-        """Take the ``request`` to take part in its transaction."""
         self._request = request
 
-    def get_token(self, uid: TokenLike) -> Token:
+    def __enter__(self) -> Self:
+        """Return the API itself."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Keep nothing: each call gives back what it holds. Exceptions pass."""
+
+    def get_token(self, token_uid: TokenLike) -> Ticket:
         """Return the token.
 
         :raises TokenNotExists: there is none.
         """
         with self._service() as service:
-            return service.get(_uid(uid))
+            return service.get(_uid(token_uid))
 
-    def query_token(self, value: str) -> Token | None:
-        """Return the token with this value, None where there is none.
+    def query_token(self, value: str) -> Ticket | None:
+        """Return the token that is meant by this value, None where there is none.
 
-        :raises TokenValueError: the value is empty or no text.
+        :raises TokenValueError: the value is no text.
         """
+        if value == "":
+            return None
         with self._service() as service:
             return service.find_by_value(parse_value_sought({"value": value}))
 
-    def token_values(self, token: TokenLike) -> dict[str, Any]:
+    def token_values(self, token_uids: Iterable[TokenLike]) -> list[str]:
+        """Return the values of those tokens that exist, in the order given, each once.
+
+        :raises TokenValueError: ``token_uids`` is a single one; see :meth:`token_fields`.
+        """
+        if isinstance(token_uids, TokenLike):
+            message = "token_uids: must be a list of uids"
+            raise TokenValueError(message)
+        found = (_found_uid(token_uid) for token_uid in token_uids)
+        uids = iter(dict.fromkeys(uid for uid in found if uid))
+        values: list[str] = []
+        with self._service() as service:
+            while some := list(itertools.islice(uids, MAX_BATCH)):
+                values += [token.value for token in service.find_many(some)]
+        return values
+
+    def token_fields(self, token_uid: TokenLike) -> dict[str, Any]:
         """Return the fields of a token by name, its status included.
 
         :raises TokenNotExists: there is none.
         """
-        found = token if isinstance(token, Token) else self.get_token(token)
-        return token_values(found)
+        return fields_of(
+            token_uid if isinstance(token_uid, Ticket) else self.get_token(token_uid),
+        )
 
-    def add(  # noqa: PLR0913 - one for each field, in the order that callers know
+    def add(  # noqa: PLR0913, PLR0917 - one for each field, in the order that callers know
         self,
+        token_uid: uuid.UUID | str | None = None,
         value: str | None = None,
         valid_from: datetime.datetime | None = None,
         valid_to: datetime.datetime | None = None,
@@ -89,7 +127,9 @@ class TokenAPI:
     ) -> uuid.UUID:
         """Add a token and return its uid. None takes the default of a field.
 
-        :raises TokenValueError: a field is wrong, or another token has the value.
+        :param token_uid: the uid that the token gets; None: a new random one.
+        :param value: None: the uid.
+        :raises TokenValueError: a field is wrong, or another token has the uid or the value.
         """
         fields = {
             "value": value,
@@ -100,12 +140,14 @@ class TokenAPI:
             "enabled": enabled,
         }
         with self._service() as service:
-            token = wiring.parser().new_token(_given(fields))
-            return service.add(token, by=self._actor)
+            token = current_parser().new_token(_given(fields))
+            if token_uid is None:
+                return service.add(token, by=self._actor)
+            return service.add_as(_chosen_uid(token_uid), token, by=self._actor)
 
     def update(  # noqa: PLR0913, PLR0917 - the same
         self,
-        token: TokenLike,
+        token_uid: TokenLike,
         value: str | Unset | None = UNSET,
         valid_from: datetime.datetime | Unset | None = UNSET,
         valid_to: datetime.datetime | Unset | None = UNSET,
@@ -129,39 +171,42 @@ class TokenAPI:
         }
         given = {name: field for name, field in fields.items() if field is not UNSET}
         with self._service() as service:
-            changes = wiring.parser().changes(_given(given))
-            service.update(_uid(token), changes, by=self._actor)
+            changes = current_parser().changes(_given(given))
+            service.update(_uid(token_uid), changes, by=self._actor)
 
-    def consume(self, token: TokenLike) -> int:
-        """Take one use of a token and return how many are left; -1 is unlimited.
+    def consume(self, token_uid: TokenLike) -> Granted:
+        """Take one use of a token.
 
-        :raises TokenNotExists: there is none.
+        What returns is true for every granted use. It has ``usage_count``, the uses left (-1 is
+        unlimited), and ``receipt``, the uid of its row in the usage log.
+
+        :raises TokenNotExists: there is no such token.
         :raises TokenException: the consumption is refused, see
             :data:`cone.tokens.exceptions.DENIED`. The try is in the usage log.
         """
         with self._service() as service:
-            outcome = service.consume(_uid(token), by=self._actor)
+            outcome = service.consume(_uid(token_uid), by=self._actor)
         if isinstance(outcome, Denied):
-            raise DENIED[outcome.denial](outcome.denial.message(outcome.token_uid))
-        return outcome.usage_count
+            raise DENIED[outcome.denial](outcome.token_uid)
+        return outcome
 
-    def delete(self, token: TokenLike) -> None:
+    def delete(self, token_uid: TokenLike) -> None:
         """Delete a token.
 
         :raises TokenNotExists: there is none.
         """
         with self._service() as service:
-            service.delete(_uid(token), by=self._actor)
+            service.delete(_uid(token_uid), by=self._actor)
 
     @property
     def _actor(self) -> str | None:
         return wiring.actor(self._request) if self._request is not None else None
 
     @contextlib.contextmanager
-    def _service(self) -> Iterator[TokenService]:
+    def _service(self) -> Iterator[TicketService]:
         with _public_exceptions():
             if self._request is None:
-                yield wiring.token_service()
+                yield wiring.get(TicketService)
                 return
             session = cone.sql.get_session(self._request)
             session.flush()
@@ -170,31 +215,12 @@ class TokenAPI:
             zope.sqlalchemy.mark_changed(session)
 
 
-def token_values(token: Token) -> dict[str, Any]:
-    """Return the fields of ``token`` by their names on the wire. Times are aware and in UTC."""
-    return {
-        "uid": token.uid,
-        "value": token.value,
-        "valid_from": token.valid_from,
-        "valid_to": token.valid_to,
-        "usage_count": token.usage_count,
-        "lock_time": token.lock_time_s,
-        "enabled": token.enabled,
-        "last_used": token.last_used,
-        "locked_until": token.locked_until,
-        "creator": token.creator,
-        "created": token.created,
-        "modified": token.modified,
-        "status": lifecycle.status(token, token.read_at).value,
-    }
-
-
 @contextlib.contextmanager
 def _public_exceptions() -> Iterator[None]:
     try:
         yield
     except TokenNotFound as error:
-        raise TokenNotExists(str(error)) from error
+        raise TokenNotExists(error.uid) from error
     except (InvalidParameter, ValueTaken) as error:
         raise TokenValueError(str(error)) from error
     except TokenError as error:
@@ -202,9 +228,29 @@ def _public_exceptions() -> Iterator[None]:
 
 
 def _uid(token: TokenLike) -> uuid.UUID:
-    if isinstance(token, Token):
+    uid = _found_uid(token)
+    if uid is None:
+        raise TokenNotFound(token)
+    return uid
+
+
+def _found_uid(token: TokenLike) -> uuid.UUID | None:
+    """Return the uid that ``token`` names; None where it names none."""
+    if isinstance(token, Ticket):
         return token.uid
-    return token if isinstance(token, uuid.UUID) else get_uid(str(token))
+    if isinstance(token, uuid.UUID):
+        return token
+    text = str(token)
+    return uuid.UUID(text) if _HEX.fullmatch(text) else find_uid(text)
+
+
+def _chosen_uid(token: uuid.UUID | str) -> uuid.UUID:
+    uid = None if isinstance(token, Ticket) else _found_uid(token)
+    # Usages of no token have the uid of zeros (README, "Upgrade from cone.tokens 2.0").
+    if uid is None or not uid.int:
+        message = "token_uid: must be a UUID, or None for a new one"
+        raise InvalidParameter("token_uid", "wrong_uid", message)
+    return uid
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

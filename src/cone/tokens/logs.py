@@ -1,7 +1,7 @@
 """Log lines: which request they belong to, and how they are written.
 
 Nothing in a line of ours is more of a token's value than its first characters, and nothing that a
-caller sent breaks a line.
+caller sent breaks a line, whichever logger writes it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import secrets
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import TextIO
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -58,20 +59,69 @@ def end(before: contextvars.Token[str]) -> None:
 def printable(text: object, most: int = MOST_CHARACTERS) -> str:
     """Return the beginning of ``text`` without characters that break a line or are not seen."""
     full = str(text)
-    shown = "".join(
-        character if character.isprintable() else ascii(character)[1:-1]
-        for character in full[:most]
-    )
+    shown = escaped(full[:most])
     return shown if len(full) <= most else f"{shown}…"
 
 
+def escaped(text: str) -> str:
+    """Return ``text`` with all characters escaped that break a line or are not seen."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+#: What libraries say at a start that means nothing to a site: loggers, and beginnings of lines.
+_MEANINGLESS: Final = (
+    ("cone.app", "``lxml`` not present"),
+    ("cone.app", "``yafowil.yaml`` not present"),
+    ("cone.app", "No configure.zcml in "),
+    ("alembic.runtime.migration", "Context impl "),
+    ("alembic.runtime.migration", "Will assume "),
+)
+
+
+def is_meant_for_people(record: logging.LogRecord) -> bool:
+    """Return whether a line says something that somebody can do something about."""
+    return not any(
+        record.name == logger and str(record.msg).startswith(text) for logger, text in _MEANINGLESS
+    )
+
+
+class Console(logging.StreamHandler[TextIO]):
+    """A stream, without what libraries say at each start and nobody has a use for."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self.addFilter(is_meant_for_people)
+
+
 class LineFormatter(logging.Formatter):
-    """Plain lines; a format may have ``%(reference)s``."""
+    """Plain lines; a format may have ``%(reference)s``.
+
+    A record is one line, whatever is in it, and the lines of a traceback are indented: none of
+    them can be taken for a record.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of ``record``."""
+        """Return the lines of ``record``."""
         record.reference = reference()
-        return super().format(record)
+        record.message = _message(record)
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        lines = [escaped(self.formatMessage(record))]
+        lines.extend(f"    {escaped(line)}" for line in self._more(record).splitlines())
+        return "\n".join(lines)
+
+    def _more(self, record: logging.LogRecord) -> str:
+        """Return traceback and stack. What another formatter kept in the record is not taken."""
+        parts = [self.formatException(record.exc_info)] if record.exc_info else []
+        if not parts and record.exc_text:
+            parts.append(record.exc_text)
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        return "\n".join(parts)
 
 
 class JsonFormatter(logging.Formatter):
@@ -84,12 +134,23 @@ class JsonFormatter(logging.Formatter):
             "time": time.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "reference": reference(),
         }
-        line.update((name, value) for name, value in vars(record).items() if name not in _USUAL)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        elif record.exc_text:
+            line["exception"] = record.exc_text
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(line, default=str)
+        more = {name: value for name, value in vars(record).items() if name not in _USUAL}
+        # All but DEL is escaped as it is.
+        return json.dumps({**more, **line}, default=str).replace("\x7f", "\\u007f")
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message; of one that is malformed its parts, so that nothing goes past us."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments may be of any kind, and raise anything
+        return f"{record.msg!r} {record.args!r}"

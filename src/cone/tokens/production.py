@@ -17,12 +17,15 @@ from urllib.parse import quote
 from pyramid.settings import aslist
 from pyramid.settings import truthy
 
-from cone.tokens.config import StartupError
-from cone.tokens.metrics import SECRET as METRICS_SECRET
-from cone.tokens.metrics import SHORTEST_SECRET
+from cone.tokens.host.config import StartupError
+from cone.tokens.host.metrics import SECRET as METRICS_SECRET
+from cone.tokens.host.metrics import SHORTEST_SECRET
+from cone.tokens.host.secret_strength import LEAST_COOKIE_SECRET
+from cone.tokens.host.secret_strength import is_strong
+from cone.tokens.host.statuses import WANTED
 
 LEAST_LENGTHS: Final[Mapping[str, int]] = {
-    "cone.auth_secret": 32,
+    "cone.auth_secret": LEAST_COOKIE_SECRET,
     "cone.admin_password": 15,
     METRICS_SECRET: SHORTEST_SECRET,
 }
@@ -31,8 +34,6 @@ _NEEDED_WITH: Final[Mapping[str, str]] = {
     "cone.admin_password": "cone.admin_user",
     METRICS_SECRET: METRICS_SECRET,
 }
-#: So many characters of a secret have to differ.
-LEAST_CHARACTERS: Final = 8
 #: Cookies go over https alone, and no script reads them.
 REQUIRED: Final = ("cone.auth_secure", "cone.auth_http_only")
 DEBUGGING: Final = (
@@ -59,16 +60,20 @@ def main(global_config: Mapping[str, str], **settings: str) -> Any:
 
     filled = fill(settings, os.environ)
     check(filled)
-    return cone.app.main(dict(global_config), **filled)
+    return cone.app.main({**global_config, WANTED: "true"}, **filled)
 
 
-def settings_of(factory: object, settings: Mapping[str, str]) -> dict[str, str]:
+def settings_of(
+    factory: object,
+    settings: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> dict[str, str]:
     """Return the ini settings of an application as it gets them.
 
     :param factory: what makes the application.
     :raises StartupError: a variable of the environment is missing.
     """
-    return fill(settings, os.environ) if factory is main else dict(settings)
+    return fill(settings, environ) if factory is main else dict(settings)
 
 
 def fill(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +121,7 @@ def check(settings: Mapping[str, str]) -> None:
 
 
 def _check_secret(key: str, secret: str, length: int) -> None:
-    if len(secret) < length or len(set(secret)) < LEAST_CHARACTERS:
+    if not is_strong(secret, length):
         problem = f"is no secret of {length} characters or more that are hard to guess"
         raise StartupError(key, problem)
 

@@ -28,7 +28,6 @@ class SessionFilter:
     """
 
     def __init__(self, next_app: Application) -> None:
-        """Take the application behind it."""
         self.next_app = next_app
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:

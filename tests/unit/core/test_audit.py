@@ -7,22 +7,30 @@ from typing import Any
 
 import pytest
 
-from cone.tokens.core.audit import BEHIND
-from cone.tokens.core.audit import EVENT
-from cone.tokens.core.audit import GRANT
-from cone.tokens.core.audit import PRESENT
-from cone.tokens.core.audit import REFUSAL
-from cone.tokens.core.audit import Counts
-from cone.tokens.core.audit import Event
-from cone.tokens.core.audit import Present
-from cone.tokens.core.audit import Problem
-from cone.tokens.core.audit import Use
-from cone.tokens.core.audit import entry_order
-from cone.tokens.core.audit import old_events
-from cone.tokens.core.audit import purge_mark
-from cone.tokens.core.audit import replay
+from cone.tokens.core import codes
 from cone.tokens.core.errors import Denial
-from tests.factories import NOON
+from cone.tokens.core.history.entries import BEHIND
+from cone.tokens.core.history.entries import EVENT
+from cone.tokens.core.history.entries import GRANT
+from cone.tokens.core.history.entries import PRESENT
+from cone.tokens.core.history.entries import REFUSAL
+from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Present
+from cone.tokens.core.history.entries import Use
+from cone.tokens.core.history.entries import entry_order
+from cone.tokens.core.history.findings import Counts
+from cone.tokens.core.history.findings import Problem
+from cone.tokens.core.history.findings import Times
+from cone.tokens.core.history.keys import Key
+from cone.tokens.core.history.keys import Tried
+from cone.tokens.core.history.keys import answer_of
+from cone.tokens.core.history.keys import check_keys
+from cone.tokens.core.history.marks import old_events
+from cone.tokens.core.history.marks import purge_mark
+from cone.tokens.core.history.replay import replay
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.values import DETAILS
+from tests.support.factories import NOON
 
 UID = uuid.uuid4()
 FIELDS: dict[str, Any] = {
@@ -32,6 +40,7 @@ FIELDS: dict[str, Any] = {
     "usage_count": 2,
     "lock_time": 0,
     "enabled": True,
+    **dict.fromkeys(DETAILS),
 }
 
 
@@ -41,13 +50,15 @@ def at(seconds: int) -> datetime.datetime:
 
 def event(version: int, action: str = "update", old=None, new=None) -> Event:
     """An event; ``old`` and ``new`` are what differs from the usual fields, or a whole text."""
-    if action == "add":
-        old = "null"
     texts = [
         given if isinstance(given, str) else json.dumps(FIELDS | (given or {}))
         for given in (old, new)
     ]
-    return Event(UID, version, EVENT, action, at(version), *texts, uuid.uuid4())
+    told = [
+        None if action in ("add", "upgrade", "purge") else texts[0],
+        None if action == "delete" else texts[1],
+    ]
+    return Event(UID, version, EVENT, action, at(version), *told, uuid.uuid4(), None)
 
 
 def mark(version: int, **values: Any) -> Event:
@@ -56,16 +67,18 @@ def mark(version: int, **values: Any) -> Event:
 
 def use(version: int, left: int | None, seconds: int | None = None) -> Use:
     time = at(version if seconds is None else seconds)
-    return Use(UID, version, GRANT, time, None, left, uuid.uuid4())
+    return Use(UID, version, GRANT, time, None, left, uuid.uuid4(), "x", "door")
 
 
-def refusal(version: int, left: int, denial: Denial = Denial.USAGE_COUNT_EXCEEDED) -> Use:
-    return Use(UID, version, REFUSAL, at(version), denial.code, left, uuid.uuid4())
+def refusal(version: int, left: int | None, denial: Denial = Denial.USAGE_COUNT_EXCEEDED) -> Use:
+    return Use(UID, version, REFUSAL, at(version), denial.code, left, uuid.uuid4(), "x", "door")
 
 
 def present(version: int, **values: Any) -> Present:
-    fields = FIELDS | {"last_used": None, "locked_until": None} | values
-    return Present(UID, BEHIND, PRESENT, version, **fields)
+    facts = {"creator": None, "created": at(1), "modified": at(1)}
+    uses = dict.fromkeys(("last_used", "locked_until", "last_user", "used_before", "user_before"))
+    fields = FIELDS | facts | uses | {"code_digest": codes.digest("x")} | values
+    return Present(UID, BEHIND, PRESENT, version, fields)
 
 
 ADD = event(1, "add")
@@ -74,6 +87,7 @@ UPGRADE = event(1, "upgrade", new={"lock_time": 10})
 LOCKED = Denial.TOKEN_LOCKED
 EXCEEDED = Denial.USAGE_COUNT_EXCEEDED
 LATE = (at(1) + datetime.timedelta(hours=2)).isoformat()
+CROOKED = {"valid_from": LATE, "valid_to": NOON.isoformat()}
 
 HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
     "unused": ([ADD, present(1)], []),
@@ -90,7 +104,7 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
         [Problem.IN_LOCK_TIME],
     ),
     "used above its limit": (
-        [event(1, "add", new={"usage_count": 0}), use(2, -1), event(3, "delete", {}, "null")],
+        [event(1, "add", new={"usage_count": 0}), use(2, -1), event(3, "delete", {})],
         [Problem.ABOVE_LIMIT, Problem.COUNT_IN_LOG, Problem.EVENT],
     ),
     "used while disabled": (
@@ -146,6 +160,28 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
         [Problem.DELETED, Problem.DELETED],
     ),
     "deleted, and there": ([ADD, event(2, "delete", {}), present(2)], [Problem.DELETED]),
+    "came back": (
+        [ADD, event(2, "delete", {}), event(3, "add"), use(4, 1)],
+        [Problem.GONE],
+    ),
+    "came back, and is there": (
+        [ADD, event(2, "delete", {}), event(3, "add"), present(3)],
+        [],
+    ),
+    "came back behind a gap": (
+        [ADD, event(2, "delete", {}), event(4, "add"), present(4)],
+        [Problem.MISSING],
+    ),
+    "came back behind a purged deletion": ([mark(3), ADD, event(4, "add"), present(4)], []),
+    "came back, and was purged since": ([mark(5), ADD, event(4, "add"), present(5)], []),
+    "came back with nothing before": ([event(4, "add"), present(4)], []),
+    "came back twice": (
+        [ADD, event(2, "delete", {}), event(3, "add"), event(3, "add"), present(3)],
+        [Problem.DOUBLE],
+    ),
+    "added while it was there": ([ADD, event(2, "add"), present(2)], [Problem.EVENT]),
+    "has rows of 2.0 that are newer": ([use(0, None, 5), ADD, present(1)], [Problem.DOUBLE]),
+    "has the uid of a token of 2.0": ([use(0, None), ADD, present(1)], []),
     "never there": ([use(4, 1), refusal(4, 1)], [Problem.UNKNOWN_TOKEN]),
     "gone before an upgrade": ([use(0, None)], []),
     "no beginning": ([event(3), use(4, 1)], [Problem.NO_BEGINNING]),
@@ -160,30 +196,63 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
     "two marks": ([mark(3), mark(4), ADD, present(3)], [Problem.EVENT]),
     "a mark of nothing": ([event(0, "purge"), ADD, present(1)], [Problem.EVENT]),
     "an unreadable mark": ([event(0, "purge", new="-"), ADD, present(1)], [Problem.EVENT]),
+    "a mark of the future": (
+        [mark(3)._replace(time=at(9_999)), ADD, present(3)],
+        [Problem.TIME],
+    ),
+    "added with a window that ends first": (
+        [event(1, "add", new=CROOKED)],
+        [Problem.EVENT, Problem.GONE],
+    ),
+    "given a window that ends first": (
+        [ADD, event(2, new=CROOKED)],
+        [Problem.EVENT, Problem.GONE],
+    ),
+    "upgraded by somebody": ([UPGRADE._replace(user="me")], [Problem.EVENT, Problem.GONE]),
+    "deleted, with new values": (
+        [ADD, event(2, "delete", {})._replace(new=json.dumps(FIELDS))],
+        [Problem.EVENT],
+    ),
+    "came back with the version of its deletion": (
+        [ADD, event(2, "delete", {}), event(2, "add")],
+        [Problem.DOUBLE, Problem.GONE],
+    ),
+    "refused with a count that is not known, behind a gap": (
+        [ADD, refusal(3, None), present(3)],
+        [Problem.MISSING],
+    ),
     "a use that a mark stands for": ([mark(3), use(2, 1), ADD, present(3)], [Problem.DOUBLE]),
 }
 
 
 @pytest.mark.parametrize(("entries", "problems"), HISTORIES.values(), ids=HISTORIES)
 def test_replay_when_a_history_is_given_then_it_finds_what_is_wrong(entries, problems):
-    found = list(replay(sorted(entries, key=entry_order), Counts()))
+    found = list(replay(TICKET, sorted(entries, key=entry_order), Counts(), Times(at(99))))
     assert [finding.problem for finding in found] == problems
 
 
+def test_check_keys_when_a_key_is_of_the_future_then_it_is_found():
+    receipt = uuid.uuid4()
+    key = Key("a" * 64, "b" * 64, json.dumps({"receipt": str(receipt)}), at(9_999))
+    rows = {receipt: Tried(UID, 2, at(9_999))}
+    [finding] = check_keys([(key, answer_of(key, [TICKET]))], rows, set(), Times(at(99)))
+    assert (finding.problem, finding.receipt) == (Problem.REQUEST, receipt)
+
+
 def test_purge_mark_when_nothing_is_known_then_there_is_none():
-    assert purge_mark([event(1, new="nonsense")], 3).values is None
-    assert purge_mark([mark(3), ADD], 3).values is None
-    assert purge_mark([], 3, use(3, 1)).values is None
+    assert purge_mark(TICKET, [event(1, new="nonsense")], 3).values is None
+    assert purge_mark(TICKET, [mark(3), ADD], 3).values is None
+    assert purge_mark(TICKET, [], 3, use(3, 1)).values is None
 
 
 def test_purge_mark_when_the_last_use_is_not_known_then_it_tells_none():
-    values = purge_mark([UPGRADE, event(2)], 2).values
+    values = purge_mark(TICKET, [UPGRADE, event(2)], 2).values
     assert values == FIELDS | {"version": 2}
 
 
 def test_purge_mark_when_there_is_a_mark_then_the_last_use_is_taken_over():
     used = NOON.isoformat()
-    made = purge_mark([mark(3, last_used=used), ADD, event(4)], 4)
+    made = purge_mark(TICKET, [mark(3, last_used=used), ADD, event(4)], 4)
     assert made.values == FIELDS | {"version": 4, "last_used": used}
     assert made.replaced == 3
 

@@ -1,3 +1,4 @@
+import re
 import uuid
 
 import pytest
@@ -13,6 +14,7 @@ from cone.tokens.core.errors import Denial
         (Denial.TOKEN_LOCKED, 3, "Token u is locked"),
         (Denial.OUT_OF_TIME_RANGE, 4, "Token u out of time range"),
         (Denial.TOKEN_DISABLED, 7, "Token u is disabled"),
+        (Denial.TOKEN_REUSED, 15, "Token u was used elsewhere already"),
     ],
 )
 def test_denial_when_told_then_it_has_the_code_and_text_of_the_contract(denial, code, text):
@@ -55,3 +57,11 @@ def test_token_not_found_when_the_uid_is_a_uuid_then_the_text_has_it_whole():
 def test_invalid_parameter_when_raised_then_it_carries_name_reason_and_facts():
     error = errors.InvalidParameter("count", "out_of_range", "text", minimum=1)
     assert (error.parameter, error.reason, error.facts) == ("count", "out_of_range", {"minimum": 1})
+
+
+def test_codes_when_listed_then_no_two_reasons_share_one_but_mistakes_of_parameters():
+    told = re.findall(r"^``(\w+)`` +(\d+) ", errors.__doc__, re.MULTILINE)
+    mistakes = {"value_taken", "invalid_parameter"}
+    codes = [code for slug, code in told if slug not in mistakes]
+    assert len(codes) == len(set(codes))
+    assert {denial.value: str(denial.code) for denial in Denial}.items() <= dict(told).items()

@@ -6,10 +6,10 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.lifecycle import RULES
 from cone.tokens.core.lifecycle import denial
 from cone.tokens.core.lifecycle import status
-from cone.tokens.core.types import UNLIMITED
-from cone.tokens.core.types import Status
-from tests.factories import NOON
-from tests.factories import make_token
+from cone.tokens.core.values import UNLIMITED
+from cone.tokens.core.values import Status
+from tests.support.factories import NOON
+from tests.support.factories import make_token
 
 TICK = datetime.timedelta(microseconds=1)
 

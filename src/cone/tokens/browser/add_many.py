@@ -17,30 +17,38 @@ from cone.tile import render_template
 from cone.tile import tile
 from pyramid.response import Response
 
-from cone.tokens import wiring
-from cone.tokens.browser.fields import OFF
-from cone.tokens.browser.fields import ON
-from cone.tokens.browser.fields import Field
 from cone.tokens.browser.forms import ADD_WORD
 from cone.tokens.browser.forms import TokenForm
-from cone.tokens.browser.page import url
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import limits
 from cone.tokens.browser.tokens import COUNT as DONE_COUNT
 from cone.tokens.browser.tokens import DONE
+from cone.tokens.browser.tokens import NEW
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import SEARCH
-from cone.tokens.core.params import COUNT
-from cone.tokens.core.params import ENABLED
-from cone.tokens.core.params import PREFIX
-from cone.tokens.core.params import RANDOM
-from cone.tokens.core.params import TOKEN_PARAMETERS
-from cone.tokens.core.params import VALUE
+from cone.tokens.browser.tokens import UNUSABLE
+from cone.tokens.core import lifecycle
 from cone.tokens.core.params import collect
 from cone.tokens.core.params import find_uid
+from cone.tokens.core.places import Places
+from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.security import ADD
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.params import COUNT
+from cone.tokens.tickets.params import ENABLED
+from cone.tokens.tickets.params import PREFIX
+from cone.tokens.tickets.params import RANDOM
+from cone.tokens.tickets.params import TOKEN_PARAMETERS
+from cone.tokens.tickets.params import VALUE
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.fields import OFF
+from cone.tokens.web.fields import ON
+from cone.tokens.web.fields import Field
+from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -99,7 +107,7 @@ class AddManyForm(TokenForm):
     def __call__(self, model: Any, request: Request) -> str:
         """Return the form, and what shows the progress."""
         form = super().__call__(model, request)
-        path = "cone.tokens.browser:templates/progress.pt"
+        path = "cone.tokens.web:templates/progress.pt"
         return form and form + render_template(path, request=request, model=model, context=self)
 
     @property
@@ -111,7 +119,12 @@ class AddManyForm(TokenForm):
         """Make the form."""
         self.new_form(ADD_MANY, parts=PART)
         self.fields = (*_FIELDS, *(field for field in self.fields if field.name != VALUE.name))
-        texts = {**default_texts(wiring.parser()), COUNT.name: "", RANDOM.name: ON, PREFIX.name: ""}
+        texts = {
+            **default_texts(current_parser()),
+            COUNT.name: "",
+            RANDOM.name: ON,
+            PREFIX.name: "",
+        }
         for field in self.fields:
             self.form[field.name] = field.widget(texts[field.name])
         self.add_key()
@@ -121,10 +134,11 @@ class AddManyForm(TokenForm):
         """Add the tokens and go to the list of them."""
         sent = self.sent()
         given = {ENABLED.name: OFF, RANDOM.name: OFF, **collect(sent, _PARAMETERS)}
-        token, count, prefix = wiring.parser().new_tokens(given)
+        token, count, prefix = current_parser().new_tokens(given)
         key = self.key("add_tokens", given)
-        service, by = wiring.token_service(), wiring.actor(self.request)
-        uids = service.add_many(token, count, prefix, by=by, key=key)
+        by = wiring.actor(self.request)
+        with wiring.get(Places).work(count):
+            uids = wiring.get(TicketService).add_many(token, count, prefix, by=by, key=key)
         made = {FIRST: uids[0], _LAST: uids[-1], DONE_COUNT: count, PREFIX.name: prefix or ""}
         if _PART_FIELD in dict(sent):
             self.request.environ[_ANSWER] = {name: str(value) for name, value in made.items()}
@@ -132,7 +146,7 @@ class AddManyForm(TokenForm):
 
 
 def answer_to_script(request: Request) -> Response | None:
-    """Return what a script gets that sent a part, once that is done."""
+    """Return the JSON answer for a part that a script sent, or None."""
     made = request.environ.get(_ANSWER)
     if made is None:
         return None
@@ -146,24 +160,26 @@ def list_url(model: TokenContainer, request: Request) -> str:
     They are those from the first to the last one, with the same beginning: what somebody else
     adds in between with that beginning is among them.
     """
-    times = [_created(request.GET.get(name, "")) for name in (FIRST, _LAST)]
-    count = request.GET.get(DONE_COUNT, "")
-    note = {DONE: "add", DONE_COUNT: count}
-    if None in times:
+    first, last = (_token(request.GET.get(name, "")) for name in (FIRST, _LAST))
+    note = {DONE: "add", DONE_COUNT: request.GET.get(DONE_COUNT, "")}
+    if first is None or last is None:
         return url(request, model, OVERVIEW, f"?{urlencode(note)}")
-    zone = wiring.plugin().config.zone
-    start, end = (time.astimezone(zone) for time in times if time)
+    zone = wiring.get(TokensConfig).zone
+    start, end = (token.created.astimezone(zone) for token in (first, last))
     # Fields for times know milliseconds.
     range_ = {
+        NEW: "1",
         "created_from": start.isoformat(timespec="milliseconds"),
         "created_to": (end + _MILLISECOND).isoformat(timespec="milliseconds"),
     }
     prefix = request.GET.get(PREFIX.name, "")
     search = {SEARCH: prefix} if prefix else {}
-    return url(request, model, OVERVIEW, f"?{urlencode({**search, **range_, **note})}")
+    # They are all alike.
+    doubts = {UNUSABLE: [status.value for status in lifecycle.lasting(first, first.read_at)]}
+    query = urlencode({**search, **range_, **note, **doubts}, doseq=True)
+    return url(request, model, OVERVIEW, f"?{query}")
 
 
-def _created(text: str) -> datetime.datetime | None:
+def _token(text: str) -> Ticket | None:
     uid = find_uid(text)
-    token = wiring.token_service().find(uid) if uid else None
-    return token.created if token else None
+    return wiring.get(TicketService).find(uid) if uid else None

@@ -15,12 +15,6 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
-from cone.tokens import wiring
-from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import CONFLICT
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import ALL
 from cone.tokens.browser.selection import EXPECTED
 from cone.tokens.browser.selection import STATE
@@ -28,7 +22,6 @@ from cone.tokens.browser.selection import UIDS
 from cone.tokens.browser.selection import ListSelection
 from cone.tokens.browser.selection import parse_expected
 from cone.tokens.browser.selection import unknown
-from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.tokens import ACTIONS
 from cone.tokens.browser.tokens import COUNT
 from cone.tokens.browser.tokens import DONE
@@ -38,15 +31,25 @@ from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
-from cone.tokens.core.params import ENABLED
-from cone.tokens.core.params import MAX_BATCH
-from cone.tokens.core.params import USAGE_COUNT
-from cone.tokens.core.params import VALID_FROM
-from cone.tokens.core.params import VALID_TO
-from cone.tokens.core.types import TokenChanges
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.security import LIST
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.params import ENABLED
+from cone.tokens.tickets.params import USAGE_COUNT
+from cone.tokens.tickets.params import VALID_FROM
+from cone.tokens.tickets.params import VALID_TO
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import TicketChanges
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import url
+from cone.tokens.web.texts import mistake_text
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -107,7 +110,7 @@ class Input:
 
     @property
     def mistake_id(self) -> str | None:
-        """Id of the sentence about a mistake, None where there is none."""
+        """Id of the message about a mistake, or None."""
         return f"bulk-{self.name}-mistake" if self.mistake else None
 
     @property
@@ -139,7 +142,7 @@ class Bulk:
         return ACTIONS[self.action][0]
 
     @property
-    def changes(self) -> TokenChanges:
+    def changes(self) -> TicketChanges:
         """What is to be set.
 
         :raises InvalidParameter: a field is wrong.
@@ -148,7 +151,7 @@ class Bulk:
         given = {name.name: self.request.POST.get(name.name, "") for name in names}
         if self.action in ("enable", "disable"):
             given = {ENABLED.name: "true" if self.action == "enable" else "false"}
-        return wiring.parser().changes(given)
+        return current_parser().changes(given)
 
     def carry_out(self) -> int:
         """Do what is asked for, and return with how many tokens.
@@ -158,11 +161,12 @@ class Bulk:
         if not self.is_number_typed:
             message = f"{TYPED}: is not the number of the tokens"
             raise InvalidParameter(TYPED, "wrong_number", message)
-        service, by = wiring.token_service(), wiring.actor(self.request)
+        service, by = wiring.get(TicketService), wiring.actor(self.request)
         which, expected = self.selection.which, self.expected
-        if self.action == "delete":
-            return service.delete_many(which, by=by, expected_count=expected)
-        return service.update_many(which, self.changes, by=by, expected_count=expected)
+        with wiring.get(Places).work(expected):
+            if self.action == "delete":
+                return service.delete_many(which, by=by, expected_count=expected)
+            return service.update_many(which, self.changes, by=by, expected_count=expected)
 
     @property
     def expected(self) -> int:

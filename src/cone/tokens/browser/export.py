@@ -1,30 +1,34 @@
-"""The export: a CSV file of the tokens that the list means, sent while it is read."""
+"""The export: a CSV file of the tokens that the list means."""
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 from typing import Final
 from urllib.parse import urlencode
 
 from pyramid.httpexceptions import HTTPSeeOther
-from pyramid.response import Response
 
-from cone.tokens import spreadsheet
-from cone.tokens import wiring
-from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import ListSelection
 from cone.tokens.browser.selection import check_names
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import PROBLEM
 from cone.tokens.browser.tokens import ListState
-from cone.tokens.core.types import Selection
-from cone.tokens.core.types import Sort
-from cone.tokens.model import TokenContainer
-from cone.tokens.security import refuse_other_sites
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import Selection
+from cone.tokens.core.values import Sort
+from cone.tokens.core.values import size_of
+from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
+from cone.tokens.host.security import refuse_other_sites
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.web.downloads import file_response
+from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+    from pyramid.response import Response
 
 EXPORT: Final = "export"
 
@@ -42,7 +46,7 @@ def _of_form(model: TokenContainer, request: Request) -> Response:
     if not chosen.means_all and not chosen.uids:
         query = chosen.state.address_with(**{PROBLEM: "none"})
         return HTTPSeeOther(url(request, model, OVERVIEW, query))
-    return _file(chosen.which, chosen.state.query.sort)
+    return _file(request, chosen.which, chosen.state.query.sort)
 
 
 def _of_address(model: TokenContainer, request: Request) -> Response:
@@ -54,19 +58,11 @@ def _of_address(model: TokenContainer, request: Request) -> Response:
         # What is left out would mean more tokens. The list tells what is wrong.
         query = f"?{urlencode(list(request.GET.items()))}"
         return HTTPSeeOther(url(request, model, OVERVIEW, query))
-    return _file(state.query.matching, state.query.sort)
+    return _file(request, state.query.matching, state.query.sort)
 
 
-def _file(which: Selection, sort: Sort) -> Response:
-    tokens = wiring.token_service().every(which, sort)
-    pieces = spreadsheet.write(tokens, wiring.plugin().config.zone)
-    # Read before the answer begins: a database that is away gets a page of its own. Once it has
-    # begun, an error breaks the connection, and browsers take the file for what it is then.
-    first = [next(pieces), next(pieces, b"")]
-    return Response(
-        app_iter=itertools.chain(first, pieces),
-        content_type="text/csv",
-        charset="UTF-8",
-        content_disposition='attachment; filename="tokens.csv"',
-        cache_control="no-store",
-    )
+def _file(request: Request, which: Selection, sort: Sort) -> Response:
+    tokens = wiring.get(TicketService).every(which, sort)
+    pieces = spreadsheet.write(tokens, wiring.get(TokensConfig).zone)
+    with wiring.get(Places).work(size_of(which)):
+        return file_response(request, pieces, "text/csv; charset=UTF-8", "tokens.csv")

@@ -7,25 +7,10 @@ from typing import Final
 
 from cone.tile import tile
 
-from cone.tokens import wiring
-from cone.tokens.browser.fields import OFF
-from cone.tokens.browser.fields import SHOWN
-from cone.tokens.browser.fields import Field
-from cone.tokens.browser.fields import new_form
-from cone.tokens.browser.fields import save_button
-from cone.tokens.browser.fields import set_mistake
-from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import CONFLICT
-from cone.tokens.browser.form_page import FormPage
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.once import KEY
-from cone.tokens.browser.once import key_of
-from cone.tokens.browser.once import new_key
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import url
-from cone.tokens.browser.texts import DAMAGED
+from cone.tokens.browser.hints import Hint
+from cone.tokens.browser.hints import hints
+from cone.tokens.browser.hints import hints_widget
 from cone.tokens.browser.texts import VALUE_TAKEN
-from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import token_of
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import texts_of
@@ -34,17 +19,37 @@ from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.params import ENABLED
-from cone.tokens.core.params import TOKEN_PARAMETERS
-from cone.tokens.core.params import USAGE_COUNT
-from cone.tokens.core.params import VALUE
 from cone.tokens.core.params import collect
-from cone.tokens.core.types import IdempotencyKey
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
-from cone.tokens.security import ADD
-from cone.tokens.security import EDIT
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.params import ENABLED
+from cone.tokens.tickets.params import TOKEN_PARAMETERS
+from cone.tokens.tickets.params import USAGE_COUNT
+from cone.tokens.tickets.params import VALUE
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.fields import OFF
+from cone.tokens.web.fields import SHOWN
+from cone.tokens.web.fields import Field
+from cone.tokens.web.fields import new_form
+from cone.tokens.web.fields import save_button
+from cone.tokens.web.fields import set_mistake
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.form_page import FormPage
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.once import KEY
+from cone.tokens.web.once import key_of
+from cone.tokens.web.once import new_key
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import url
+from cone.tokens.web.texts import DAMAGED
+from cone.tokens.web.texts import mistake_text
 
 ADD_WORD: Final = _("add", default="Add")
 KEY_FIELD: Final = Field(KEY.name, "", "hidden")
@@ -66,11 +71,12 @@ class TokenForm(FormPage):
         self.form = new_form("tokenform", url(self.request, self.model, view), **data)
 
     def add_button(self, label: str) -> None:
-        """End the form."""
+        """End the form; what makes tokens that cannot be used is said in front of the button."""
+        self.form["hints"] = hints_widget(self.hints)
         self.form["save"] = save_button(label, self.save, self.following)
 
     def save(self, _widget: Any, data: Any) -> None:
-        """Save what was sent, or tell what is wrong with it."""
+        """Save the token that was sent, or show the mistakes in its fields."""
         try:
             self.save_token()
         except InvalidParameter as error:
@@ -91,6 +97,12 @@ class TokenForm(FormPage):
         except TokenChanged:
             self.fail(CONFLICT)
             self.show_current(data)
+
+    def hints(self) -> list[Hint]:
+        """Return the warnings about the content of the fields."""
+        shown = {field.name: self.form[field.name].getter for field in self.fields}
+        raw = dict(self.sent()) if self.request.method == "POST" else shown
+        return hints(raw, current_parser())
 
     def add_key(self) -> None:
         """Add the field of the key: what was sent twice is added once."""
@@ -134,7 +146,7 @@ class AddForm(TokenForm):
     def prepare(self) -> None:
         """Make the form."""
         self.new_form("add")
-        texts = default_texts(wiring.parser())
+        texts = default_texts(current_parser())
         for field in self.fields:
             self.form[field.name] = field.widget(texts[field.name])
         self.add_key()
@@ -143,9 +155,9 @@ class AddForm(TokenForm):
     def save_token(self) -> None:
         """Add the token and go to its page."""
         given = self.given()
-        token = wiring.parser().new_token(given)
+        token = current_parser().new_token(given)
         key = self.key("add_token", given)
-        uid = wiring.token_service().add(token, by=wiring.actor(self.request), key=key)
+        uid = wiring.get(TicketService).add(token, by=wiring.actor(self.request), key=key)
         self.succeed(url(self.request, self.model[str(uid)], query="?added=1"))
 
 
@@ -174,11 +186,11 @@ class EditForm(TokenForm):
         self.add_button(_("save", default="Save"))
 
     def texts(self) -> dict[str, str]:
-        """Return what stands in the fields of the token as it is now."""
+        """Return the texts of the fields for the token as it is now."""
         return texts_of(token_of(self.model), self.moments)
 
     def texts_shown(self) -> dict[str, str]:
-        """Return what the hidden fields tell."""
+        """Return the texts of the hidden fields."""
         sent = dict(self.sent())
         texts = {field.name: sent.get(field.name + SHOWN) for field in self.fields}
         return {name: text for name, text in texts.items() if isinstance(text, str)}
@@ -186,9 +198,9 @@ class EditForm(TokenForm):
     def save_token(self) -> None:
         """Change the token and go to its page."""
         changed = self.changed()
-        wiring.token_service().update(
+        wiring.get(TicketService).update(
             token_of(self.model).uid,
-            wiring.parser().changes(changed),
+            current_parser().changes(changed),
             by=wiring.actor(self.request),
             expected_usage_count=self.expected_usage_count(changed),
         )
@@ -209,7 +221,7 @@ class EditForm(TokenForm):
         name = USAGE_COUNT.name
         if name not in changed:
             return None
-        seen: Any = wiring.parser().changes({name: self.shown[name]}).usage_count
+        seen: Any = current_parser().changes({name: self.shown[name]}).usage_count
         return seen
 
     def show_current(self, data: Any) -> None:

@@ -7,22 +7,24 @@ import uuid
 from typing import TYPE_CHECKING
 from typing import Final
 
-from cone.tokens import wiring
-from cone.tokens.browser.moments import Moment
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.page import Note
 from cone.tokens.browser.texts import CONSUMED
 from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.browser.texts import REFUSED
 from cone.tokens.browser.texts import USED
+from cone.tokens.browser.texts import uses_text
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.params import BEFORE
 from cone.tokens.core.params import collect
-from cone.tokens.core.params import parse_usages
-from cone.tokens.core.types import Token
-from cone.tokens.core.types import Usage
-from cone.tokens.core.types import UsagePage
+from cone.tokens.core.values import Usage
+from cone.tokens.core.values import UsagePage
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
+from cone.tokens.tickets.params import BEFORE
+from cone.tokens.tickets.params import parse_usages
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.page import Note
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -47,7 +49,7 @@ class Row:
     word: object
     is_granted: bool
     user: str | None
-    usage_count: int | None
+    uses: object
 
     @property
     def css(self) -> str:
@@ -69,7 +71,7 @@ class History:
     notes: list[Note]
 
 
-def history(request: Request, token: Token, moments: Moments) -> History:
+def history(request: Request, token: Ticket, moments: Moments) -> History:
     """Return the page of the history that ``request`` asks for, else the first one."""
     notes = []
     before = None
@@ -90,12 +92,12 @@ def history(request: Request, token: Token, moments: Moments) -> History:
     )
 
 
-def _usages(token: Token, before: uuid.UUID | None) -> UsagePage:
-    return wiring.token_service().usages(token.uid, SIZE, before)
+def _usages(token: Ticket, before: uuid.UUID | None) -> UsagePage:
+    return wiring.get(TicketService).usages(token.uid, SIZE, before)
 
 
 def _outcome(request: Request, page: UsagePage) -> list[Note]:
-    """Tell what came of the press of the button; an address alone cannot make that up."""
+    """Return the note about the use that the button took, found in the log by its receipt."""
     receipt = request.GET.get(RECEIPT)
     for usage in page.usages:
         if str(usage.receipt) == receipt:
@@ -111,5 +113,5 @@ def _row(usage: Usage, moments: Moments) -> Row:
         word=DENIAL_WORDS[usage.denial] if usage.denial else USED,
         is_granted=usage.denial is None,
         user=usage.user,
-        usage_count=usage.usage_count,
+        uses=uses_text(usage.usage_count),
     )

@@ -17,42 +17,51 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
-from cone.tokens import spreadsheet
-from cone.tokens import wiring
-from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import CONFLICT
-from cone.tokens.browser.guard import FILE
-from cone.tokens.browser.guard import IMPORT
-from cone.tokens.browser.guard import WITH_FILE
-from cone.tokens.browser.once import KEY
-from cone.tokens.browser.once import key_of
-from cone.tokens.browser.once import new_key
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import find_number
-from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import unknown
-from cone.tokens.browser.texts import mistake_text
+from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.types import Actor
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import ImportReport
-from cone.tokens.core.types import Known
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import Actor
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.host import wiring
+from cone.tokens.host.form_data import MIB
+from cone.tokens.host.form_data import Limits
+from cone.tokens.host.request_data import FORMS
+from cone.tokens.host.request_data import forget_body
+from cone.tokens.host.request_data import pairs
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.request_data import FORMS
-from cone.tokens.request_data import MIB
-from cone.tokens.request_data import forget_body
-from cone.tokens.request_data import pairs
-from cone.tokens.security import ADD
-from cone.tokens.security import EDIT
-from cone.tokens.security import LIST
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.spreadsheet import FILE
+from cone.tokens.tickets.values import CodeChange
+from cone.tokens.tickets.values import ImportReport
+from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.declared import Allowance
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.once import KEY
+from cone.tokens.web.once import key_of
+from cone.tokens.web.once import new_key
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import find_number
+from cone.tokens.web.page import url
+from cone.tokens.web.texts import mistake_text
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+
+#: Name of the page that takes a file, and how large that may be.
+IMPORT: Final = "import"
+ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
 
 #: Names of the other fields.
 TEXT: Final = "text"
@@ -66,7 +75,7 @@ LISTED: Final = 100
 _NAMED: Final = 10
 
 #: Bytes that the file may have in the form of the report, which has other fields too.
-_MOST: Final = WITH_FILE.mib * MIB - 10_000
+_MOST: Final = ALLOWANCE.limits.size - 10_000
 
 OK: Final = 200
 
@@ -115,6 +124,16 @@ class MistakeRow:
     text: object
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class CodeRow:
+    """A code in the table of those that differ."""
+
+    number: int
+    token_url: str
+    old: str
+    new: str
+
+
 class Attempt:
     """A file that somebody wants to import, and what comes of it.
 
@@ -122,6 +141,7 @@ class Attempt:
     :ivar problem: what is wrong with the file as a whole.
     :ivar report: None where there is a problem.
     :ivar mistakes: what is wrong in its lines, from above.
+    :ivar codes: the codes that differ from those of the tokens that are meant, by line.
     :ivar is_taken: whether a value was given away meanwhile.
     """
 
@@ -133,6 +153,7 @@ class Attempt:
         self.problem: InvalidParameter | None = None
         self.report: ImportReport | None = None
         self.mistakes: list[spreadsheet.Mistake] = []
+        self.codes: list[tuple[int, CodeChange]] = []
         self.is_taken = False
 
     @property
@@ -144,9 +165,9 @@ class Attempt:
 
     def look(self) -> None:
         """Find out what an import would do."""
-        read = spreadsheet.read(self.content, wiring.parser())
+        read = spreadsheet.read(self.content, current_parser())
         rows = [line.row for line in read.lines]
-        self._take(read, wiring.token_service().check_import(rows, self.known))
+        self._take(read, wiring.get(TicketService).check_import(rows, self.known))
 
     def carry_out(self, by: Actor, key: IdempotencyKey) -> ImportReport | None:
         """Import what has no mistake, and return the report of it.
@@ -154,16 +175,13 @@ class Attempt:
         :param key: of the page that showed what would be done.
         :raises ValueTaken: one of the values was given away meanwhile.
         """
-        read = spreadsheet.read(self.content, wiring.parser())
+        read = spreadsheet.read(self.content, current_parser())
         if read.mistakes:
             self.look()
             return None
-        report = wiring.token_service().import_tokens(
-            [line.row for line in read.lines],
-            self.known,
-            by=by,
-            key=key,
-        )
+        rows = [line.row for line in read.lines]
+        with wiring.get(Places).work(len(rows)):
+            report = wiring.get(TicketService).import_tokens(rows, self.known, by=by, key=key)
         if not report.mistakes:
             return report
         self._take(read, report)
@@ -172,6 +190,7 @@ class Attempt:
     def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
         self.report = report
         self.mistakes = read.all_mistakes(report)
+        self.codes = read.codes(report)
 
 
 def answer(model: TokenContainer, request: Request) -> str | None:
@@ -184,7 +203,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     """
     if request.method != "POST":
         return None
-    fields = dict(pairs(request, FORMS, WITH_FILE))
+    fields = dict(pairs(request, FORMS))
     forget_body(request)
     known = _known(fields)
     permitted = request.has_permission(EDIT if known is Known.UPDATE else ADD, model)
@@ -213,7 +232,16 @@ def answer(model: TokenContainer, request: Request) -> str | None:
 
 def _done_url(model: TokenContainer, request: Request, report: ImportReport) -> str:
     counts = {name: getattr(report, name) for name in _COUNT_WORDS}
+    counts |= report.unusable
     return url(request, model, IMPORT, f"?{urlencode(counts)}")
+
+
+def _doubts(unusable: Mapping[str, int]) -> list[Note]:
+    return [
+        Note("warning", text % {"count": unusable[status.value]})
+        for status, text in UNUSABLE_MANY.items()
+        if unusable.get(status.value)
+    ]
 
 
 def _known(fields: Mapping[str, Any]) -> Known:
@@ -234,7 +262,7 @@ def _content(fields: Mapping[str, Any]) -> str:
         raise _wrong("two_sources" if file else "no_source", "either it or the text is needed")
     content = spreadsheet.decode(file) if isinstance(file, bytes) and file else file or pasted
     if len(_packed(content).encode()) > _MOST:
-        raise _wrong("file_too_large", "is too large", maximum=WITH_FILE.mib)
+        raise _wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
     return content
 
 
@@ -266,12 +294,15 @@ def _unpacked(packed: str) -> str:
     permission=ADD,
 )
 class ImportForm(Localized, Tile):
-    """The form of the import, and what was found out about a file. It changes nothing."""
+    """The form of the import, and the report about a file. It changes nothing.
+
+    It has more than 15 public members: each is a value that the template shows.
+    """
 
     attempt: Attempt
 
     def prepare(self) -> None:
-        """Take what was found out."""
+        """Read the result of the view."""
         self.attempt = self.request.environ.get(_ATTEMPT) or Attempt(Known.SKIP, "")
 
     @property
@@ -281,7 +312,11 @@ class ImportForm(Localized, Tile):
             return [Note("danger", _TAKEN)]
         counts = {name: self.request.GET.get(name, "") for name in _COUNT_WORDS}
         is_told = None not in map(find_number, counts.values())
-        return [Note("success", _DONE % counts)] if is_told and not self.has_report else []
+        if not is_told or self.has_report:
+            return []
+        numbers = {status.value: self.request.GET.get(status.value, "") for status in UNUSABLE_MANY}
+        doubts = {name: int(text) for name, text in numbers.items() if find_number(text)}
+        return [Note("success", _DONE % counts), *_doubts(doubts)]
 
     @property
     def action_url(self) -> str:
@@ -331,6 +366,11 @@ class ImportForm(Localized, Tile):
         ]
 
     @property
+    def doubts(self) -> list[Note]:
+        """What the import would make that cannot be used."""
+        return _doubts(self.attempt.report.unusable) if self.attempt.report else []
+
+    @property
     def mistake_count(self) -> int:
         """How many lines are wrong."""
         return len(self.attempt.mistakes)
@@ -347,6 +387,34 @@ class ImportForm(Localized, Tile):
             )
             for mistake in self.attempt.mistakes[:LISTED]
         ]
+
+    @property
+    def code_count(self) -> int:
+        """How many codes differ."""
+        return len(self.attempt.codes)
+
+    @property
+    def are_codes_kept(self) -> bool:
+        """Whether the tokens keep their codes."""
+        return self.attempt.known is Known.SKIP
+
+    @property
+    def code_rows(self) -> list[CodeRow]:
+        """The first codes that differ."""
+        return [
+            CodeRow(
+                number,
+                url(self.request, self.model, str(code.token_uid)),
+                shortened(code.old),
+                shortened(code.new),
+            )
+            for number, code in self.attempt.codes[:LISTED]
+        ]
+
+    @property
+    def listed_codes(self) -> int | None:
+        """How many codes are listed where there are more."""
+        return LISTED if self.code_count > LISTED else None
 
     @property
     def listed(self) -> int | None:

@@ -15,15 +15,6 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.response import Response
 
-from cone.tokens import labels
-from cone.tokens import wiring
-from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import CONFLICT
-from cone.tokens.browser.page import NUMBER
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import find_number
-from cone.tokens.browser.page import url
 from cone.tokens.browser.selection import ALL
 from cone.tokens.browser.selection import EXPECTED
 from cone.tokens.browser.selection import STATE
@@ -35,17 +26,30 @@ from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
-from cone.tokens.core.params import MAX_BATCH
-from cone.tokens.core.params import TOKEN_UIDS
-from cone.tokens.core.params import parse_token_uids
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.host import wiring
+from cone.tokens.host.request_data import FORMS
+from cone.tokens.host.request_data import pairs
+from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
-from cone.tokens.request_data import FORMS
-from cone.tokens.request_data import pairs
-from cone.tokens.security import LIST
-from cone.tokens.security import VIEW
-from cone.tokens.settings import LABEL_SHEET
+from cone.tokens.tickets import labels
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.params import TOKEN_UIDS
+from cone.tokens.tickets.params import parse_token_uids
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.settings_file import LABEL_SHEET
+from cone.tokens.tickets.wiring import current_settings
+from cone.tokens.web.downloads import file_response
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.page import NUMBER
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import find_number
+from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -97,7 +101,10 @@ _WRONG_START: Final = _(
 )
 _WRONG_SHEETS: Final = {
     "count": _("labels_wrong_count", default="A page needs a column and a row at least."),
-    "size": _("labels_wrong_size", default="A label needs a width and a height."),
+    "many": _("labels_too_many_on_page", default="A page has at most ${most} labels.")
+    % {"most": labels.MOST_ON_PAGE},
+    "size": _("labels_too_small", default="A label is at least ${least} mm wide and high.")
+    % {"least": f"{labels.SMALLEST:g}"},
     "overlap": _("labels_overlap", default="The labels would overlap."),
     "page": _("labels_beyond_page", default="The labels would reach beyond the page."),
 }
@@ -167,7 +174,7 @@ class Order:
         self.options = self._options()
 
     def selection(self) -> ListSelection:
-        """Return which tokens are chosen: in the list, or by their uids, as fields or JSON list.
+        """Return the chosen tokens: those of the list, or named by uids, as fields or JSON list.
 
         :raises WrongSelectionError: that cannot be read.
         """
@@ -199,7 +206,7 @@ class Order:
             raise WrongSelectionError from None
 
     def text(self, name: str) -> str:
-        """Return what is in a field."""
+        """Return the text of a field."""
         return self._given.get(name, self._defaults[name])
 
     def is_on(self, name: str, *, default: bool) -> bool:
@@ -258,13 +265,14 @@ class Order:
                 pitch_y=number["height"] + number["gap_y"],
             )
         except labels.WrongSheetError as error:
-            self.mistakes[_SHEET] = _WRONG_SHEETS[error.reason]
+            text = _WRONG_SHEETS[error.reason]
+            self.mistakes.update(dict.fromkeys(error.fields or (_SHEET,), text))
             return None
 
 
 def order_of(request: Request) -> Order:
-    """Return what ``request`` asks to print."""
-    sheet = wiring.plugin().settings_file.values[LABEL_SHEET]
+    """Return the print job that ``request`` describes."""
+    sheet = current_settings().values[LABEL_SHEET]
     is_form = request.method == "POST"
     # A link makes no document: that is work, and somebody else may have put it there.
     fields = [(name, text) for name, text in pairs(request, FORMS) if is_form or name != MAKE]
@@ -272,7 +280,7 @@ def order_of(request: Request) -> Order:
 
 
 def sheet_words(sheet: labels.Sheet, lang: str) -> str:
-    """Return what a sheet is called, with its measures as the language writes them."""
+    """Return the name of a sheet, with its measures as the language writes them."""
     point = "," if lang == "de" else "."
     width, height = (f"{size:g}".replace(".", point) for size in (sheet.width, sheet.height))
     return _SHEET_WORDS % {
@@ -289,11 +297,14 @@ def labels_response(model: Any, request: Request) -> Response | None:
     order = order_of(request)
     if not (order.is_sent and order.options and labels.is_available()):
         return None
-    try:
-        values = _values(model, order)
-    except (WrongSelectionError, CountChanged, InvalidParameter):
-        return None
-    return pdf_response(values, order.options, request) if values else None
+    # One label takes a moment, whatever is on it.
+    size = 1 if isinstance(model, TokenNode) else None
+    with wiring.get(Places).work(size):
+        try:
+            values = _values(model, order)
+        except (WrongSelectionError, CountChanged, InvalidParameter):
+            return None
+        return pdf_response(values, order.options, request) if values else None
 
 
 def pdf_response(
@@ -301,14 +312,13 @@ def pdf_response(
     options: labels.Options,
     request: Request,
 ) -> Response:
-    """Return the document with a label for each of ``values``."""
+    """Return the document with a label for each of ``values``.
+
+    :raises Busy: documents and exports that nobody has fetched yet take too much room.
+    """
     title = request.localizer.translate(_TITLE)
-    return Response(
-        labels.pdf(values, options, title),
-        content_type="application/pdf",
-        content_disposition='attachment; filename="labels.pdf"',
-        cache_control="no-store",
-    )
+    document = [labels.pdf(values, options, title)]
+    return file_response(request, document, "application/pdf", "labels.pdf")
 
 
 def _values(model: Any, order: Order) -> list[str]:
@@ -323,7 +333,7 @@ def _values(model: Any, order: Order) -> list[str]:
     chosen = order.selection()
     expected = order.expected if chosen.means_all else len(chosen.uids)
     sort = chosen.state.query.sort
-    tokens = wiring.token_service().find_many(chosen.which, sort=sort, expected_count=expected)
+    tokens = wiring.get(TicketService).find_many(chosen.which, sort=sort, expected_count=expected)
     return [token.value for token in tokens]
 
 
@@ -334,7 +344,10 @@ def _values(model: Any, order: Order) -> list[str]:
     permission=LIST,
 )
 class LabelsForm(Localized, Tile):
-    """The options of labels, for chosen tokens."""
+    """The options of labels, for chosen tokens.
+
+    It has more than 15 public members: each is a value that the template shows.
+    """
 
     order: Order
     notes: list[Note]
@@ -359,7 +372,7 @@ class LabelsForm(Localized, Tile):
             self.request.response.status = BAD_REQUEST
 
     def choose(self) -> None:
-        """Take the chosen tokens; those that are gone are left out."""
+        """Read the chosen tokens; deleted ones are left out."""
         self.chosen = chosen = self.order.selection()
         self.count = chosen.count()
         if self.count > MAX_BATCH:
@@ -368,12 +381,12 @@ class LabelsForm(Localized, Tile):
             self.look_again(chosen)
 
     def look_again(self, chosen: ListSelection) -> None:
-        """Tell what has changed since the tokens were chosen."""
+        """Add notes about tokens that were added or deleted since they were chosen."""
         if chosen.means_all:
             if self.order.expected not in (None, self.count):
                 self.fail(CONFLICT, _COUNT_CHANGED % {"count": self.count})
             return
-        there = wiring.token_service().find_many(chosen.uids)
+        there = wiring.get(TicketService).find_many(chosen.uids)
         gone = self.count - len(there)
         if gone:
             self.fail(CONFLICT, _GONE % {"count": gone})
@@ -381,7 +394,7 @@ class LabelsForm(Localized, Tile):
         self.count = len(there)
 
     def fail(self, status: int, text: Any) -> None:
-        """Tell what is wrong above the form."""
+        """Show a message above the form, and set the status of the page."""
         self.notes.append(Note("danger", text))
         self.request.response.status = status
 
@@ -466,7 +479,7 @@ class LabelsForm(Localized, Tile):
         return "checked" if self.order.is_on(_MARKS, default=False) else None
 
     def mistake(self, name: str) -> str | None:
-        """Return what is wrong with a field that was sent."""
+        """Return the mistake in a field that was sent, or None."""
         return self.order.mistakes.get(name) if self.order.is_sent else None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from cone.app import DefaultLayoutConfig
 from cone.app import layout_config
 
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.nodes import TokenNode
 
 
 @layout_config(TokenContainer, TokenNode)

@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 from typing import Final
 
-from cone.tokens import wiring
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.texts import UNLIMITED as UNLIMITED_WORD
-from cone.tokens.core.params import ENABLED
-from cone.tokens.core.params import USAGE_COUNT
-from cone.tokens.core.params import VALID_FROM
-from cone.tokens.core.params import VALID_TO
+from cone.tokens.browser.texts import uses_text
 from cone.tokens.core.params import Parameter
-from cone.tokens.core.periods import daily_window
-from cone.tokens.core.types import UNLIMITED
-from cone.tokens.core.types import Token
+from cone.tokens.core.values import UNLIMITED
 from cone.tokens.i18n import _
-from cone.tokens.settings import ENDS
-from cone.tokens.settings import OWN_TIME_RANGES
-from cone.tokens.settings import TIME_RANGES
+from cone.tokens.tickets.params import ENABLED
+from cone.tokens.tickets.params import USAGE_COUNT
+from cone.tokens.tickets.params import VALID_FROM
+from cone.tokens.tickets.params import VALID_TO
+from cone.tokens.tickets.periods import daily_window
+from cone.tokens.tickets.settings_file import ENDS
+from cone.tokens.tickets.settings_file import OWN_TIME_RANGES
+from cone.tokens.tickets.settings_file import TIME_RANGES
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.moments import Moments
 
 #: Uses that a press gives a token.
 USES: Final = (1, 2, 5, 10, 100, UNLIMITED)
@@ -69,7 +69,7 @@ class ButtonGroup:
 
 
 def button_groups(
-    token: Token,
+    token: Ticket,
     moments: Moments,
     settings: Mapping[str, Any],
 ) -> list[ButtonGroup]:
@@ -95,11 +95,11 @@ def parse_shown(raw: object) -> int | None:
 
     :raises InvalidParameter: it is no number of uses.
     """
-    count = wiring.parser().changes({USAGE_COUNT.name: raw}).usage_count
+    count = current_parser().changes({USAGE_COUNT.name: raw}).usage_count
     return count if isinstance(count, int) else None
 
 
-def _windows(token: Token, moments: Moments, settings: Mapping[str, Any]) -> Iterator[Button]:
+def _windows(token: Ticket, moments: Moments, settings: Mapping[str, Any]) -> Iterator[Button]:
     given = (token.valid_from, token.valid_to)
     for text, times in _ranges(settings):
         start, end = (datetime.time.fromisoformat(times[name]) for name in ENDS)
@@ -123,7 +123,6 @@ def _window_fields(
     return {name: edge.isoformat() if edge else "" for name, edge in edges.items()}
 
 
-def _uses(token: Token, count: int) -> Button:
-    text = UNLIMITED_WORD if count == UNLIMITED else count
+def _uses(token: Ticket, count: int) -> Button:
     fields = {USAGE_COUNT.name: str(count), SHOWN.name: str(token.usage_count)}
-    return Button(text, fields, token.usage_count == count)
+    return Button(uses_text(count), fields, token.usage_count == count)

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from cone.tokens import wiring
-from cone.tokens.browser.page import find_number
 from cone.tokens.browser.tokens import AFTER
 from cone.tokens.browser.tokens import BEFORE
 from cone.tokens.browser.tokens import STATE as LIST_STATE
 from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.params import MAX_BATCH
 from cone.tokens.core.params import find_uid
-from cone.tokens.core.types import Selection
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Selection
+from cone.tokens.host import wiring
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.web.page import find_number
 
 #: Names of the fields.
 UIDS: Final = "uid"
@@ -71,7 +72,7 @@ class ListSelection:
         """Return how many tokens are meant right now, or a number that is too great."""
         if not self.means_all:
             return len(self.uids)
-        count = wiring.token_service().count(self.state.query.matching)
+        count = wiring.get(TicketService).count(self.state.query.matching)
         return MAX_BATCH + 1 if count is None else count
 
 
@@ -92,7 +93,7 @@ def unknown(name: str) -> InvalidParameter:
 
 
 def _state(address: str) -> ListState:
-    """Return what the query of an address of the list asks for.
+    """Return the selection that the query of a list's address describes.
 
     :raises InvalidParameter: the list has no such address.
     """

@@ -12,42 +12,45 @@ from typing import Final
 
 from cone.tile import tile
 
-from cone.tokens import wiring
-from cone.tokens.browser.fields import OFF
-from cone.tokens.browser.fields import ON
-from cone.tokens.browser.fields import Field
-from cone.tokens.browser.fields import Group
-from cone.tokens.browser.fields import new_form
-from cone.tokens.browser.fields import save_button
-from cone.tokens.browser.fields import set_mistake
-from cone.tokens.browser.form_page import BAD_REQUEST
-from cone.tokens.browser.form_page import CONFLICT
-from cone.tokens.browser.form_page import FormPage
 from cone.tokens.browser.labels import NO_SHEET
 from cone.tokens.browser.labels import sheet_words
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import url
 from cone.tokens.browser.quick import RANGE_WORDS
-from cone.tokens.browser.texts import mistake_text
 from cone.tokens.browser.token import notes_of
 from cone.tokens.browser.token_fields import limits
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.params import LOCK_TIME
-from cone.tokens.core.params import USAGE_COUNT
 from cone.tokens.core.params import Parameter
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
-from cone.tokens.labels import SHEETS
-from cone.tokens.security import MANAGE
-from cone.tokens.settings import ENDS
-from cone.tokens.settings import LABEL_SHEET
-from cone.tokens.settings import LONGEST_NAME
-from cone.tokens.settings import MOST_TIME_RANGES
-from cone.tokens.settings import OWN_TIME_RANGES
-from cone.tokens.settings import SOUNDS
-from cone.tokens.settings import TIME_RANGES
-from cone.tokens.settings import SettingsFileError
-from cone.tokens.settings import TokenSettings
-from cone.tokens.settings import check
+from cone.tokens.tickets.labels import SHEETS
+from cone.tokens.tickets.params import LOCK_TIME
+from cone.tokens.tickets.params import USAGE_COUNT
+from cone.tokens.tickets.security import MANAGE
+from cone.tokens.tickets.settings import TokenSettings
+from cone.tokens.tickets.settings_file import ALL_CODE_KINDS
+from cone.tokens.tickets.settings_file import CODE_KINDS
+from cone.tokens.tickets.settings_file import ENDS
+from cone.tokens.tickets.settings_file import LABEL_SHEET
+from cone.tokens.tickets.settings_file import LONGEST_NAME
+from cone.tokens.tickets.settings_file import MOST_TIME_RANGES
+from cone.tokens.tickets.settings_file import OWN_TIME_RANGES
+from cone.tokens.tickets.settings_file import SOUNDS
+from cone.tokens.tickets.settings_file import TIME_RANGES
+from cone.tokens.tickets.settings_file import SettingsFileError
+from cone.tokens.tickets.settings_file import check
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.fields import OFF
+from cone.tokens.web.fields import ON
+from cone.tokens.web.fields import Field
+from cone.tokens.web.fields import Group
+from cone.tokens.web.fields import new_form
+from cone.tokens.web.fields import save_button
+from cone.tokens.web.fields import set_mistake
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.form_page import FormPage
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import url
+from cone.tokens.web.texts import mistake_text
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +93,23 @@ _TIMES: Final = Group(
 )
 _NEW_TOKENS: Final = Group(_("new_tokens", default="New tokens"))
 _LABELS: Final = Group(_("labels", default="Labels"))
-_DOOR: Final = Group(_("door", default="Door"))
+_DOOR: Final = Group(_("door", default="Scan"))
+_CODE_KINDS: Final = Group(
+    _("code_kinds", default="Codes that cameras read"),
+    "boxes",
+    help=_(
+        "code_kinds_help",
+        default="Take no more than there are on your tickets: each kind makes the camera slower.",
+    ),
+)
+_KIND_WORDS: Final = {
+    "qr": _("code_kind_qr", default="QR"),
+    "code_128": _("code_kind_code_128", default="Code 128"),
+    "aztec": _("code_kind_aztec", default="Aztec"),
+    "data_matrix": _("code_kind_data_matrix", default="Data Matrix"),
+    "pdf417": _("code_kind_pdf417", default="PDF417"),
+}
+_NO_KIND: Final = _("mistake_code_kinds", default="Choose one kind at least.")
 _OWN_ROW: Final = _("own_time_range", default="Time range of your own, ${number}")
 _MEMBER_WORDS: Final = {
     _NAME: _("time_range_name", default="Name"),
@@ -107,7 +126,7 @@ class SettingsForm(FormPage):
     heading = _("token_settings_node", default="Token settings")
 
     def prepare(self) -> None:
-        """Make the form, and tell what is wrong with the file."""
+        """Make the form, with a note if the settings file cannot be read."""
         self.notes += notes_of(self.request, _NOTES)
         self.form = new_form("settingsform", url(self.request, self.model, "edit"))
         texts = _texts_of(self.model.attrs)
@@ -115,6 +134,7 @@ class SettingsForm(FormPage):
         self.form["new_tokens"] = _filled(_NEW_TOKENS, _default_fields(), texts)
         self.form["labels"] = _filled(_LABELS, [_sheet_field(self.lang)], texts)
         self.form["door"] = _filled(_DOOR, [_sounds_field()], texts)
+        self.form["door"][CODE_KINDS] = _filled(_CODE_KINDS, _kind_fields(), texts)
         self.form["save"] = save_button(_("save", default="Save"), self.save, self.following)
         if self.request.method != "POST":
             self.note_broken_file()
@@ -133,7 +153,7 @@ class SettingsForm(FormPage):
         return group
 
     def save(self, _widget: Any, data: Any) -> None:
-        """Write what was sent, or tell what is wrong with it or with the file."""
+        """Write the settings that were sent, or show the mistake in them or in the file."""
         sent = dict(self.sent())
         try:
             values = _values_of(sent)
@@ -160,7 +180,7 @@ class SettingsForm(FormPage):
             self.succeed(url(self.request, self.model, query="?saved=1"))
 
     def note_broken_file(self) -> None:
-        """Tell what is wrong with the file, where something is."""
+        """Add a note if the settings file cannot be read."""
         try:
             self.model.file.load()
         except SettingsFileError as error:
@@ -168,7 +188,7 @@ class SettingsForm(FormPage):
 
 
 class _WrongDefaultError(Exception):
-    """A default is none that its parameter takes."""
+    """The default is not valid for its parameter."""
 
     def __init__(self, key: str, text: str) -> None:
         self.key = key
@@ -177,7 +197,7 @@ class _WrongDefaultError(Exception):
 
 
 def _log_changes(before: Mapping[str, Any], after: Mapping[str, Any], user: str | None) -> None:
-    """Tell the log who changed which settings, one line each."""
+    """Log who changed which settings, one line each."""
     for key, value in after.items():
         old, new = (
             json.dumps(content, sort_keys=True, default=dict)
@@ -212,7 +232,7 @@ def _default_fields() -> tuple[Field, Field]:
             "default_usage_count",
             _("default_usage_count", default="Uses of a new token"),
             "number",
-            _("uses_left_help", default="How often it can be consumed. -1 is unlimited."),
+            _("uses_left_help", default="How often it can be redeemed. -1 is unlimited."),
             limits(USAGE_COUNT),
         ),
         Field(
@@ -236,14 +256,24 @@ def _sheet_field(lang: str) -> Field:
 def _sounds_field() -> Field:
     return Field(
         SOUNDS,
-        _("sounds", default="Sounds at the door"),
+        _("sounds", default="Sounds on the scan page"),
         "checkbox",
         _(
             "sounds_help",
-            default="What a device starts with; its door page has a button for them. "
+            default="What a device starts with; its scan page has a button for them. "
             "It vibrates in any case, if it can.",
         ),
     )
+
+
+def _kind_name(kind: str) -> str:
+    """Return the name of the box of a kind of codes."""
+    return f"{CODE_KINDS}_{kind}"
+
+
+def _kind_fields() -> Iterator[Field]:
+    for kind in ALL_CODE_KINDS:
+        yield Field(_kind_name(kind), _KIND_WORDS[kind], "checkbox")
 
 
 def _own_name(number: int) -> str:
@@ -274,6 +304,7 @@ def _texts_of(values: Mapping[str, Any]) -> dict[str, str]:
         if member in times
     }
     texts |= {key: str(values[key]) for key in _DEFAULTS}
+    texts |= {_kind_name(kind): ON for kind in values[CODE_KINDS]}
     return texts | {LABEL_SHEET: values[LABEL_SHEET], SOUNDS: ON if values[SOUNDS] else OFF}
 
 
@@ -286,6 +317,7 @@ def _values_of(sent: Mapping[str, str]) -> dict[str, Any]:
         OWN_TIME_RANGES: list(_own_rows(sent).values()),
         LABEL_SHEET: sent.get(LABEL_SHEET, ""),
         SOUNDS: sent.get(SOUNDS, OFF) == ON,
+        CODE_KINDS: [kind for kind in ALL_CODE_KINDS if sent.get(_kind_name(kind)) == ON],
     }
 
 
@@ -293,7 +325,7 @@ def _default(key: str, raw: object) -> object:
     """Return the number that ``raw`` spells, by the rule for that field of a token."""
     name = _DEFAULTS[key].name
     try:
-        return wiring.parser().changes({name: raw}).given().popitem()[1]
+        return current_parser().changes({name: raw}).given().popitem()[1]
     except InvalidParameter as error:
         raise _WrongDefaultError(key, mistake_text(error)) from None
 
@@ -301,6 +333,8 @@ def _default(key: str, raw: object) -> object:
 def _mistake(error: SettingsFileError, sent: Mapping[str, str]) -> tuple[str, str]:
     """Return the field that is wrong, and the sentence beside it."""
     problem = error.problem
+    if error.key == CODE_KINDS:
+        return _kind_name(ALL_CODE_KINDS[0]), _NO_KIND
     if problem is None or problem.member is None:
         return LABEL_SHEET, NO_SHEET
     name = error.key

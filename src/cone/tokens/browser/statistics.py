@@ -13,26 +13,28 @@ from typing import Final
 from cone.tile import Tile
 from cone.tile import tile
 
-from cone.tokens import wiring
 from cone.tokens.browser.chart import Chart
 from cone.tokens.browser.chart import Column
 from cone.tokens.browser.chart import draw
 from cone.tokens.browser.chart import grouped
-from cone.tokens.browser.moments import Moment
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import url
 from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.clock import utc_now
-from cone.tokens.core.params import MAX_INSTANT
-from cone.tokens.core.params import MIN_INSTANT
-from cone.tokens.core.types import Statistics
-from cone.tokens.core.types import Step
-from cone.tokens.core.types import UsageBucket
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import MAX_INSTANT
+from cone.tokens.core.values import MIN_INSTANT
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.security import LIST
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Statistics
+from cone.tokens.tickets.values import Step
+from cone.tokens.tickets.values import UsageBucket
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import url
 
 STATISTICS: Final = "statistics"
 
@@ -180,8 +182,10 @@ class StatisticsTile(Localized, Tile):
             self.range = named_range(_DEFAULT, today)
             self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
         shown = self.range
-        service = wiring.token_service()
-        self.statistics = service.statistics(shown.first, shown.last, shown.step, zone)
+        with wiring.get(Places).work():
+            self.statistics = wiring.get(TicketService).statistics(
+                shown.first, shown.last, shown.step, zone
+            )
 
     @property
     def action_url(self) -> str:

@@ -1,20 +1,24 @@
-"""The words for what the core tells by a key: statuses, mistakes, failures."""
+"""The words for what the core tells of tickets by a key: statuses, and why one was refused."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 from translationstring import TranslationString
 
-from cone.tokens.browser.moments import Moment
-from cone.tokens.browser.moments import Moments
 from cone.tokens.core.errors import Denial
-from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.types import Status
-from cone.tokens.core.types import Token
-from cone.tokens.failures import Failure
+from cone.tokens.core.values import UNLIMITED
+from cone.tokens.core.values import Status
 from cone.tokens.i18n import _
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import CONSUME
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import MANAGE
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.texts import add_texts
 
 STATUS_WORDS: Final = {
     Status.CONSUMABLE: _("status_consumable", default="Valid"),
@@ -40,6 +44,28 @@ _STATUS_REASONS: Final = {
     Status.EXPIRED: _("reason_expired", default="It was valid until ${time}."),
 }
 
+#: Why a token cannot be used until somebody changes it: a warning, not a mistake.
+UNUSABLE: Final = {
+    Status.EXHAUSTED: _("unusable_exhausted", default="Cannot be redeemed: 0 uses."),
+    Status.EXPIRED: _("unusable_expired", default="Cannot be redeemed: its validity has ended."),
+    Status.DISABLED: _("unusable_disabled", default="Cannot be redeemed: switched off."),
+}
+#: The same of many tokens, with their number.
+UNUSABLE_MANY: Final = {
+    Status.EXHAUSTED: _(
+        "unusable_many_exhausted",
+        default="Tokens with 0 uses, which cannot be redeemed: ${count}.",
+    ),
+    Status.EXPIRED: _(
+        "unusable_many_expired",
+        default="Tokens whose validity has ended, which cannot be redeemed: ${count}.",
+    ),
+    Status.DISABLED: _(
+        "unusable_many_disabled",
+        default="Tokens that are switched off and cannot be redeemed: ${count}.",
+    ),
+}
+
 CONSUMED: Final = _("note_consumed", default="One use was taken.")
 USED: Final = _("used", default="Used")
 REFUSED: Final = _("note_refused", default="The token was refused:")
@@ -53,62 +79,19 @@ DENIAL_WORDS: Final = {
         "denial_out_of_time_range",
         default="Not yet or no longer valid",
     ),
+    Denial.TOKEN_REUSED: _("denial_token_reused", default="Used elsewhere already"),
     None: _("denial_other", default="Another reason"),
 }
 
-UNLIMITED: Final = _("unlimited", default="unlimited")
+UNLIMITED_WORD: Final = _("unlimited", default="unlimited")
 
-GIVEN_TWICE: Final = _("mistake_given_twice", default="This was given more than once.")
-DAMAGED: Final = _("mistake_invalid_form", default="The form arrived damaged.")
+VALUE_TAKEN: Final = _("mistake_value_taken", default="Another token has this value.")
+
 _MISTAKES: Final = {
-    "given_twice": GIVEN_TWICE,
     "wrong_number": _(
         "bulk_wrong_number",
         default="This is not the number of the tokens.",
     ),
-    "missing": _("mistake_missing", default="This is missing."),
-    "invalid_integer": _("mistake_invalid_integer", default="This must be a whole number."),
-    "out_of_range": _(
-        "mistake_out_of_range",
-        default="This must be between ${minimum} and ${maximum}.",
-    ),
-    "invalid_datetime": _(
-        "mistake_invalid_datetime",
-        default="This is no date with a time.",
-    ),
-    "year_out_of_range": _(
-        "mistake_year_out_of_range",
-        default="The year must be between 2 and 9998.",
-    ),
-    "skipped_time": _(
-        "mistake_skipped_time",
-        default="This time does not exist: the clocks go forward then.",
-    ),
-    "window_order": _(
-        "mistake_window_order",
-        default="The start must be before the end.",
-    ),
-    "too_long": _(
-        "mistake_too_long",
-        default="This is too long: at most ${maximum} bytes are possible, letters beyond "
-        "plain English and emoji take 2 to 4.",
-    ),
-    "null_character": _(
-        "mistake_null_character",
-        default="This has a character that cannot be stored.",
-    ),
-    "invalid_flag": _("mistake_invalid_flag", default="This must be on or off."),
-    "invalid_text": _("mistake_invalid_text", default="This must be a text."),
-    "invalid_unicode": _(
-        "mistake_invalid_unicode",
-        default="This has characters that are no text.",
-    ),
-    "not_utf8": _("mistake_not_utf8", default="The address or form is not encoded in UTF-8."),
-    "too_many_fields": _(
-        "mistake_too_many_fields",
-        default="The request has more than ${maximum} fields.",
-    ),
-    "invalid_form": DAMAGED,
     "no_source": _("mistake_no_source", default="Choose a file or paste its text."),
     "two_sources": _("mistake_two_sources", default="Give a file or a text, not both."),
     "file_not_utf8": _(
@@ -118,10 +101,6 @@ _MISTAKES: Final = {
     "file_too_large": _(
         "mistake_file_too_large",
         default="This is too large: at most ${maximum} MiB are possible. Split it.",
-    ),
-    "too_many_lines": _(
-        "mistake_too_many_lines",
-        default="The file has more than ${maximum} lines. Split it.",
     ),
     "too_many_rows": _(
         "mistake_too_many_rows",
@@ -150,116 +129,51 @@ _MISTAKES: Final = {
         "or a cell is too long.",
     ),
     "value_twice": _("mistake_value_twice", default="The value stands in line ${line} already."),
+    "uid_twice": _("mistake_uid_twice", default="The uid stands in line ${line} already."),
+    "invalid_uid": _("mistake_invalid_uid", default="This is no uid of a token."),
+    "uid_of_another_token": _(
+        "mistake_uid_of_another_token",
+        default="Another token than that of the uid has this value.",
+    ),
+    "token_twice": _("mistake_token_twice", default="Line ${line} is about the same token."),
 }
-UNKNOWN_MISTAKE: Final = _("mistake_unknown", default="This value is not possible.")
-
-VALUE_TAKEN: Final = _("mistake_value_taken", default="Another token has this value.")
-
-_FAILURES: Final = {
-    "unauthenticated": (
-        _("failure_unauthenticated", default="Sign in"),
-        _("failure_unauthenticated_text", default="This page is for users who are signed in."),
+_MAY_NOT: Final = {
+    ADD: _(
+        "failure_may_not_add",
+        default="You may not add tokens. An administrator can change that.",
     ),
-    "forbidden": (
-        _("failure_forbidden", default="Not permitted"),
-        _(
-            "failure_forbidden_text",
-            default="The request was refused. Pages of other sites may not change anything here.",
-        ),
+    EDIT: _(
+        "failure_may_not_edit",
+        default="You may not change tokens. An administrator can change that.",
     ),
-    "not_found": (
-        _("failure_not_found", default="Not found"),
-        _("failure_not_found_text", default="There is nothing at this address."),
+    DELETE: _(
+        "failure_may_not_delete",
+        default="You may not delete tokens. An administrator can change that.",
     ),
-    "token_not_exists": (
-        _("failure_token_not_exists", default="No such token"),
-        _(
-            "failure_token_not_exists_text",
-            default="There is no token at this address. It may have been deleted.",
-        ),
+    CONSUME: _(
+        "failure_may_not_redeem",
+        default="You may not redeem codes. An administrator can change that.",
     ),
-    "method_not_allowed": (
-        _("failure_method_not_allowed", default="Not possible"),
-        _(
-            "failure_method_not_allowed_text",
-            default="This page cannot be asked for in this way.",
-        ),
-    ),
-    "too_large": (
-        _("failure_too_large", default="Too large"),
-        _("failure_too_large_text", default="The request is larger than ${mib} MiB."),
-    ),
-    "invalid_parameter": (
-        _("failure_invalid_parameter", default="Wrong input"),
-        _("failure_invalid_parameter_text", default="The request cannot be read."),
-    ),
-    "rate_limited": (
-        _("failure_rate_limited", default="Too many requests"),
-        _("failure_rate_limited_text", default="Wait a moment and try again."),
-    ),
-    "unavailable": (
-        _("failure_unavailable", default="Not available right now"),
-        _(
-            "failure_unavailable_text",
-            default="The database is busy or not available. Nothing was changed. "
-            "Try again in a moment.",
-        ),
-    ),
-    "internal_error": (
-        _("failure_internal_error", default="Something went wrong"),
-        _(
-            "failure_internal_error_text",
-            default="That is a fault in the program. It is in the log under this reference:",
-        ),
+    MANAGE: _(
+        "failure_may_not_manage",
+        default="You may not change the settings. An administrator can change that.",
     ),
 }
-_OTHER_FAILURE: Final = (
-    _("failure_other", default="That did not work"),
-    _("failure_other_text", default="The request was refused, nothing was changed."),
-)
-_MISSING_PERMISSION: Final = _(
-    "failure_missing_permission",
-    default="The permission “${permission}” is missing.",
-)
+add_texts(_MISTAKES, _MAY_NOT)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FailureText:
-    """What a page tells of a failure."""
-
-    heading: TranslationString
-    text: TranslationString
-    reference: str | None
-
-
-def status_reason(token: Token, status: Status, moments: Moments) -> TranslationString:
+def status_reason(token: Ticket, status: Status, moments: Moments) -> TranslationString:
     """Return the sentence that tells why ``token`` has its ``status``."""
     moment = _decisive_moment(token, status, moments)
     return _STATUS_REASONS[status] % {"time": moment.precise if moment else ""}
 
 
-def mistake_text(error: InvalidParameter) -> TranslationString:
-    """Return the sentence about a wrong parameter, to stand beside its field."""
-    return _MISTAKES.get(error.reason, UNKNOWN_MISTAKE) % error.facts
+def uses_text(count: int | None) -> object:
+    """Return how many uses are left, for people; None where nobody knows."""
+    return UNLIMITED_WORD if count == UNLIMITED else count
 
 
-def failure_text(failure: Failure) -> FailureText:
-    """Return what a page tells of ``failure``.
-
-    Its message is left alone: it is for programs, in one language, and an exception out of a
-    template carries the inside of that template along.
-    """
-    heading, text = _FAILURES.get(failure.slug, _OTHER_FAILURE)
-    if failure.permission:
-        text = _MISSING_PERMISSION % {"permission": failure.permission}
-    if failure.mib:
-        text %= {"mib": failure.mib}
-    if isinstance(failure.error, InvalidParameter):
-        text = mistake_text(failure.error)
-    return FailureText(heading, text, failure.reference)
-
-
-def _decisive_moment(token: Token, status: Status, moments: Moments) -> Moment | None:
+def _decisive_moment(token: Ticket, status: Status, moments: Moments) -> Moment | None:
     times = {
         Status.LOCKED: token.locked_until,
         Status.NOT_YET_VALID: token.valid_from,

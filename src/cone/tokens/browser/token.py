@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
@@ -11,31 +12,33 @@ from typing import Final
 from cone.tile import Tile
 from cone.tile import tile
 
-from cone.tokens import qr
-from cone.tokens import wiring
 from cone.tokens.browser.history import History
 from cone.tokens.browser.history import history
-from cone.tokens.browser.moments import Moment
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.once import new_key
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import url
 from cone.tokens.browser.quick import ButtonGroup
 from cone.tokens.browser.quick import button_groups
 from cone.tokens.browser.texts import STATUS_WORDS
-from cone.tokens.browser.texts import UNLIMITED
+from cone.tokens.browser.texts import UNUSABLE
 from cone.tokens.browser.texts import status_reason
+from cone.tokens.browser.texts import uses_text
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
-from cone.tokens.core.types import Status
-from cone.tokens.core.types import Token
+from cone.tokens.core.values import Status
+from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenNode
-from cone.tokens.security import CONSUME
-from cone.tokens.security import DELETE
-from cone.tokens.security import EDIT
-from cone.tokens.security import VIEW
+from cone.tokens.tickets import labels
+from cone.tokens.tickets import qr
+from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.security import CONSUME
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.wiring import current_settings
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.once import new_key
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -53,6 +56,12 @@ _NOTES: Final = {
     "added": _("note_added", default="The token was added."),
     "saved": _("note_saved", default="The changes were saved."),
 }
+#: In the address: somebody looked for a code that is not exactly the one of the token.
+READ: Final = "read"
+_READ_AS: Final = _(
+    "note_read_as",
+    default="No token has exactly the code that you looked for. It was read as ${code}",
+)
 _MEANWHILE: Final = _(
     "note_meanwhile",
     default="The token was used meanwhile: nothing was changed. Look at it and press again.",
@@ -87,7 +96,7 @@ class Fact:
         return _COPY_LABELS[self.label]
 
 
-def token_of(node: TokenNode) -> Token:
+def token_of(node: TokenNode) -> Ticket:
     """Return the token of ``node``.
 
     :raises TokenNotFound: there is none.
@@ -98,7 +107,7 @@ def token_of(node: TokenNode) -> Token:
     return token
 
 
-def status_of(token: Token) -> Status:
+def status_of(token: Ticket) -> Status:
     """Return the status that ``token`` had when it was read."""
     return lifecycle.status(token, token.read_at)
 
@@ -106,11 +115,6 @@ def status_of(token: Token) -> Status:
 def badge(status: Status) -> StatusBadge:
     """Return the badge of ``status``."""
     return StatusBadge(STATUS_WORDS[status], f"tokens-badge tokens-{status.value}")
-
-
-def uses_text(token: Token) -> object:
-    """Return how many uses are left, for people."""
-    return UNLIMITED if token.is_unlimited else token.usage_count
 
 
 def shortened(value: str) -> str:
@@ -126,11 +130,11 @@ def notes_of(request: Request, texts: dict[str, Any]) -> list[Note]:
 class TokenTile(Localized, Tile):
     """Base of the tiles about one token."""
 
-    token: Token
+    token: Ticket
     moments: Moments
 
     def prepare(self) -> None:
-        """Take the token."""
+        """Read the token."""
         self.token = token_of(self.model)
         self.moments = Moments.of_request(self.request)
 
@@ -143,6 +147,11 @@ class TokenTile(Localized, Tile):
     def token_url(self) -> str:
         """Address of the page of the token."""
         return url(self.request, self.model)
+
+    @property
+    def labels_url(self) -> str | None:
+        """Address of the labels of the token, where they can be made."""
+        return url(self.request, self.model, "labels") if labels.is_available() else None
 
     @property
     def container_url(self) -> str | None:
@@ -170,7 +179,7 @@ class TokenContent(TokenTile):
     history: History
 
     def prepare(self) -> None:
-        """Take the token and work its status out."""
+        """Read the token and its status."""
         super().prepare()
         self.status = status_of(self.token)
         self.history = history(self.request, self.token, self.moments)
@@ -179,12 +188,20 @@ class TokenContent(TokenTile):
     def notes(self) -> list[Note]:
         """What was done on the page before."""
         meanwhile = [Note("warning", _MEANWHILE)] if "meanwhile" in self.request.GET else []
-        return notes_of(self.request, _NOTES) + meanwhile + self.history.notes
+        done = notes_of(self.request, _NOTES)
+        doubts = [
+            Note("warning", UNUSABLE[status])
+            for status in lifecycle.lasting(self.token, self.token.read_at)
+            if done
+        ]
+        code = {"code": shortened(self.token.value)}
+        read = [Note("warning", _READ_AS % code)] if READ in self.request.GET else []
+        return read + done + doubts + meanwhile + self.history.notes
 
     @property
     def button_groups(self) -> list[ButtonGroup]:
         """The buttons that change the token."""
-        ranges = wiring.plugin().settings_file.values
+        ranges = current_settings().values
         return button_groups(self.token, self.moments, ranges)
 
     @property
@@ -239,16 +256,31 @@ class TokenContent(TokenTile):
         """The fields of the token."""
         token, show = self.token, self.moments.show
         yield Fact(_VALUE, token.value, is_value=True)
-        yield Fact(_("uses_left", default="Uses left"), uses_text(token))
+        yield from self._details
+        yield Fact(_("uses_left", default="Uses left"), uses_text(token.usage_count))
         yield Fact(_("valid_from", default="Valid from"), moment=show(token.valid_from))
         yield Fact(_("valid_to", default="Valid to"), moment=show(token.valid_to))
-        yield Fact(_("lock_time", default="Lock time after a use, in seconds"), token.lock_time_s)
+        yield Fact(_("lock_time", default="Lock time after a use, in seconds"), token.lock_time)
         yield Fact(_("enabled", default="Enabled"), _YES_OR_NO[token.enabled])
         yield Fact(_("last_used", default="Last used"), moment=show(token.last_used))
         yield Fact(_("creator", default="Created by"), token.creator)
         yield Fact(_("created", default="Created"), moment=show(token.created))
         yield Fact(_("modified", default="Changed"), moment=show(token.modified))
         yield Fact(_UID, str(token.uid), is_value=True)
+
+    @property
+    def _details(self) -> Iterator[Fact]:
+        """What people noted about the token."""
+        token = self.token
+        # Names in ``data`` are the site's own, and may be the same as ours.
+        noted = [
+            (_("label", default="Label"), token.label),
+            (_("category", default="Category"), token.category),
+            (_("email", default="E-mail address"), token.email),
+            (_("note", default="Note"), token.note),
+            *json.loads(token.data or "{}").items(),
+        ]
+        yield from (Fact(name, text) for name, text in noted if text is not None)
 
 
 _YES_OR_NO: Final = {True: _("yes", default="yes"), False: _("no", default="no")}

@@ -15,40 +15,45 @@ from urllib.parse import urlencode
 from cone.tile import Tile
 from cone.tile import tile
 
-from cone.tokens import wiring
-from cone.tokens.browser.moments import Moment
-from cone.tokens.browser.moments import Moments
-from cone.tokens.browser.page import Localized
-from cone.tokens.browser.page import Note
-from cone.tokens.browser.page import find_number
-from cone.tokens.browser.page import url
-from cone.tokens.browser.texts import GIVEN_TWICE
 from cone.tokens.browser.texts import STATUS_WORDS
-from cone.tokens.browser.texts import UNKNOWN_MISTAKE
-from cone.tokens.browser.texts import mistake_text
+from cone.tokens.browser.texts import UNUSABLE_MANY
+from cone.tokens.browser.texts import uses_text
+from cone.tokens.browser.token import READ
 from cone.tokens.browser.token import StatusBadge
 from cone.tokens.browser.token import badge
 from cone.tokens.browser.token import notes_of
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import status_of
-from cone.tokens.browser.token import uses_text
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.params import MAX_BATCH
-from cone.tokens.core.params import VALUE_SOUGHT
 from cone.tokens.core.params import collect
-from cone.tokens.core.params import parse_value_sought
-from cone.tokens.core.types import Sort
-from cone.tokens.core.types import SortKey
-from cone.tokens.core.types import Token
-from cone.tokens.core.types import TokenPage
-from cone.tokens.core.types import TokenQuery
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Sort
+from cone.tokens.core.values import SortKey
+from cone.tokens.core.values import TokenPage
+from cone.tokens.core.values import TokenQuery
+from cone.tokens.host import wiring
+from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
-from cone.tokens.model import TokenContainer
-from cone.tokens.security import ADD
-from cone.tokens.security import DELETE
-from cone.tokens.security import EDIT
-from cone.tokens.security import LIST
-from cone.tokens.security import VIEW
+from cone.tokens.tickets import labels
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.params import VALUE_SOUGHT
+from cone.tokens.tickets.params import parse_value_sought
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.page import Localized
+from cone.tokens.web.page import Note
+from cone.tokens.web.page import find_number
+from cone.tokens.web.page import url
+from cone.tokens.web.texts import GIVEN_TWICE
+from cone.tokens.web.texts import UNKNOWN_MISTAKE
+from cone.tokens.web.texts import mistake_text
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -64,7 +69,9 @@ SIZE: Final = "size"
 AFTER: Final = "after"
 BEFORE: Final = "before"
 TIMES: Final = ("created_from", "created_to", "valid_at")
-STATE: Final = (SEARCH, MATCH, STATUS, *TIMES, SORT, SIZE)
+#: Says that the times are those of tokens that were just added: nobody entered them.
+NEW: Final = "new"
+STATE: Final = (SEARCH, MATCH, STATUS, *TIMES, SORT, SIZE, NEW)
 
 PREFIX: Final = "prefix"
 EXACT: Final = "value"
@@ -96,9 +103,16 @@ _WRONG_FILTER: Final = _(
     default="Something that the list was asked for is not possible and was left out. "
     "This is the first page.",
 )
+_MORE_THAN: Final = _("more_than", default="more than ${count}")
+_COUNT_OF_ALL: Final = _("count_all", default="Tokens: ${count}.")
+_COUNT_OF_MATCHING: Final = _("count_matching", default="Tokens that match: ${count}.")
+_COUNT_OF_NEW: Final = _("count_new", default="${count} new tokens.")
+_COUNT_OF_ONE_NEW: Final = _("count_one_new", default="${count} new token.")
 #: What the page of changes leaves in the address.
 DONE: Final = "done"
 COUNT: Final = "count"
+#: Why the tokens that were added cannot be used, by status; may stand there several times.
+UNUSABLE: Final = "unusable"
 DONE_NOTES: Final = {
     "add": _("note_bulk_add", default="Tokens added: ${count}."),
     "delete": _("note_bulk_delete", default="Tokens deleted: ${count}."),
@@ -150,7 +164,7 @@ class ListState:
 
     @classmethod
     def read(cls, pairs: Iterable[tuple[str, str]]) -> ListState:
-        """Return what ``pairs`` of names and texts ask for. A mistake leads to the first page."""
+        """Return the state in ``pairs`` of names and texts; the first page after a mistake."""
         texts: dict[str, str] = {}
         mistakes: dict[str, object] = {}
         for name, text in pairs:
@@ -170,7 +184,7 @@ class ListState:
                     if name not in {*mistakes, AFTER, BEFORE}
                 }
             try:
-                query = wiring.parser().token_query(_raw(texts))
+                query = current_parser().token_query(_raw(texts))
             except InvalidParameter as error:
                 name = _PARSED.get(error.parameter, error.parameter)
                 if name in (AFTER, BEFORE):
@@ -179,6 +193,11 @@ class ListState:
                     mistakes[name] = mistake_text(error)
                 continue
             return cls(query, _without_defaults(texts), mistakes, is_wrong_page)
+
+    @property
+    def is_of_new(self) -> bool:
+        """Whether the list is about the tokens that were just added."""
+        return bool(self.texts.get(NEW) and self.texts.get(TIMES[0])) and STATUS not in self.texts
 
     @property
     def address(self) -> str:
@@ -197,7 +216,7 @@ def _without_defaults(texts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _raw(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return what the parser takes."""
+    """Return the parameters under the names of the parser."""
     raw = {name: texts[name] for name in (STATUS, *TIMES, SORT, AFTER, BEFORE) if name in texts}
     raw[texts.get(MATCH) or PREFIX] = texts.get(SEARCH, "")
     return {**raw, "limit": texts.get(SIZE) or PAGE_SIZE}
@@ -227,7 +246,7 @@ class FilterField:
 
     @property
     def mistake_id(self) -> str | None:
-        """Id of the sentence about a mistake, None where there is none."""
+        """Id of the message about a mistake, or None."""
         return f"tokens-{self.name}-mistake" if self.mistake else None
 
 
@@ -251,6 +270,7 @@ class Row:
     uid: str
     url: str
     short_value: str
+    short_label: str | None
     badge: StatusBadge
     uses: object
     valid_from: Moment | None
@@ -294,7 +314,8 @@ class ContainerContent(_ContainerTile):
             return
         token = self._find()
         if token is not None:
-            self.redirect(url(self.request, self.model[str(token.uid)]))
+            query = "" if token.value == self.sought else f"?{READ}=1"
+            self.redirect(url(self.request, self.model[str(token.uid)], query=query))
         elif self.may_list:
             # The list has the field to go on with.
             query = f"?{urlencode({MATCH: EXACT, SEARCH: self.sought})}"
@@ -312,13 +333,14 @@ class ContainerContent(_ContainerTile):
         """What was done on the page before."""
         return notes_of(self.request, _NOTES)
 
-    def _find(self) -> Token | None:
+    def _find(self) -> Ticket | None:
         try:
             value = parse_value_sought(collect(self.request.GET.items(), [VALUE_SOUGHT]))
         except InvalidParameter as error:
             self.mistake = mistake_text(error)
             return None
-        return wiring.token_service().find_by_value(value)
+        site = url(self.request, self.model)
+        return wiring.get(TicketService).find_by_value(value, site=site)
 
 
 @tile(
@@ -328,11 +350,14 @@ class ContainerContent(_ContainerTile):
     permission=LIST,
 )
 class Overview(_ContainerTile):
-    """A page of the list of tokens. Its address tells all there is to know about it."""
+    """A page of the list of tokens. Its address has the whole state of it.
+
+    It has more than 15 public members: each is a value that the template shows.
+    """
 
     notes: list[Note]
     state: ListState
-    page: TokenPage
+    page: TokenPage[Ticket]
     count: int | None
     moments: Moments
 
@@ -350,7 +375,8 @@ class Overview(_ContainerTile):
     @property
     def has_more_fields(self) -> bool:
         """Whether the fields beside the search have to be seen."""
-        return any(name in (*self.state.texts, *self.state.mistakes) for name in (STATUS, *TIMES))
+        texts = () if self.state.is_of_new else self.state.texts
+        return any(name in (*texts, *self.state.mistakes) for name in (STATUS, *TIMES))
 
     @property
     def list_url(self) -> str:
@@ -372,9 +398,9 @@ class Overview(_ContainerTile):
         return url(self.request, self.model, "bulk")
 
     @property
-    def labels_url(self) -> str:
-        """Where the form around the list goes for labels."""
-        return url(self.request, self.model, "labels")
+    def labels_url(self) -> str | None:
+        """Where the form around the list goes for labels, where they can be made."""
+        return url(self.request, self.model, "labels") if labels.is_available() else None
 
     @property
     def export_url(self) -> str:
@@ -451,11 +477,21 @@ class Overview(_ContainerTile):
         return self.count is not None and self.count <= MAX_BATCH
 
     @property
-    def count_text(self) -> object:
+    def count_line(self) -> object:
+        """What the list is about, and how many they are."""
+        text = _COUNT_OF_ALL
+        if self.state.is_of_new:
+            text = _COUNT_OF_ONE_NEW if self.count == 1 else _COUNT_OF_NEW
+        elif self.is_filtered:
+            text = _COUNT_OF_MATCHING
+        return text % {"count": self.count_text}
+
+    @property
+    def count_text(self) -> int | str:
         """How many tokens are in the list."""
-        if self.count is None:
-            return _("more_than", default="more than ${count}") % {"count": MAX_BATCH}
-        return self.count
+        if self.count is not None:
+            return self.count
+        return str(self.request.localizer.translate(_MORE_THAN % {"count": MAX_BATCH}))
 
     @property
     def is_by_time(self) -> bool:
@@ -475,10 +511,10 @@ class Overview(_ContainerTile):
         return self._page_url(after=tokens[-1].uid) if self.page.has_next and tokens else None
 
     def _read(self) -> tuple[TokenPage, int | None]:
-        """Return the page, and note what is wrong with the address."""
+        """Return the page; mistakes in the address become notes."""
         self.notes = [*notes_of(self.request, _NOTES), *_bulk_notes(self.request)]
         query = self.state.query
-        service = wiring.token_service()
+        service = wiring.get(TicketService)
         page, count = service.counted_page(query)
         # Beside a token there are others: it itself. One that is gone says nothing.
         is_gone = not (page.has_previous if query.after else page.has_next or not query.before)
@@ -527,14 +563,15 @@ class Overview(_ContainerTile):
         query = self.state.address_with(**beside)
         return url(self.request, self.model, OVERVIEW, query)
 
-    def _row(self, token: Token) -> Row:
+    def _row(self, token: Ticket) -> Row:
         show = self.moments.show
         return Row(
             uid=str(token.uid),
             url=url(self.request, self.model[str(token.uid)]),
             short_value=shortened(token.value),
+            short_label=token.label and shortened(token.label),
             badge=badge(status_of(token)),
-            uses=uses_text(token),
+            uses=uses_text(token.usage_count),
             valid_from=show(token.valid_from),
             valid_to=show(token.valid_to),
             last_used=show(token.last_used),
@@ -554,6 +591,10 @@ def _bulk_notes(request: Request) -> Iterator[Note]:
     done, count = request.GET.get(DONE), find_number(request.GET.get(COUNT, ""))
     if done in DONE_NOTES and count is not None and count <= MAX_BATCH:
         yield Note("success", DONE_NOTES[done] % {"count": count})
+        told = request.GET.getall(UNUSABLE) if done == "add" else ()
+        for status, text in UNUSABLE_MANY.items():
+            if status.value in told:
+                yield Note("warning", text % {"count": count})
     problem = request.GET.get(PROBLEM)
     if problem in _PROBLEM_NOTES:
         yield Note("warning", _PROBLEM_NOTES[problem] % {"maximum": MAX_BATCH})

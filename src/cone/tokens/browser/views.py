@@ -13,7 +13,6 @@ from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
-from cone.tokens import wiring
 from cone.tokens.browser import add_many
 from cone.tokens.browser import bulk
 from cone.tokens.browser import imports
@@ -22,32 +21,34 @@ from cone.tokens.browser.add_many import ADD_MANY
 from cone.tokens.browser.bulk import BULK
 from cone.tokens.browser.export import EXPORT
 from cone.tokens.browser.export import export_response
-from cone.tokens.browser.guard import IMPORT
 from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
-from cone.tokens.browser.once import KEY
-from cone.tokens.browser.once import key_of
-from cone.tokens.browser.page import render_page
-from cone.tokens.browser.page import url
 from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
 from cone.tokens.browser.tokens import OVERVIEW
-from cone.tokens.consumption import guarded
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.params import collect
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
-from cone.tokens.request_data import FORMS
-from cone.tokens.request_data import pairs
-from cone.tokens.security import ADD
-from cone.tokens.security import CONSUME
-from cone.tokens.security import DELETE
-from cone.tokens.security import EDIT
-from cone.tokens.security import LIST
-from cone.tokens.security import MANAGE
-from cone.tokens.security import VIEW
-from cone.tokens.settings import TokenSettings
+from cone.tokens.host import wiring
+from cone.tokens.host.request_data import FORMS
+from cone.tokens.host.request_data import pairs
+from cone.tokens.host.security import VIEW
+from cone.tokens.tickets.consumption import guarded
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import CONSUME
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.security import MANAGE
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.settings import TokenSettings
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.once import KEY
+from cone.tokens.web.once import key_of
+from cone.tokens.web.page import render_page
+from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -81,11 +82,16 @@ def export_file(model: TokenContainer, request: Request) -> Response:
     return export_response(model, request)
 
 
-@view_config(name=IMPORT, context=TokenContainer, permission=ADD)
+@view_config(
+    name=imports.IMPORT,
+    context=TokenContainer,
+    permission=ADD,
+    allowance=imports.ALLOWANCE,
+)
 def import_page(model: TokenContainer, request: Request) -> Response:
     """Ask for a CSV file and tell what is in it; a POST of what was told imports it."""
     following = imports.answer(model, request)
-    return HTTPSeeOther(following) if following else render_page(model, request, IMPORT)
+    return HTTPSeeOther(following) if following else render_page(model, request, imports.IMPORT)
 
 
 @view_config(name="add", context=TokenContainer, permission=ADD)
@@ -136,9 +142,9 @@ def change_token(model: Any, request: Request) -> Response:
     fields = collect(pairs(request, FORMS), quick.PARAMETERS)
     shown = fields.pop(quick.SHOWN.name, None)
     expected = None if shown is None else quick.parse_shown(shown)
-    changes = wiring.parser().changes(fields)
+    changes = current_parser().changes(fields)
     try:
-        wiring.token_service().update(
+        wiring.get(TicketService).update(
             token.uid,
             changes,
             by=wiring.actor(request),
@@ -156,7 +162,7 @@ def use_token(model: Any, request: Request) -> Response:
     token = token_of(model)
     raw = collect(pairs(request, FORMS), [KEY]).get(KEY.name)
     key = key_of(request, raw, "consume_token", {"uid": str(token.uid)})
-    service, by = wiring.token_service(), wiring.actor(request)
+    service, by = wiring.get(TicketService), wiring.actor(request)
     outcome = guarded(request, lambda: service.consume(token.uid, by=by, key=key))
     return HTTPSeeOther(url(request, model, query=f"?{RECEIPT}={outcome.receipt}"))
 
@@ -166,7 +172,7 @@ def delete_page(model: Any, request: Request) -> Response:
     """Ask whether to delete a token; a POST is the answer yes."""
     if request.method != "POST":
         return render_page(model, request, "delete")
-    wiring.token_service().delete(token_of(model).uid, by=wiring.actor(request))
+    wiring.get(TicketService).delete(token_of(model).uid, by=wiring.actor(request))
     container = model.parent
     view = OVERVIEW if request.has_permission(LIST, container) else None
     return HTTPSeeOther(url(request, container, view, "?deleted=1"))

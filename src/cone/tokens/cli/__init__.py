@@ -1,19 +1,17 @@
-"""The command line ``cone-tokens``: one file for each area, over the same service as the pages."""
+"""The command line ``cone-tokens``: what looks after a site, and the commands of its parts."""
 
 from __future__ import annotations
 
 import logging
+from pkgutil import resolve_name
 from typing import Final
 
 import click
 
-from cone.tokens.cli.exchange import export
-from cone.tokens.cli.exchange import import_
+from cone.tokens.cli.init import init
 from cone.tokens.cli.purge import purge
-from cone.tokens.cli.tokens import add
-from cone.tokens.cli.tokens import consume
-from cone.tokens.cli.tokens import query
 from cone.tokens.cli.upgrade import upgrade
+from cone.tokens.cli.user import user
 from cone.tokens.cli.verify import verify
 
 #: What goes wrong is told by the logger of this name.
@@ -23,21 +21,47 @@ LOGGER = "cone.tokens"
 #: The help of the program; click keeps the lines behind a backspace as they are.
 _HELP: Final = """Look after the tokens of a site.
 
-Every command takes the site's ini file. It may run while the site does, upgrade excepted.
+init makes a site. Every other command takes the site's ini file; it may run while the site does,
+upgrade excepted.
 
 \b
 Exit status:
   0    done
   1    the answer is no: refused, unknown, a value in use, mistakes in a
-       file, an upgrade that is refused, something wrong in the logs
-  2    wrong use, a wrong parameter or a wrong setting
+       file, something wrong in the logs, an upgrade or a purge that is
+       refused
+  2    wrong use, a wrong parameter or a wrong setting; no database or no
+       tables yet, which the first start of the site makes
   3    the database is busy or away; nothing counts as done, try again
   70   a bug
   130  interrupted
+  141  what reads the output has gone away
 """
 
 
+#: The commands of parts; they are loaded when they are called for.
+OF_PARTS: Final = {
+    "add": "cone.tokens.tickets.commands.tokens:add",
+    "consume": "cone.tokens.tickets.commands.tokens:consume",
+    "export": "cone.tokens.tickets.commands.exchange:export",
+    "import": "cone.tokens.tickets.commands.exchange:import_",
+    "query": "cone.tokens.tickets.commands.tokens:query",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *OF_PARTS))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OF_PARTS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = resolve_name(OF_PARTS[cmd_name])
+        return command
+
+
 @click.group(
+    cls=_Commands,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -48,11 +72,11 @@ def main() -> None:
 
 
 def _show_warnings() -> None:
-    """Tell on stderr what our own modules warn about, and what others log not at all."""
+    """Log our warnings to stderr; silence other libraries."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     logging.getLogger(LOGGER).handlers = [handler]
 
 
-for command in (add, consume, export, import_, purge, query, upgrade, verify):
+for command in (init, purge, upgrade, user, verify):
     main.add_command(command)

@@ -24,12 +24,13 @@ import click
 
 from cone.tokens.cli.site import Site
 from cone.tokens.cli.site import open_site
-from cone.tokens.config import StartupError
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import Unavailable
-from cone.tokens.rendering import failure_json
+from cone.tokens.host.config import StartupError
+from cone.tokens.host.rendering import failure_json
+from cone.tokens.host.users import UserRefused
 
 
 class Exit(enum.IntEnum):
@@ -47,6 +48,8 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
     #: Who reads the output went away, as shells have it.
     BROKEN_PIPE = 141
+    #: SIGTERM, as shells have it.
+    TERMINATED = 143
 
 
 #: Slug of wrong use that click does not tell of.
@@ -69,7 +72,7 @@ class Output:
     is_json: bool
 
     def result(self, facts: Mapping[str, Any], text: str | None) -> None:
-        """Tell the result: ``facts`` as a JSON object on a line, or ``text`` for people.
+        """Print the result: ``facts`` as a JSON object on a line, or ``text`` for people.
 
         :param text: None: people are told otherwise.
         """
@@ -79,7 +82,7 @@ class Output:
             click.echo(text)
 
     def say(self, text: str) -> None:
-        """Tell people what is going on."""
+        """Print a message for people to stderr."""
         if not self.is_json:
             click.echo(text, err=True)
 
@@ -140,7 +143,7 @@ def site_command(*options: Callable[[Any], Any]) -> Callable[[Callable[..., None
         @functools.wraps(work)
         def run(config: Path, *, is_json: bool, **values: Any) -> None:
             output = Output(is_json)
-            with _told_errors(output), open_site(config) as site:
+            with told_errors(output), open_site(config) as site:
                 work(site, output, **values)
 
         config_file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -165,11 +168,14 @@ def _name(work: Callable[..., None]) -> str:
 
 
 @contextlib.contextmanager
-def _told_errors(output: Output) -> Iterator[None]:
+def told_errors(output: Output) -> Iterator[None]:
+    """Print an error of the block in one line, and exit with its status."""
     try:
         yield
     except StartupError as error:
         fail(output, Exit.USAGE, "wrong_setting", str(error))
+    except UserRefused as error:
+        fail(output, Exit.NO, error.slug, str(error))
     except TokenError as error:
         kinds = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
         status = next(kinds, Exit.NO)
@@ -195,4 +201,4 @@ def _give_up_stdout() -> None:
     os.close(nowhere)
 
 
-__all__ = ["WRONG_USE", "Exit", "Output", "Site", "fail", "site_command"]
+__all__ = ["WRONG_USE", "Exit", "Output", "Site", "fail", "site_command", "told_errors"]

@@ -16,9 +16,9 @@ import click
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import Parameter
 from cone.tokens.core.params import parse_idempotency_key
-from cone.tokens.core.types import Actor
-from cone.tokens.core.types import IdempotencyKey
-from cone.tokens.core.types import Operation
+from cone.tokens.core.values import Actor
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Operation
 
 Decorator = Callable[[Any], Any]
 

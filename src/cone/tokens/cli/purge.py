@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -11,11 +14,13 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
-from cone.tokens.cli.texts import counted
+from cone.tokens.core.errors import ClockAhead
 from cone.tokens.core.maintenance import BATCH
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import Purged
 from cone.tokens.core.maintenance import PurgePlan
+from cone.tokens.host.rendering import counted
+from cone.tokens.migrations.tables import KINDS
 
 #: What can be chosen, by the names in :class:`PurgePlan`.
 CHOICES = ("expired", "used_up", "log", "requests")
@@ -62,6 +67,11 @@ _DAYS = click.IntRange(min=1, max=36_500)
         metavar="N",
         help="Look at N rows in one transaction.",
     ),
+    click.option(
+        "--clock-is-right",
+        is_flag=True,
+        help="Purge though the clock is far ahead of the newest row: the site has rested.",
+    ),
     click.option("--quiet", is_flag=True, help="Say nothing where all went well."),
 )
 def purge(
@@ -69,25 +79,48 @@ def purge(
     output: Output,
     *,
     dry_run: bool,
-    batch: int,
+    clock_is_right: bool,
     quiet: bool,
-    **days: int | None,
+    **numbers: Any,
 ) -> None:
     """Remove old tokens, rows of the logs and keys of requests.
 
     The site may be in use. Stopped in between, everything is in order, and the next run does the
     rest. After it, verify replays what is left: run it before.
+
+    Ages are counted from the clock of the host, on PostgreSQL from that of its server. Exit status
+    1, also with --dry-run: the clock is ahead of the newest row in the database by more than a day,
+    and by more than a tenth of the least DAYS of --expired, --used-up and --log. It may be wrong,
+    and nothing is removed. Where it is right, say --clock-is-right.
     """
-    if not any(days.values()):
+    if not any(numbers[name] for name in CHOICES):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in CHOICES)
         message = f"Nothing is chosen: give one or more of {options}"
         fail(output, Exit.USAGE, "wrong_use", message)
-    plan = PurgePlan(**days, batch=batch, by=ACTOR, is_dry=dry_run)
-    with output.progress("Purging", None) as advance:
-        purged = Maintenance(site.database).purge(plan, advance)
+    plan = PurgePlan(
+        **numbers,
+        by=ACTOR,
+        is_dry=dry_run,
+        is_clock_right=clock_is_right,
+    )
+    try:
+        with output.progress("Purging", None) as advance:
+            purged = Maintenance(site.database, KINDS).purge(plan, advance)
+    except ClockAhead as error:
+        _refuse(output, error, site.config.zone)
     if not quiet or dry_run:
         facts = {"success": True, "dry_run": dry_run, **dataclasses.asdict(purged)}
         output.result(facts, _text(purged, dry_run=dry_run))
+
+
+def _refuse(output: Output, error: ClockAhead, zone: datetime.tzinfo) -> NoReturn:
+    now, newest = (time.astimezone(zone).isoformat() for time in (error.now, error.newest))
+    message = (
+        f"The clock shows {now}, the newest row in the database is of {newest}. "
+        "Nothing was removed: by a clock that is wrong everything is old. "
+        "Where it is right, since the site has rested, say --clock-is-right"
+    )
+    fail(output, Exit.NO, error.slug, message, error_code=None, now=now, newest=newest)
 
 
 def _text(purged: Purged, *, dry_run: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,16 @@ from typing import Self
 from paste.deploy.loadwsgi import APP
 from paste.deploy.loadwsgi import loadcontext
 
-from cone.tokens import schema
-from cone.tokens.config import StartupError
-from cone.tokens.config import TokensConfig
-from cone.tokens.config import read_config
+from cone.tokens.core.address import BadAddress
 from cone.tokens.core.database import Database
 from cone.tokens.core.database import make_database
-from cone.tokens.core.params import Parser
-from cone.tokens.core.service import TokenService
+from cone.tokens.host.config import StartupError
+from cone.tokens.host.config import TokensConfig
+from cone.tokens.host.config import read_config
+from cone.tokens.host.first_connection import DATABASE
+from cone.tokens.migrations import schema
+from cone.tokens.migrations.schema import MADE_BY_SITE
 from cone.tokens.production import settings_of
-from cone.tokens.schema import MADE_BY_SITE
-from cone.tokens.settings import SettingsFile
-from cone.tokens.settings import SettingsFileError
-
-#: Prefix of the settings of the database, as cone.sql has it.
-DATABASE = "sql.db."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +61,8 @@ class Site:
         _config = self.config
         try:
             database = make_database(self.settings, DATABASE)
-        except ValueError as error:
-            raise StartupError(f"{DATABASE}url", str(error)) from None
+        except BadAddress as error:
+            raise StartupError(f"{DATABASE}{error.key}", str(error)) from None
         file = _missing_file(database)
         if file:
             raise StartupError(f"{DATABASE}url", f"there is no file {file}; {MADE_BY_SITE}")
@@ -84,24 +80,6 @@ class Site:
         schema.check(self.found_database.engine)
         return self.found_database
 
-    @functools.cached_property
-    def service(self) -> TokenService:
-        """The use cases; else as :attr:`database`."""
-        return TokenService(self.database, self.config.patience)
-
-    @property
-    def parser(self) -> Parser:
-        """The parser of parameters, with the defaults of the site's settings.
-
-        :raises StartupError: their file cannot be read.
-        """
-        settings_file = SettingsFile(self.config.config_file)
-        try:
-            settings_file.load()
-            return settings_file.parser(self.config.zone)
-        except SettingsFileError as error:
-            raise StartupError("cone.tokens.config_file", str(error)) from None
-
 
 def _missing_file(database: Database) -> str | None:
     """Return the file of an SQLite database that is not there: to connect would make it."""
@@ -110,21 +88,22 @@ def _missing_file(database: Database) -> str | None:
     return url.database if is_file and not Path(url.database or "").exists() else None
 
 
-def open_site(path: Path) -> Site:
+def open_site(path: Path, environ: Mapping[str, str] = os.environ) -> Site:
     """Return the site of an ini file.
 
+    :param environ: has the variables that a site in production takes.
     :raises StartupError: the file does not describe one.
     """
     try:
         context = loadcontext(APP, f"config:{path.absolute()}")
     except Exception as error:  # noqa: BLE001 - PasteDeploy raises what its parts raise
         raise StartupError(str(path), f"is no ini file of a site: {error}") from None
-    return Site(_settings(context), path.absolute().parent)
+    return Site(_settings(context, environ), path.absolute().parent)
 
 
-def _settings(context: Any) -> Mapping[str, str]:
+def _settings(context: Any, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the settings of the application behind pipelines and filters."""
     for inner in ("app_context", "next_context"):
         if hasattr(context, inner):
-            return _settings(getattr(context, inner))
-    return settings_of(context.object, context.config())
+            return _settings(getattr(context, inner), environ)
+    return settings_of(context.object, context.config(), environ)

@@ -13,22 +13,21 @@ from typing import NoReturn
 
 import click
 
-from cone.tokens import schema
-from cone.tokens import upgrade as upgrades
 from cone.tokens.cli.command import Exit
 from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
-from cone.tokens.cli.texts import counted
-from cone.tokens.config import find_zone
-from cone.tokens.directory import Losses
-from cone.tokens.directory import find_losses
-from cone.tokens.migrations import of_2_0
+from cone.tokens.host.config import find_zone
+from cone.tokens.host.rendering import counted
+from cone.tokens.migrations import schema
+from cone.tokens.migrations import upgrade as upgrades
 from cone.tokens.migrations.of_2_0 import Findings
 from cone.tokens.migrations.of_2_0 import Options
-from cone.tokens.schema import Schema
-from cone.tokens.upgrade import UpgradeRefused
+from cone.tokens.migrations.schema import Schema
+from cone.tokens.migrations.upgrade import UpgradeRefused
+from cone.tokens.tickets.directory import Losses
+from cone.tokens.tickets.directory import find_losses
 
 #: Names of users that people are told; JSON has all.
 TOLD_NAMES: Final = 20
@@ -107,7 +106,10 @@ def _older(site: Site, output: Output, *, check: bool) -> None:
         text = "The database is of an older version and can be upgraded."
         output.result({"success": True, "upgraded": False}, text)
         return
-    upgrades.upgrade_older(site.found_database, lambda backup: _tell_backup(output, backup))
+    with output.progress("Upgrading", upgrades.STEPS) as progress:
+        upgrades.upgrade_older(
+            site.found_database, progress, tell=lambda backup: _tell_backup(output, backup)
+        )
     output.result({"success": True, "upgraded": True}, "The database is upgraded.")
 
 
@@ -146,7 +148,7 @@ def _of_2_0(site: Site, output: Output, options: Options, report: Path | None) -
             output.say(line)
         _tell_backup(output, backup)
 
-    with output.progress("Upgrading", of_2_0.STEPS) as progress:
+    with output.progress("Upgrading", upgrades.STEPS_FROM_2_0) as progress:
         database = site.found_database
         count = upgrades.upgrade_from_2_0(database, options, report, progress, tell=tell)
     if count is None:
@@ -212,7 +214,11 @@ def _facts(findings: Findings) -> dict[str, Any]:
     found: dict[str, dict[str, int]] = {}
     for (table, column, slug), count in sorted(findings.counts.items()):
         found.setdefault(f"{table}.{column}", {})[slug] = count
-    return {"rows": findings.tables, "found": found}
+    return {
+        "rows": findings.tables,
+        "found": found,
+        "made_again": [own.name for own in findings.own],
+    }
 
 
 def _lines(findings: Findings, options: Options) -> Iterator[str]:
@@ -225,6 +231,9 @@ def _lines(findings: Findings, options: Options) -> Iterator[str]:
             text = "missing times in {column}: {}; become that of another column, or 1970-01-01"
         if text:
             yield "  " + text.format(f"{count:,}", column=column, zone=options.zone.key)
+
+    for own in findings.own:
+        yield f"  {own.name} of your own is made again"
 
 
 def _facts_of_losses(losses: Losses) -> dict[str, Any]:

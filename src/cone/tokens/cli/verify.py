@@ -14,12 +14,14 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
-from cone.tokens.cli.texts import counted
-from cone.tokens.core.audit import Counts
-from cone.tokens.core.audit import Finding
+from cone.tokens.cli.terminal import printable
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.history.findings import Counts
+from cone.tokens.core.history.findings import Finding
 from cone.tokens.core.maintenance import Audit
 from cone.tokens.core.maintenance import Maintenance
+from cone.tokens.host.rendering import counted
+from cone.tokens.migrations.tables import KINDS
 
 
 @site_command(
@@ -37,10 +39,14 @@ def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bo
     """Replay the logs, and tell what in the database disagrees with them.
 
     Found are uses above the limit, in the lock time, outside the window or while disabled; rows
-    that are missing, double or of no token; counters and other fields that are wrong. Exit status:
-    0 nothing is wrong; 1 something is, or there is no token of --uid.
+    that are missing, double or of no token; counts, values and times that contradict each other;
+    events that no change makes; fields of tokens that are not those of their history; keys of
+    requests without the row of their answer (not with --uid). Not found is what nothing else in
+    the database tells: who used a token, a refused try that was removed, a whole history that is
+    gone, a time that is wrong by less than an hour. Exit status: 0 nothing is wrong; 1 something
+    is, or there is no token of --uid.
     """
-    maintenance = Maintenance(site.database)
+    maintenance = Maintenance(site.database, KINDS)
     chosen = only or None
     with output.progress("Replaying", maintenance.count_entries(chosen)) as advance:
         audit = maintenance.verify(chosen, advance)
@@ -71,7 +77,7 @@ def _json(audit: Audit, zone: datetime.tzinfo) -> dict[str, Any]:
 def _finding_json(finding: Finding, zone: datetime.tzinfo) -> dict[str, Any]:
     return {
         "problem": finding.problem.value,
-        "token_uid": str(finding.token_uid),
+        "token_uid": str(finding.token_uid) if finding.token_uid else None,
         "version": finding.version,
         "time": finding.time.astimezone(zone).isoformat() if finding.time else None,
         "receipt": str(finding.receipt) if finding.receipt else None,
@@ -96,8 +102,10 @@ def _finding_text(finding: Finding, zone: datetime.tzinfo) -> str:
     place = [
         f"{name} {told[name]}" for name in ("version", "time", "receipt") if told[name] is not None
     ]
-    where = ", ".join([f"token {finding.token_uid}", *place])
-    return f"{where}: {finding.text} ({finding.problem.value})"
+    if finding.token_uid:
+        place.insert(0, f"token {finding.token_uid}")
+    where = f"{', '.join(place)}: " if place else ""
+    return f"{where}{printable(finding.text)} ({finding.problem.value})"
 
 
 def _counts_text(counts: Counts) -> list[str]:
@@ -114,6 +122,8 @@ def _counts_text(counts: Counts) -> list[str]:
             f"Of {counted(counts.upgraded, 'token')} history begins with an upgrade; "
             f"rows from before that were not replayed: {counts.rows_before:,}.",
         )
+    if counts.keys:
+        lines.append(f"Held {counted(counts.keys, 'key')} of requests against their answers.")
     if counts.purged:
         lines.append(f"Of {counted(counts.purged, 'token')} it begins where the purged one ends.")
     return lines

@@ -1,6 +1,6 @@
 """What can go wrong with a token, without a word of HTTP.
 
-A *refusal* of a consumption is a value (:class:`~cone.tokens.core.types.Denied`), a
+A *refusal* of a consumption is a value (:class:`~cone.tokens.core.values.Denied`), a
 *mistake* of the caller is one of the exceptions below, a *bug* is any other exception.
 
 ========================  ====  ==================================================
@@ -11,13 +11,17 @@ slug                      code  raised as, or the reason of a refusal
 ``token_locked``          3     ``Denial.TOKEN_LOCKED``
 ``out_of_time_range``     4     ``Denial.OUT_OF_TIME_RANGE``
 ``invalid_parameter``     5     :class:`InvalidParameter`
-``value_taken``           5     :class:`ValueTaken`
+``value_taken``           5     :class:`ValueTaken`, :class:`UidTaken`
 ``token_disabled``        7     ``Denial.TOKEN_DISABLED``
+``unfinished``            13    :class:`Unfinished`
+``repeated``              14    :class:`Repeated`
+``token_reused``          15    ``Denial.TOKEN_REUSED``; tickets are not refused for it
 ``token_changed``         -     :class:`TokenChanged`
 ``count_changed``         -     :class:`CountChanged`
 ``idempotency_conflict``  -     :class:`IdempotencyConflict`
 ``value_too_long_for_qr`` -     :class:`ValueTooLongForQr`
-``unavailable``           -     :class:`Unavailable`, :class:`Interrupted`
+``clock_ahead``           -     :class:`ClockAhead`
+``unavailable``           -     :class:`Unavailable`, :class:`Interrupted`, :class:`Busy`
 ========================  ====  ==================================================
 
 Slugs and codes are stable, the outside relies on them (contract 3).
@@ -25,7 +29,9 @@ Slugs and codes are stable, the outside relies on them (contract 3).
 
 from __future__ import annotations
 
+import datetime
 import enum
+import uuid
 from typing import ClassVar
 
 
@@ -36,6 +42,7 @@ class Denial(enum.Enum):
     USAGE_COUNT_EXCEEDED = "usage_count_exceeded"
     TOKEN_LOCKED = "token_locked"
     OUT_OF_TIME_RANGE = "out_of_time_range"
+    TOKEN_REUSED = "token_reused"
 
     @property
     def code(self) -> int:
@@ -57,6 +64,7 @@ _DENIAL_CODES = {
     Denial.TOKEN_LOCKED: 3,
     Denial.OUT_OF_TIME_RANGE: 4,
     Denial.TOKEN_DISABLED: 7,
+    Denial.TOKEN_REUSED: 15,
 }
 _DENIALS = {code: denial for denial, code in _DENIAL_CODES.items()}
 _DENIAL_TEXTS = {
@@ -64,6 +72,7 @@ _DENIAL_TEXTS = {
     Denial.USAGE_COUNT_EXCEEDED: "Token {uid} usage count exceeded",
     Denial.TOKEN_LOCKED: "Token {uid} is locked",
     Denial.OUT_OF_TIME_RANGE: "Token {uid} out of time range",
+    Denial.TOKEN_REUSED: "Token {uid} was used elsewhere already",
 }
 
 
@@ -81,11 +90,31 @@ class TokenNotFound(TokenError):
     code = 1
 
     def __init__(self, uid: object | None = None) -> None:
-        """Name the token by ``uid``; without it the value was unknown."""
         self.uid = uid
         super().__init__(
             "No token with this value" if uid is None else f"Token {_shortened(uid)} not exists",
         )
+
+
+class Unfinished(TokenError):
+    """A code may not be complete: another one begins with it. Nothing was taken, nor logged."""
+
+    slug = "unfinished"
+    code = 13
+
+    def __init__(self) -> None:
+        super().__init__("Another code begins like this one; send the whole code")
+
+
+class Repeated(TokenError):
+    """A code is another form of one that it must not be. Nothing was taken, nor logged."""
+
+    slug = "repeated"
+    code = 14
+
+    def __init__(self, uid: uuid.UUID) -> None:
+        self.uid = uid
+        super().__init__("This is a token of not_read_as; leave it out to take another use")
 
 
 class InvalidParameter(TokenError):
@@ -101,11 +130,25 @@ class InvalidParameter(TokenError):
     code = 5
 
     def __init__(self, parameter: str, reason: str, text: str, **facts: object) -> None:
-        """Take the facts of the mistake."""
         self.parameter = parameter
         self.reason = reason
         self.facts = facts
         super().__init__(text)
+
+
+class ClockAhead(TokenError):
+    """The clock is so far ahead of the newest row that it may be wrong; nothing was removed.
+
+    :param now: what the clock shows.
+    :param newest: the time of the newest row.
+    """
+
+    slug = "clock_ahead"
+
+    def __init__(self, now: datetime.datetime, newest: datetime.datetime) -> None:
+        self.now = now
+        self.newest = newest
+        super().__init__(f"The clock shows {now}, the newest row is of {newest}")
 
 
 class ValueTaken(TokenError):
@@ -115,8 +158,14 @@ class ValueTaken(TokenError):
     code = 5
 
     def __init__(self) -> None:
-        """Say no more than that: the other token is not the caller's business."""
         super().__init__("Given value already used by another token")
+
+
+class UidTaken(ValueTaken):
+    """A token has the uid that the caller chose."""
+
+    def __init__(self) -> None:
+        TokenError.__init__(self, "Given uid already used by another token")
 
 
 class TokenChanged(TokenError):
@@ -125,7 +174,6 @@ class TokenChanged(TokenError):
     slug = "token_changed"
 
     def __init__(self, uid: object) -> None:
-        """Name the token by ``uid``."""
         super().__init__(f"Token {uid} was used or changed meanwhile")
 
 
@@ -135,7 +183,6 @@ class CountChanged(TokenChanged):
     slug = "count_changed"
 
     def __init__(self, count: int) -> None:
-        """Tell how many there are."""
         self.count = count
         TokenError.__init__(self, f"expected_count: there are {count} tokens now, nothing changed")
 
@@ -146,7 +193,6 @@ class IdempotencyConflict(TokenError):
     slug = "idempotency_conflict"
 
     def __init__(self) -> None:
-        """Say what to do about it."""
         super().__init__(
             "Idempotency-Key was used for another token or other parameters; take a new key",
         )
@@ -158,19 +204,33 @@ class ValueTooLongForQr(TokenError):
     slug = "value_too_long_for_qr"
 
     def __init__(self, limit: int) -> None:
-        """Tell the ``limit`` in bytes of UTF-8."""
         self.limit = limit
         super().__init__(f"value: too long for a QR code, which holds at most {limit} bytes")
 
 
 class Unavailable(TokenError):
-    """The database is busy or away. Nothing was changed, except as :class:`Interrupted` says."""
+    """The database is busy or away. Nothing was changed, except as :class:`Interrupted` says.
+
+    :cvar retry_after_s: seconds after which another try may do.
+    """
 
     slug = "unavailable"
+    retry_after_s: ClassVar[int] = 1
 
     def __init__(self) -> None:
-        """Tell nothing of the database."""
         super().__init__("The token database is busy or not available, try again")
+
+
+class Busy(Unavailable):
+    """All places for long work are taken. Nothing was done."""
+
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        TokenError.__init__(
+            self,
+            "The server is at work on other documents, exports or large changes, try again",
+        )
 
 
 class Interrupted(Unavailable):

@@ -7,9 +7,11 @@ once for each name. What the driver gets is the same.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from typing import Final
 
 from sqlalchemy import Connection
 from sqlalchemy import Dialect
@@ -19,6 +21,10 @@ from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import TypeEngine
 
 Convert = Callable[[Any], Any]
+
+#: Keeps what a function prepares, once for a dialect and a kind of tokens: an engine has a dialect
+#: of its own, a kind is a constant.
+prepared_once: Final = functools.lru_cache(maxsize=300)
 
 
 class Prepared:

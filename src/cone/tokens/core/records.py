@@ -1,7 +1,10 @@
-"""The mapped tables (contract 6).
+"""The columns of the mapped tables (contract 6), and the table of the keys of all kinds.
 
 They have a declarative base of their own, not cone.sql's: the core imports without the web
 stack, and every constraint has a name, so that SQLite can alter it.
+
+A kind of tokens has three tables, made of the same columns and of its own: tokens, the log of
+usages and the log of events.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from typing import Any
+from typing import Final
 
 from sqlalchemy import CheckConstraint
 from sqlalchemy import DateTime
@@ -17,8 +21,8 @@ from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import String
+from sqlalchemy import Table
 from sqlalchemy import Text
-from sqlalchemy import UniqueConstraint
 from sqlalchemy import Uuid
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
@@ -76,89 +80,92 @@ class UtcDateTime(TypeDecorator[datetime.datetime]):
 ExactText = String().with_variant(Text(collation="C"), "postgresql")
 
 
+#: How constraints and indexes are named.
+NAMES: Final = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+
 class Base(DeclarativeBase):
     """Declarative base of the tables of this project."""
 
-    metadata = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        },
-    )
+    metadata = MetaData(naming_convention=NAMES)
 
 
-class TokenRecord(Base):
-    """A redeemable token."""
+#: Places of columns: a key comes first, and own columns before those that all kinds have.
+_FIRST: Final = -1
+BEHIND: Final = 1
+_LAST: Final = 3
 
-    __tablename__ = "tokens"
-    __table_args__ = (
-        UniqueConstraint("value"),
-        CheckConstraint("usage_count >= -1", name="usage_count"),
-        CheckConstraint("lock_time >= 0", name="lock_time"),
-        Index(None, "created", "uid"),
-        # Every consumption rewrites the row: room for it in the page keeps the update off the
-        # indexes (PostgreSQL's HOT updates).
-        {"postgresql_with": {"fillfactor": 80}},
-    )
 
-    uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    #: What is looked up and what the QR code carries.
-    value: Mapped[str] = mapped_column(ExactText)
+class LifecycleColumns:
+    """Columns of a table of tokens: what the lifecycle rules ask for, and what a use changes.
+
+    The constraints of :func:`lifecycle_arguments` belong to them. Columns of a kind stand between
+    the key and these.
+    """
+
+    uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, sort_order=_FIRST)
     #: NULL: never used.
-    last_used: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    last_used: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: NULL: open.
-    valid_from: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    valid_from: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: NULL: open.
-    valid_to: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    valid_to: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: Uses left; -1: unlimited.
-    usage_count: Mapped[int] = mapped_column(Integer)
+    usage_count: Mapped[int] = mapped_column(Integer, sort_order=BEHIND)
     #: Seconds that the token rests after a consumption.
-    lock_time: Mapped[int] = mapped_column(Integer)
+    lock_time: Mapped[int] = mapped_column(Integer, sort_order=BEHIND)
     #: NULL: not known, e.g. added by a program without a user.
-    creator: Mapped[str | None] = mapped_column(String)
-    created: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    creator: Mapped[str | None] = mapped_column(String, sort_order=BEHIND)
+    created: Mapped[datetime.datetime] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: Moves on update, not on consumption.
-    modified: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
-    enabled: Mapped[bool] = mapped_column()
+    modified: Mapped[datetime.datetime] = mapped_column(UtcDateTime, sort_order=BEHIND)
+    enabled: Mapped[bool] = mapped_column(sort_order=BEHIND)
     #: ``last_used`` and ``lock_time`` after it. NULL: the last use does not lock.
-    locked_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    locked_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: Rises with every change of the row; orders the log.
-    version: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer, sort_order=BEHIND)
 
 
-class TokenUsageRecord(Base):
-    """One try to consume a token, granted or refused. Outlives the token: no foreign key."""
+class LastUseColumns:
+    """Columns of a table of tokens that are consumed: who took the last use, and the one before."""
 
-    __tablename__ = "token_usage"
-    __table_args__ = (
-        Index(None, "token_uid", "version", "timestamp", "uid"),
-        # Statistics count the tries with a code in a time along it. Rows come in the order of
-        # their times: the index grows at few places, each of which is in memory.
-        Index(None, "error_code", "timestamp"),
-    )
+    #: Who took the last use. NULL: not known, as below.
+    last_user: Mapped[str | None] = mapped_column(String, sort_order=_LAST)
+    #: ``last_used`` and ``last_user`` as the last use found them.
+    used_before: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=_LAST)
+    user_before: Mapped[str | None] = mapped_column(String, sort_order=_LAST)
+
+
+class UsageColumns:
+    """Columns of a log of usages: one row for each try, granted or refused.
+
+    It outlives the token: no foreign key. The indexes of :func:`usage_indexes` belong to them.
+    """
 
     #: The receipt of the consumption.
-    uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
-    token_value: Mapped[str] = mapped_column(ExactText)
-    timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, sort_order=_FIRST)
+    token_uid: Mapped[uuid.UUID] = mapped_column(Uuid, sort_order=_FIRST)
+    timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime, sort_order=BEHIND)
     #: ``Denial.code``. NULL: granted.
-    error_code: Mapped[int | None] = mapped_column(Integer)
+    error_code: Mapped[int | None] = mapped_column(Integer, sort_order=BEHIND)
     #: NULL: not known.
-    user: Mapped[str | None] = mapped_column(String)
+    user: Mapped[str | None] = mapped_column(String, sort_order=BEHIND)
     #: Uses left afterwards. NULL: not known (a row from before an upgrade).
-    usage_count: Mapped[int | None] = mapped_column(Integer)
+    usage_count: Mapped[int | None] = mapped_column(Integer, sort_order=BEHIND)
     #: Version of the token afterwards. 0: not known (a row from before an upgrade).
-    version: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer, sort_order=BEHIND)
 
 
-class TokenEventRecord(Base):
-    """One change of a token that is no consumption: who, when, and the values before and after."""
+class EventColumns:
+    """Columns of a log of events: who changed a token, when, and the values before and after.
 
-    __tablename__ = "token_events"
-    __table_args__ = (Index(None, "token_uid", "version"),)
+    The indexes of :func:`event_indexes` belong to them.
+    """
 
     uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
@@ -175,6 +182,37 @@ class TokenEventRecord(Base):
     version: Mapped[int] = mapped_column(Integer)
 
 
+def lifecycle_arguments(*own: Any) -> tuple[Any, ...]:
+    """Return the constraints, indexes and options of a table with :class:`LifecycleColumns`.
+
+    :param own: constraints and indexes of the kind's own columns.
+    """
+    return (
+        *own,
+        CheckConstraint("usage_count >= -1", name="usage_count"),
+        CheckConstraint("lock_time >= 0", name="lock_time"),
+        Index(None, "created", "uid"),
+        # Every consumption rewrites the row: room for it in the page keeps the update off the
+        # indexes (PostgreSQL's HOT updates).
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+
+def usage_indexes() -> tuple[Index, ...]:
+    """Return the indexes of a table with :class:`UsageColumns`."""
+    return (
+        Index(None, "token_uid", "version", "timestamp", "uid"),
+        # Statistics count the tries with a code in a time along it. Rows come in the order of
+        # their times: the index grows at few places, each of which is in memory.
+        Index(None, "error_code", "timestamp"),
+    )
+
+
+def event_indexes() -> tuple[Index, ...]:
+    """Return the indexes of a table with :class:`EventColumns`."""
+    return (Index(None, "token_uid", "version"),)
+
+
 class TokenRequestRecord(Base):
     """The answer that an idempotency key is bound to."""
 
@@ -187,3 +225,15 @@ class TokenRequestRecord(Base):
     #: JSON; its shape is the store's business.
     answer: Mapped[str] = mapped_column(Text)
     timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+def table_of(record: type[DeclarativeBase]) -> Table:
+    """Return the table of ``record``.
+
+    The ORM looks at statements on mapped classes each time, not at those on tables.
+    """
+    return record.metadata.tables[record.__tablename__]
+
+
+#: The idempotency keys of all kinds.
+REQUESTS: Final = table_of(TokenRequestRecord)

@@ -45,7 +45,7 @@ class Patience:
     spread: Callable[[float, float], float] = random.uniform
 
     def persist(self, work: Callable[[], T], found: Callable[[], T | None] | None = None) -> T:
-        """Return what comes of ``work``, which is done again each time it is interrupted.
+        """Return the result of ``work``, which is done again each time it is interrupted.
 
         :param found: returns what an earlier try has done after all, None where nothing was done.
             None: the work changes nothing.
@@ -83,7 +83,7 @@ def _nothing() -> None:
 
 
 def _again(work: Callable[[], T], found: Callable[[], T | None]) -> Callable[[], T]:
-    """Return what does ``work`` only where no earlier try has done it."""
+    """Return a callable that runs ``work`` only if it finds no result of an earlier try."""
 
     def attempt() -> T:
         outcome = found()

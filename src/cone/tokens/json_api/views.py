@@ -10,56 +10,54 @@ from typing import Any
 
 from pyramid.response import Response
 
-from cone.tokens import qr
-from cone.tokens import wiring
-from cone.tokens.consumption import guarded
-from cone.tokens.core import params
+from cone.tokens.core.errors import Repeated
 from cone.tokens.core.errors import TokenNotFound
-from cone.tokens.core.types import ADD_TOKEN
-from cone.tokens.core.types import ADD_TOKENS
-from cone.tokens.core.types import CONSUME_TOKEN
-from cone.tokens.core.types import Outcome
-from cone.tokens.core.types import Token
-from cone.tokens.json_api import Endpoint
-from cone.tokens.json_api import json_view
-from cone.tokens.json_api import openapi
-from cone.tokens.model import TokenContainer
-from cone.tokens.model import TokenNode
-from cone.tokens.rendering import Json
-from cone.tokens.rendering import outcome_json
-from cone.tokens.rendering import token_json
-from cone.tokens.rendering import tokens_json
-from cone.tokens.rendering import usages_json
-from cone.tokens.request_data import given
-from cone.tokens.security import ADD
-from cone.tokens.security import CONSUME
-from cone.tokens.security import DELETE
-from cone.tokens.security import EDIT
-from cone.tokens.security import LIST
-from cone.tokens.security import VIEW
+from cone.tokens.core.errors import Unfinished
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import Outcome
+from cone.tokens.core.values import SentCode
+from cone.tokens.core.values import TokenQuery
+from cone.tokens.core.values import size_of
+from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
+from cone.tokens.host.rendering import Json
+from cone.tokens.host.rendering import counted
+from cone.tokens.host.request_data import JSON
+from cone.tokens.host.security import VIEW
+from cone.tokens.json_api import schemas
+from cone.tokens.tickets import params
+from cone.tokens.tickets import qr
+from cone.tokens.tickets.consumption import guarded
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.rendering import not_consumed_json
+from cone.tokens.tickets.rendering import outcome_json
+from cone.tokens.tickets.rendering import outcome_of_code_json
+from cone.tokens.tickets.rendering import read_as
+from cone.tokens.tickets.rendering import token_json
+from cone.tokens.tickets.rendering import tokens_json
+from cone.tokens.tickets.rendering import usages_json
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.security import CONSUME
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import ADD_TOKEN
+from cone.tokens.tickets.values import ADD_TOKENS
+from cone.tokens.tickets.values import CONSUME_TOKEN
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.values import TicketChanges
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web import openapi
+from cone.tokens.web.endpoint import Endpoint
+from cone.tokens.web.endpoint import json_view
 
 if TYPE_CHECKING:
     from pyramid.request import Request
 
-_FOR_MANY = tuple(
-    parameter for parameter in params.TOKEN_PARAMETERS if parameter is not params.VALUE
-)
-
-#: What many tokens are issued with. The parser knows ``value`` too, to refuse it.
-TOKENS_PARAMETERS = (
-    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: take ``prefix`` or ``random``."),
-    *_FOR_MANY,
-    params.COUNT,
-    params.PREFIX,
-    params.RANDOM,
-)
-
-#: What may be changed in many tokens, and in which. ``value`` is refused in the same way.
-CHANGES_PARAMETERS = (
-    params.Parameter(params.VALUE.name, {"not": {}}, "Refused: each token has its own."),
-    *_FOR_MANY,
-    *params.SELECTION_PARAMETERS,
-)
+#: Raw values of parameters, by name.
+Given = Mapping[str, Any]
 
 
 @json_view(
@@ -69,17 +67,31 @@ CHANGES_PARAMETERS = (
         method="GET",
         permission=VIEW,
         summary="Look a token up by its value.",
-        parameters=(params.VALUE_SOUGHT,),
-        answer={"token": openapi.TOKEN_OR_NULL},
+        parameters=(params.VALUE_SOUGHT, params.ENDED_BY),
+        answer={
+            "token": schemas.TOKEN_OR_NULL,
+            "read_as": schemas.READ_AS,
+            "unfinished": schemas.UNFINISHED,
+        },
+        optional=frozenset({"unfinished"}),
+        tells_uid="$response.body#/token/uid",
         is_query=True,
     ),
 )
-def query_token(_context: TokenContainer, request: Request) -> Json:
-    """Return the token with a value, or null."""
-    value = params.parse_value_sought(given(request, [params.VALUE_SOUGHT]))
-    token = wiring.token_service().find_by_value(value)
-    zone = wiring.plugin().config.zone
-    return {"success": True, "token": token and token_json(token, zone)}
+def query_token(context: TokenContainer, request: Request, fields: Given) -> Json:
+    """Return the token that is meant by a value, or null."""
+    value, is_complete = params.parse_value_sought(fields), params.parse_is_complete(fields)
+    service, site = wiring.get(TicketService), request.resource_url(context)
+    try:
+        token = service.find_by_value(value, site=site, is_complete=is_complete)
+    except Unfinished:
+        return {"success": True, "token": None, "read_as": None, "unfinished": True}
+    zone = wiring.get(TokensConfig).zone
+    return {
+        "success": True,
+        "token": token and token_json(token, zone),
+        "read_as": token and read_as(token.value, value),
+    }
 
 
 @json_view(
@@ -91,24 +103,31 @@ def query_token(_context: TokenContainer, request: Request) -> Json:
         summary="Return a page of the tokens for which all filters hold, and how many there are.",
         parameters=params.QUERY_PARAMETERS,
         answer={
-            "tokens": openapi.TOKENS,
-            "next": openapi.UID_OR_NULL,
-            "previous": openapi.UID_OR_NULL,
-            "count": openapi.COUNT_OR_NULL,
+            "tokens": schemas.TOKENS,
+            "next": schemas.UID_OR_NULL,
+            "previous": schemas.UID_OR_NULL,
+            "count": schemas.COUNT_OR_NULL,
+        },
+        read=lambda fields: current_parser().token_query(fields),
+        tells_uid="$response.body#/tokens/0/uid",
+        links={
+            "query_tokens": {
+                "operationId": "query_tokens",
+                "parameters": {"after": "$response.body#/next"},
+            },
         },
         is_query=True,
     ),
 )
-def query_tokens(_context: TokenContainer, request: Request) -> Json:
+def query_tokens(_context: TokenContainer, _request: Request, query: TokenQuery) -> Json:
     """Return a page of a list of tokens."""
-    query = wiring.parser().token_query(given(request, params.QUERY_PARAMETERS))
-    page, count = wiring.token_service().counted_page(query)
+    page, count = wiring.get(TicketService).counted_page(query)
     # Beside a token that there is there are others: it itself.
     if query.after and not page.has_previous:
         raise params.unknown_token(params.AFTER.name)
     if query.before and not page.has_next:
         raise params.unknown_token(params.BEFORE_TOKEN.name)
-    return tokens_json(page, count, wiring.plugin().config.zone)
+    return tokens_json(page, count, wiring.get(TokensConfig).zone)
 
 
 @json_view(
@@ -120,15 +139,16 @@ def query_tokens(_context: TokenContainer, request: Request) -> Json:
         summary="Add a token.",
         parameters=params.TOKEN_PARAMETERS,
         answer={"token_uid": openapi.UID},
+        tells_uid="$response.body#/token_uid",
         is_idempotent=True,
+        is_empty_default=True,
     ),
 )
-def add_token(_context: TokenContainer, request: Request) -> Json:
+def add_token(_context: TokenContainer, request: Request, fields: Given) -> Json:
     """Add a token."""
-    fields = given(request, params.TOKEN_PARAMETERS)
-    token = wiring.parser().new_token(fields)
+    token = current_parser().new_token(fields)
     key = wiring.idempotency_key(request, ADD_TOKEN, fields)
-    uid = wiring.token_service().add(token, by=wiring.actor(request), key=key)
+    uid = wiring.get(TicketService).add(token, by=wiring.actor(request), key=key)
     return {"success": True, "token_uid": str(uid)}
 
 
@@ -139,18 +159,22 @@ def add_token(_context: TokenContainer, request: Request) -> Json:
         method="POST",
         permission=ADD,
         summary="Add up to 10,000 tokens; all of them or none.",
-        parameters=TOKENS_PARAMETERS,
-        answer={"token_uids": openapi.UIDS},
+        parameters=params.TOKENS_PARAMETERS,
+        answer={"token_uids": schemas.UIDS},
+        tells_uid="$response.body#/token_uids/0",
+        links={name: schemas.with_added(name) for name in ("update_tokens", "delete_tokens")},
         is_idempotent=True,
+        is_empty_default=True,
     ),
 )
-def add_tokens(_context: TokenContainer, request: Request) -> Json:
+def add_tokens(_context: TokenContainer, request: Request, fields: Given) -> Json:
     """Add many tokens."""
-    fields = given(request, TOKENS_PARAMETERS)
-    token, count, prefix = wiring.parser().new_tokens(fields)
+    token, count, prefix = current_parser().new_tokens(fields)
     key = wiring.idempotency_key(request, ADD_TOKENS, fields)
-    service = wiring.token_service()
-    uids = service.add_many(token, count, prefix, by=wiring.actor(request), key=key)
+    with wiring.get(Places).work(count):
+        uids = wiring.get(TicketService).add_many(
+            token, count, prefix, by=wiring.actor(request), key=key
+        )
     return {"success": True, "token_uids": [str(uid) for uid in uids]}
 
 
@@ -161,16 +185,17 @@ def add_tokens(_context: TokenContainer, request: Request) -> Json:
         method="POST",
         permission=CONSUME,
         summary="Take one use of a token.",
-        answer=openapi.CONSUMED,
+        answer=schemas.CONSUMED,
+        **schemas.CONSUMPTION,
+        links=schemas.before("$response.body#/receipt"),
         is_idempotent=True,
-        is_consumption=True,
+        answers_get=True,
     ),
 )
-def consume_token(context: TokenNode, request: Request) -> Json:
+def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
     """Take one use of a token."""
-    given(request, ())
     key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name})
-    service, by = wiring.token_service(), wiring.actor(request)
+    service, by = wiring.get(TicketService), wiring.actor(request)
 
     def consume() -> Outcome:
         if context.uid is None and key:
@@ -178,7 +203,7 @@ def consume_token(context: TokenNode, request: Request) -> Json:
             service.check_key(key)
         return service.consume(_uid(context), by=by, key=key)
 
-    return outcome_json(guarded(request, consume))
+    return outcome_json(guarded(request, consume), wiring.get(TokensConfig).zone)
 
 
 @json_view(
@@ -188,19 +213,32 @@ def consume_token(context: TokenNode, request: Request) -> Json:
         method="POST",
         permission=CONSUME,
         summary="Take one use of the token with a value: one request for a scanner.",
-        parameters=(params.VALUE_SOUGHT,),
-        answer={**openapi.CONSUMED, "token_uid": openapi.UID},
+        parameters=params.CODE_PARAMETERS,
+        answer={**schemas.CONSUMED, "token_uid": openapi.UID, "read_as": schemas.READ_AS},
+        **schemas.CONSUMPTION,
+        id="consume_token_by_value",
+        tells_uid="$response.body#/token_uid",
         is_idempotent=True,
     ),
 )
-def consume_value(_context: TokenContainer, request: Request) -> Json:
-    """Take one use of the token with a value."""
-    fields = given(request, [params.VALUE_SOUGHT])
-    value = params.parse_value_sought(fields)
-    key = wiring.idempotency_key(request, CONSUME_TOKEN, fields)
-    service, by = wiring.token_service(), wiring.actor(request)
-    outcome = guarded(request, lambda: service.consume_value(value, by=by, key=key))
-    return {**outcome_json(outcome), "token_uid": str(outcome.token_uid)}
+def consume_value(context: TokenContainer, request: Request, fields: Given) -> Json:
+    """Take one use of the token that is meant by a value."""
+    value, is_complete = params.parse_value_sought(fields), params.parse_is_complete(fields)
+    not_read_as = frozenset(params.parse_not_read_as(fields))
+    # An empty one asks for the same as none.
+    asked = {name: raw for name, raw in fields.items() if raw or name == params.VALUE_SOUGHT.name}
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, asked)
+    by = wiring.actor(request)
+    sent = SentCode(value, request.resource_url(context), is_complete, not_read_as)
+
+    def consume() -> Outcome:
+        return wiring.get(TicketService).consume_code(sent, by=by, key=key)
+
+    try:
+        outcome = guarded(request, consume)
+    except (Unfinished, Repeated) as error:
+        return not_consumed_json(error)
+    return outcome_of_code_json(outcome, value, wiring.get(TokensConfig).zone)
 
 
 @json_view(
@@ -211,12 +249,12 @@ def consume_value(_context: TokenContainer, request: Request) -> Json:
         permission=EDIT,
         summary="Change a token; what is omitted stays.",
         parameters=params.TOKEN_PARAMETERS,
+        read=lambda fields: current_parser().changes(fields),
     ),
 )
-def update_token(context: TokenNode, request: Request) -> Json:
+def update_token(context: TokenNode, request: Request, changes: TicketChanges) -> Json:
     """Change a token."""
-    changes = wiring.parser().changes(given(request, params.TOKEN_PARAMETERS))
-    wiring.token_service().update(_uid(context), changes, by=wiring.actor(request))
+    wiring.get(TicketService).update(_uid(context), changes, by=wiring.actor(request))
     return {"success": True}
 
 
@@ -229,10 +267,9 @@ def update_token(context: TokenNode, request: Request) -> Json:
         summary="Delete a token; its usage log stays.",
     ),
 )
-def delete_token(context: TokenNode, request: Request) -> Json:
+def delete_token(context: TokenNode, request: Request, _fields: Given) -> Json:
     """Delete a token."""
-    given(request, ())
-    wiring.token_service().delete(_uid(context), by=wiring.actor(request))
+    wiring.get(TicketService).delete(_uid(context), by=wiring.actor(request))
     return {"success": True}
 
 
@@ -243,18 +280,20 @@ def delete_token(context: TokenNode, request: Request) -> Json:
         method="POST",
         permission=EDIT,
         summary="Change up to 10,000 tokens; all of them or none. What is omitted stays.",
-        parameters=CHANGES_PARAMETERS,
-        answer={"updated": openapi.COUNT, "message": {"type": "string"}},
+        parameters=params.CHANGES_PARAMETERS,
+        answer={"updated": schemas.COUNT, "message": {"type": "string"}},
     ),
 )
-def update_tokens(_context: TokenContainer, request: Request) -> Json:
+def update_tokens(_context: TokenContainer, request: Request, fields: Given) -> Json:
     """Change many tokens."""
-    fields = given(request, CHANGES_PARAMETERS)
-    parser = wiring.parser()
+    parser = current_parser()
     changes, expected = parser.changes_of_many(fields), params.parse_expected_count(fields)
     which, by = parser.selection(fields), wiring.actor(request)
-    updated = wiring.token_service().update_many(which, changes, by=by, expected_count=expected)
-    return {"success": True, "updated": updated, "message": f"Updated {updated} tokens"}
+    with wiring.get(Places).work(size_of(which)):
+        updated = wiring.get(TicketService).update_many(
+            which, changes, by=by, expected_count=expected
+        )
+    return {"success": True, "updated": updated, "message": f"Updated {counted(updated, 'token')}"}
 
 
 @json_view(
@@ -265,16 +304,16 @@ def update_tokens(_context: TokenContainer, request: Request) -> Json:
         permission=DELETE,
         summary="Delete up to 10,000 tokens; all of them or none.",
         parameters=params.SELECTION_PARAMETERS,
-        answer={"deleted": openapi.COUNT, "message": {"type": "string"}},
+        answer={"deleted": schemas.COUNT, "message": {"type": "string"}},
     ),
 )
-def delete_tokens(_context: TokenContainer, request: Request) -> Json:
+def delete_tokens(_context: TokenContainer, request: Request, fields: Given) -> Json:
     """Delete many tokens."""
-    fields = given(request, params.SELECTION_PARAMETERS)
     expected = params.parse_expected_count(fields)
-    which, by = wiring.parser().selection(fields), wiring.actor(request)
-    deleted = wiring.token_service().delete_many(which, by=by, expected_count=expected)
-    return {"success": True, "deleted": deleted, "message": f"Deleted {deleted} tokens"}
+    which, by = current_parser().selection(fields), wiring.actor(request)
+    with wiring.get(Places).work(size_of(which)):
+        deleted = wiring.get(TicketService).delete_many(which, by=by, expected_count=expected)
+    return {"success": True, "deleted": deleted, "message": f"Deleted {counted(deleted, 'token')}"}
 
 
 @json_view(
@@ -285,15 +324,17 @@ def delete_tokens(_context: TokenContainer, request: Request) -> Json:
         permission=VIEW,
         summary="Return the tries to consume a token, newest first, refused ones too.",
         parameters=(params.LIMIT, params.BEFORE),
-        answer={"usages": openapi.USAGES, "next": openapi.UID_OR_NULL},
+        answer={"usages": schemas.USAGES, "next": schemas.UID_OR_NULL},
+        read=params.parse_usages,
+        links=schemas.before("$response.body#/next"),
         is_query=True,
     ),
 )
-def usages(context: TokenNode, request: Request) -> Json:
+def usages(context: TokenNode, _request: Request, asked: tuple[int, uuid.UUID | None]) -> Json:
     """Return a page of the usage log of a token."""
-    limit, before = params.parse_usages(given(request, [params.LIMIT, params.BEFORE]))
-    page = wiring.token_service().usages(_uid(context), limit, before)
-    return usages_json(page, wiring.plugin().config.zone)
+    limit, before = asked
+    page = wiring.get(TicketService).usages(_uid(context), limit, before)
+    return usages_json(page, wiring.get(TokensConfig).zone)
 
 
 @json_view(
@@ -304,12 +345,14 @@ def usages(context: TokenNode, request: Request) -> Json:
         permission=VIEW,
         summary="Return the value of a token as a QR picture.",
         parameters=(params.FORMAT,),
+        read=params.parse_picture_format,
+        told="The picture.",
+        media=schemas.picture(),
     ),
 )
-def qr_code(context: TokenNode, request: Request) -> Response:
+def qr_code(context: TokenNode, request: Request, media: str | None) -> Response:
     """Return the QR picture of a token."""
-    media = params.parse_picture_format(given(request, [params.FORMAT]))
-    token = wiring.token_service().get(_uid(context))
+    token = wiring.get(TicketService).get(_uid(context))
     response = _picture_response(request, token, media or "png")
     if media is None:
         response.content_disposition = f'attachment; filename="{token.uid}.png"'
@@ -323,12 +366,14 @@ def qr_code(context: TokenNode, request: Request) -> Response:
         method="GET",
         permission=VIEW,
         summary="Return this document.",
+        id="openapi",
+        told="The document.",
+        media={JSON: {"schema": {"type": "object"}}},
     ),
 )
-def openapi_json(context: TokenContainer, request: Request) -> Mapping[str, Any]:
+def openapi_json(context: TokenContainer, request: Request, _fields: Given) -> Mapping[str, Any]:
     """Return the OpenAPI document of the API."""
-    given(request, ())
-    return openapi.document(request.resource_url(context).rstrip("/"))
+    return schemas.document(request.resource_url(context).rstrip("/"))
 
 
 def _uid(context: TokenNode) -> uuid.UUID:
@@ -341,7 +386,7 @@ def _uid(context: TokenNode) -> uuid.UUID:
     return context.uid
 
 
-def _picture_response(request: Request, token: Token, media: str) -> Response:
+def _picture_response(request: Request, token: Ticket, media: str) -> Response:
     # The value may change: a browser keeps the picture and asks whether it still holds.
     response = Response(content_type=qr.MEDIA_TYPES[media], cache_control="private, no-cache")
     response.etag = hashlib.sha256(f"{media} {token.value}".encode()).hexdigest()

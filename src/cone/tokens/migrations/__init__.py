@@ -10,5 +10,11 @@ from typing import Final
 #: Table with the version of the schema. Not Alembic's own name: the site's may have one.
 VERSION_TABLE: Final = "token_schema"
 
+#: Attribute of Alembic's configuration: what is told of steps that are done.
+PROGRESS: Final = "progress"
+
+#: What there is to do for all revisions: revision 0003 takes the tokens in so many slices.
+STEPS: Final = 16
+
 #: All revisions, oldest first.
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")

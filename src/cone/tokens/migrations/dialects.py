@@ -28,16 +28,16 @@ from sqlalchemy import not_
 from sqlalchemy import or_
 from sqlalchemy import text
 
-from cone.tokens.core.local_times import MAX_LOCAL
-from cone.tokens.core.local_times import MIN_LOCAL
-from cone.tokens.core.local_times import Kind
-from cone.tokens.core.local_times import fold_sizes
-from cone.tokens.core.local_times import kind_of
-from cone.tokens.core.local_times import read_stored
-from cone.tokens.core.local_times import to_utc
-from cone.tokens.core.params import MAX_INSTANT
-from cone.tokens.core.params import MIN_INSTANT
-from cone.tokens.core.records import UtcDateTime
+from cone.tokens.migrations.frozen import MAX_INSTANT
+from cone.tokens.migrations.frozen import MIN_INSTANT
+from cone.tokens.migrations.frozen import UtcDateTime
+from cone.tokens.migrations.local_times import MAX_LOCAL
+from cone.tokens.migrations.local_times import MIN_LOCAL
+from cone.tokens.migrations.local_times import Kind
+from cone.tokens.migrations.local_times import fold_sizes
+from cone.tokens.migrations.local_times import kind_of
+from cone.tokens.migrations.local_times import read_stored
+from cone.tokens.migrations.local_times import to_utc
 
 UID: Final[ColumnElement[uuid.UUID]] = column("uid", Uuid())
 VALUE: Final[ColumnElement[str]] = column("value", Text())
@@ -144,7 +144,6 @@ class Postgresql:
     true: ColumnElement[Any] = literal_column("true")
 
     def __init__(self, _connection: Connection, zone: zoneinfo.ZoneInfo) -> None:
-        """Take the ``zone``."""
         self._zone = literal(zone.key, Text())
         self._folds = fold_sizes(zone)
 

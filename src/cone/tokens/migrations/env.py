@@ -1,4 +1,4 @@
-"""What Alembic runs; :mod:`cone.tokens.schema` hands over the connection and its transaction."""
+"""What Alembic runs, with the connection and the transaction that ``schema`` hands over."""
 
 from __future__ import annotations
 

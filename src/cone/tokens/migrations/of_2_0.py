@@ -51,23 +51,25 @@ from sqlalchemy import table
 from sqlalchemy import text
 from sqlalchemy import update
 
-from cone.tokens.core.local_times import MAX_LOCAL
-from cone.tokens.core.local_times import MIN_LOCAL
-from cone.tokens.core.local_times import UNKNOWN
-from cone.tokens.core.local_times import Kind
-from cone.tokens.core.params import LAST_LOCKING
-from cone.tokens.core.params import MAX_INSTANT
-from cone.tokens.core.params import MAX_VALUE_BYTES
-from cone.tokens.core.records import ExactText
-from cone.tokens.core.records import UtcDateTime
-from cone.tokens.core.store import seconds_after
-from cone.tokens.core.types import MAX_INTEGER
-from cone.tokens.core.types import UNLIMITED
 from cone.tokens.migrations import VERSION_TABLE
+from cone.tokens.migrations import own_objects
 from cone.tokens.migrations.dialects import UID
 from cone.tokens.migrations.dialects import VALUE
 from cone.tokens.migrations.dialects import Postgresql
 from cone.tokens.migrations.dialects import Sqlite
+from cone.tokens.migrations.frozen import LAST_LOCKING
+from cone.tokens.migrations.frozen import MAX_INSTANT
+from cone.tokens.migrations.frozen import MAX_INTEGER
+from cone.tokens.migrations.frozen import MAX_VALUE_BYTES
+from cone.tokens.migrations.frozen import UNLIMITED
+from cone.tokens.migrations.frozen import ExactText
+from cone.tokens.migrations.frozen import UtcDateTime
+from cone.tokens.migrations.frozen import frozen_seconds_after
+from cone.tokens.migrations.local_times import MAX_LOCAL
+from cone.tokens.migrations.local_times import MIN_LOCAL
+from cone.tokens.migrations.local_times import UNKNOWN
+from cone.tokens.migrations.local_times import Kind
+from cone.tokens.migrations.own_objects import OwnObject
 
 #: Columns of the tables of 2.0; the names say what a column holds in ours.
 TOKEN_TIMES: Final = ("last_used", "valid_from", "valid_to", "created", "modified")
@@ -142,11 +144,13 @@ class Findings:
     :ivar tables: rows by table.
     :ivar counts: rows by table, column and slug.
     :ivar problems: what stops the upgrade in any case.
+    :ivar own: what the site has added to the tables, and is made again.
     """
 
     tables: dict[str, int]
     counts: Counter[tuple[str, str, str]]
     problems: tuple[str, ...] = ()
+    own: tuple[OwnObject, ...] = ()
 
 
 #: Tokens that get another value, before anything is changed.
@@ -173,7 +177,6 @@ class OldDatabase:
     """The tables of 2.0 on a connection, within the transaction that upgrades them."""
 
     def __init__(self, connection: Connection, options: Options) -> None:
-        """Take a ``connection`` whose transaction is begun."""
         self._connection = connection
         self._options = options
         self._is_sqlite = connection.dialect.name == "sqlite"
@@ -192,9 +195,10 @@ class OldDatabase:
             self._connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
 
     def findings(self) -> Findings:
-        """Return what an upgrade meets. Nothing is changed."""
+        """Return the findings of an upgrade; change nothing."""
         self._take_time()
-        problems = tuple(self._problems())
+        own = own_objects.find(self._connection, self._tables)
+        problems = (*self._problems(), *own.problems)
         if problems:
             return Findings({}, Counter(), problems)
         counts: Counter[tuple[str, str, str]] = Counter()
@@ -205,7 +209,7 @@ class OldDatabase:
                 self._count_kinds(name, time, counts)
         if not any(slug == Kind.UNREADABLE for _table, _column, slug in +counts):
             self._choose_values(counts)
-        return Findings(tables, +counts)
+        return Findings(tables, +counts, own=own.kept)
 
     def _take_time(self) -> None:
         """Let PostgreSQL take its time until the transaction ends; it must not stop half-way."""
@@ -253,7 +257,7 @@ class OldDatabase:
     # What becomes of it
 
     def _oddities(self, name: str) -> Iterator[Rule]:
-        """Return what is told and stays as it is."""
+        """Return the findings that the upgrade reports and leaves as they are."""
         if name == "tokens":
             is_empty = column("valid_from", DateTime()) >= column("valid_to", DateTime())
             yield Rule("empty_window", name, "valid_to", is_empty, null())
@@ -311,7 +315,7 @@ class OldDatabase:
         return func.coalesce(utc, unknown) if name == "timestamp" else utc
 
     def _new(self, name: str, of: str) -> ColumnElement[Any]:
-        """Return what a column becomes."""
+        """Return the expression of a column's new value."""
         matching = [(rule.holds, rule.becomes) for rule in self._rules(name) if rule.column == of]
         kept: ColumnElement[Any] = column(of)
         return case(*matching, else_=kept) if matching else kept
@@ -384,7 +388,7 @@ class OldDatabase:
     # Telling
 
     def changes(self, findings: Findings) -> Iterator[Change]:
-        """Return what does not stay as it is, row by row."""
+        """Return the changes, row by row."""
         if "tokens" in self._tables:
             yield from self._value_changes()
         for name in self._tables:
@@ -427,6 +431,7 @@ class OldDatabase:
         :param findings: of this transaction.
         :param progress: is told of steps that are done.
         """
+        own_objects.drop(self._connection, findings.own)
         self._step_aside()
         make_tables()
         indexes = self._drop_indexes()
@@ -551,15 +556,16 @@ class OldDatabase:
     def _hand_over(self, old: str, new: str) -> None:
         quote = self._connection.dialect.identifier_preparer.quote
         rights = self._connection.execute(text(_RIGHTS), {"name": old}).all()
-        for grantee, right in rights:
+        for grantee, right, may_grant in rights:
             to = grantee if grantee == "PUBLIC" else quote(grantee)
-            self._connection.execute(text(f"GRANT {right} ON {new} TO {to}"))
+            option = " WITH GRANT OPTION" if may_grant == "YES" else ""
+            self._connection.execute(text(f"GRANT {right} ON {new} TO {to}{option}"))
         owner = self._connection.scalar(text(_OWNER), {"name": old})
         self._connection.execute(text(f"ALTER TABLE {new} OWNER TO {quote(owner)}"))
 
 
 _RIGHTS: Final = """
-SELECT grantee, privilege_type FROM information_schema.table_privileges
+SELECT grantee, privilege_type, is_grantable FROM information_schema.table_privileges
 WHERE table_schema = current_schema() AND table_name = :name
 """
 _OWNER: Final = """
@@ -585,5 +591,5 @@ def _locked_until(
     return case(
         (lock_time == 0, null()),
         (last_used > LAST_LOCKING, literal(MAX_INSTANT, UtcDateTime())),
-        else_=seconds_after(last_used, lock_time),
+        else_=frozen_seconds_after(last_used, lock_time),
     )

@@ -12,7 +12,6 @@ const FAILURES = {
   503: "unavailable",
 };
 
-/** The name of a failure; texts are looked up by it. */
 export function failureName(status) {
   return FAILURES[status] ?? (status >= 500 ? "fault" : "not_possible");
 }

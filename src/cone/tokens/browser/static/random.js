@@ -1,5 +1,3 @@
-// Random keys.
-
 /** A UUID of version 4; `randomUUID` is missing where the page is not served by https. */
 export function randomKey() {
   if (crypto.randomUUID) return crypto.randomUUID();

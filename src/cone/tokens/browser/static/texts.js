@@ -1,6 +1,5 @@
 // Texts of the server with something put into them.
 
-/** A text with its gaps filled. */
 export function filled(text, facts) {
   return text.replace(/\$\{(\w+)\}/g, (_gap, name) => facts[name]);
 }

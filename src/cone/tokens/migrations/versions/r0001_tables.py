@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from cone.tokens.core.records import ExactText
-from cone.tokens.core.records import UtcDateTime
+from cone.tokens.migrations.frozen import ExactText
+from cone.tokens.migrations.frozen import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,7 @@
 // The scripts of all pages but the door. Pages work without them; with them one stays where one is.
 
 import { copy } from "./copy.js";
+import { tellFailuresOfHost } from "./host.js";
 import { hasParts, sendInParts } from "./parts.js";
 import { Place, prepare } from "./place.js";
 import { openDialog, send } from "./send.js";
@@ -24,6 +25,11 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     openDialog(target, null, { place: new Place(target), settings });
   }
+});
+
+// The host has links that lead nowhere; to follow one would be to run an inline script.
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.('a[href^="javascript:"]')) event.preventDefault();
 });
 
 document.addEventListener("submit", (event) => {
@@ -57,6 +63,7 @@ window.jQuery?.(document).on("contextchanged", ({ ajaxtarget }) => {
   location.assign(`${ajaxtarget.url}${ajaxtarget.query ?? ""}`);
 });
 window.ts?.ajax.register(() => prepare(document), false);
+tellFailuresOfHost(window.jQuery);
 
 prepare(document);
 // Clicks before this are lost: tests wait for it.

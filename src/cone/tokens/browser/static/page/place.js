@@ -1,8 +1,10 @@
 // Where content of the server stands: in the page, or in a dialog over it.
 
+import { prepareHints } from "./hints.js";
 import { prepareSelection } from "./selection.js";
 import { settingsOf } from "./settings.js";
 import { writeTimes } from "./times.js";
+import { hideOwnZone } from "./zone.js";
 
 const DIALOG = "dialog.tokens-dialog";
 
@@ -17,6 +19,8 @@ export function prepare(root) {
   if (!settings) return;
   writeTimes(root, settings);
   prepareSelection(root, settings);
+  prepareHints(root, settings);
+  hideOwnZone(root, settings);
 }
 
 /** Where an element stands: a dialog that may be closed in the meantime, or the page. */

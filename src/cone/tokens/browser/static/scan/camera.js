@@ -1,9 +1,16 @@
-// The camera, and what it sees.
+// The camera: pictures, looks at them, and whether there are any.
 
-/** Between two looks: a phone stays cool, and a code is still seen at once. */
+import { detectorOf, ours } from "./reader.js";
+
+/** A phone stays cool. */
 const PAUSE_MS = 80;
-/** The browser's own detector may be there and not work: then the other one is taken. */
+const WATCH_MS = 500;
+/** The browser's own detector may be there and not work. */
 const MOST_ERRORS = 3;
+
+const STILL_MS = 3_000;
+const MEASURE_MS = 3_000;
+const MEASURES = ["play", "reopen", "tell"];
 
 const PROBLEMS = {
   NotAllowedError: "camera_denied",
@@ -14,20 +21,57 @@ const PROBLEMS = {
   AbortError: "camera_busy",
 };
 
-/** Events: `seen` {value}, `started`, `stopped` {problem}. */
+/** Whether a camera that is on gives pictures. */
+export class Watch {
+  #last;
+  #next = 0;
+  #since = -Infinity;
+
+  constructor(now) {
+    this.#last = now;
+  }
+
+  see(now) {
+    this.#last = now;
+    this.#next = 0;
+    this.#since = -Infinity;
+  }
+
+  /** A hidden page gets no pictures. */
+  forgive(now) {
+    this.#last = now;
+  }
+
+  /** The measure that is due, or null. */
+  due(now, { isPaused, isEnded }) {
+    const isStill = now - this.#last >= STILL_MS;
+    if (!isStill && !isPaused && !isEnded) return null;
+    if (now - this.#since < MEASURE_MS) return null;
+    if (isEnded && this.#next === 0) this.#next = 1;
+    const measure = MEASURES[this.#next];
+    this.#next = Math.min(this.#next + 1, MEASURES.length - 1);
+    this.#since = now;
+    return measure;
+  }
+}
+
+/** Events: `looked` {codes}, `started`, `stalled`, `moving`, `stopped` {problem}. */
 export class Camera extends EventTarget {
   #video;
+  #kinds;
   #stream = null;
   #run = 0;
   #detector = null;
+  #watch = null;
+  #isStalled = false;
+  #deviceId = null;
 
-  constructor(video) {
+  constructor(video, kinds) {
     super();
     this.#video = video;
-  }
-
-  get isRunning() {
-    return this.#stream !== null;
+    this.#kinds = kinds;
+    setInterval(() => this.#check(), WATCH_MS);
+    document.addEventListener("visibilitychange", () => this.#watch?.forgive(performance.now()));
   }
 
   get deviceId() {
@@ -42,51 +86,98 @@ export class Camera extends EventTarget {
     return this.#stream?.getVideoTracks()[0];
   }
 
-  /** Start the camera, the one at the back unless one is named. */
   async start(deviceId = null) {
-    this.#release();
-    const run = ++this.#run;
-    const opening = open(deviceId);
-    try {
-      const [stream, detector] = await Promise.all([opening, this.#detector ?? detect()]);
-      if (this.#run !== run) return close(stream);
-      this.#detector = detector;
-      this.#stream = stream;
-      this.#track.addEventListener("ended", () => this.stop("camera_busy"));
-      this.#video.srcObject = stream;
-      await this.#video.play();
-    } catch (error) {
-      opening.then(close, () => {});
-      if (this.#run === run) this.stop(error.problem ?? PROBLEMS[error.name] ?? "camera_failed");
-      return;
-    }
-    this.dispatchEvent(new CustomEvent("started"));
-    this.#look(run);
+    this.#deviceId = deviceId;
+    this.#isStalled = false;
+    if (!(await this.#open())) return;
+    this.#watch = new Watch(performance.now());
+    this.#tell("started");
+    this.#look(this.#run);
   }
 
   stop(problem = null) {
     this.#run += 1;
+    this.#watch = null;
     this.#release();
-    this.dispatchEvent(new CustomEvent("stopped", { detail: { problem } }));
+    this.#tell("stopped", { problem });
   }
 
   async setTorch(isOn) {
     await this.#track?.applyConstraints({ advanced: [{ torch: isOn }] });
   }
 
-  /** The cameras there are; they have names once one was allowed. */
   async choices() {
     const devices = await navigator.mediaDevices.enumerateDevices();
     return devices.filter((device) => device.kind === "videoinput" && device.deviceId);
+  }
+
+  /** Whether there are pictures, and nobody wanted something else meanwhile. */
+  async #open() {
+    this.#release();
+    const run = ++this.#run;
+    const opening = open(this.#deviceId);
+    try {
+      const detector = this.#detector ?? detectorOf(this.#kinds);
+      const [stream, ready] = await Promise.all([opening, detector]);
+      if (this.#run !== run) {
+        close(stream);
+        return false;
+      }
+      this.#detector = ready;
+      this.#stream = stream;
+      this.#video.srcObject = stream;
+      await this.#video.play();
+    } catch (error) {
+      opening.then(close, () => {});
+      if (this.#run === run) this.stop(error.problem ?? PROBLEMS[error.name] ?? "camera_failed");
+    }
+    if (this.#run !== run) return false;
+    this.#awaitPicture(run);
+    return true;
+  }
+
+  #awaitPicture(run) {
+    this.#video.requestVideoFrameCallback?.(() => {
+      if (this.#run !== run) return;
+      this.#watch?.see(performance.now());
+      if (this.#isStalled) this.#tell("moving");
+      this.#isStalled = false;
+      this.#awaitPicture(run);
+    });
+  }
+
+  /** For browsers without callbacks for pictures. */
+  #lastTime = -1;
+
+  #noteTime(now) {
+    if (this.#video.requestVideoFrameCallback) return;
+    if (this.#video.currentTime !== this.#lastTime) this.#watch.see(now);
+    this.#lastTime = this.#video.currentTime;
+  }
+
+  async #check() {
+    if (!this.#watch || document.hidden) return;
+    const now = performance.now();
+    this.#noteTime(now);
+    const isEnded = this.#track?.readyState === "ended";
+    const measure = this.#watch.due(now, { isPaused: this.#video.paused, isEnded });
+    if (!measure) return;
+    if (measure === "tell") return this.stop("camera_stalled");
+    this.#isStalled = true;
+    this.#tell("stalled");
+    if (measure === "play") return this.#video.play().catch(() => {});
+    if (await this.#open()) {
+      this.#tell("started");
+      this.#look(this.#run);
+    }
   }
 
   async #look(run) {
     let errors = 0;
     while (this.#run === run) {
       try {
-        for (const code of await this.#detector.detect(this.#video)) {
-          if (this.#run === run && code.rawValue) this.#tell(code.rawValue);
-        }
+        const codes = this.#isStalled ? [] : await this.#detector.detect(this.#video);
+        if (this.#run === run && !this.#isStalled) this.#tell("looked", { codes });
         errors = 0;
       } catch {
         errors += 1;
@@ -98,14 +189,15 @@ export class Camera extends EventTarget {
     }
   }
 
-  #tell(value) {
-    this.dispatchEvent(new CustomEvent("seen", { detail: { value } }));
+  #tell(name, detail = {}) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   async #replaceDetector() {
     if (this.#detector.isOurs) return false;
-    this.#detector = await ours().catch(() => null);
-    return this.#detector !== null;
+    const detector = await ours(this.#kinds).catch(() => null);
+    this.#detector = detector ?? this.#detector;
+    return detector !== null;
   }
 
   #release() {
@@ -116,14 +208,15 @@ export class Camera extends EventTarget {
 }
 
 async function open(deviceId) {
-  // Not there where the page is not served by https.
-  if (!navigator.mediaDevices?.getUserMedia) throw problem("camera_insecure");
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw Object.assign(new Error("insecure"), { problem: "camera_insecure" });
+  }
   const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
   const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "environment" };
   try {
     return await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which } });
   } catch (error) {
-    // The camera that was chosen is gone: any other one will do.
+    // It is gone: any other one will do.
     if (deviceId && error.name === "OverconstrainedError") return open(null);
     throw error;
   }
@@ -131,32 +224,4 @@ async function open(deviceId) {
 
 function close(stream) {
   for (const track of stream.getTracks()) track.stop();
-}
-
-function problem(name) {
-  return Object.assign(new Error(name), { problem: name });
-}
-
-/** The browser's detector where it reads QR codes, else ours. */
-async function detect() {
-  const Own = globalThis.BarcodeDetector;
-  const formats = (await Own?.getSupportedFormats().catch(() => [])) ?? [];
-  if (formats.includes("qr_code")) return new Own({ formats: ["qr_code"] });
-  return ours();
-}
-
-async function ours() {
-  let library;
-  try {
-    library = await import("../vendor/barcode-detector/ponyfill.js");
-    const folder = new URL("../vendor/zxing-wasm/", import.meta.url);
-    const locateFile = (name) => new URL(name, folder).href;
-    await library.prepareZXingModule({ overrides: { locateFile }, fireImmediately: true });
-    const detector = new library.BarcodeDetector({ formats: ["qr_code"] });
-    return Object.assign(detector, { isOurs: true });
-  } catch {
-    // It would remember the failure, and the next try would fail too.
-    library?.purgeZXingModule();
-    throw problem("camera_not_loaded");
-  }
 }

@@ -1,45 +1,57 @@
-// The field for a value: typed by people, or by a hand-held scanner that is a keyboard.
+// The field for a code: typed or pasted by people, or typed by a hand-held scanner.
 
-import { Burst, PAUSE_MS } from "./burst.js";
+import { TERMINATOR_MS, Typing } from "./typing.js";
 
 /** Where text is typed. A scanner is heard where letters have any other meaning. */
 const TEXT = "input[type=text], textarea";
+/** Keys whose text the browser makes of several, or does not tell. */
+const OTHER_TEXT = new Set(["Dead", "Process", "Unidentified"]);
+/** Control characters as scanners type them, by the place of the key: CR, LF, FS, EOT, ETX. */
+const ENDS = new Set(["KeyM", "KeyJ", "Backslash", "KeyD", "KeyC"]);
+const GS = "BracketRight";
+const GS_SIGN = "\x1d";
+const TERMINATOR = "cone.tokens.terminator";
+const TURN_MS = 50;
+const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
+const LINES = /[\r\n]+/;
 
-/** Events: `entered` {value}. */
+/** Events: `entered` {value, endedBy, verdict}. */
 export class ValueField extends EventTarget {
   #form;
   #input;
-  #burst = new Burst();
+  #typing = new Typing();
   #timer;
+  #ended = -Infinity;
 
   constructor(form) {
     super();
     this.#form = form;
     this.#input = form.elements.namedItem("value");
+    this.#typing.hasTerminator = sessionStorage.getItem(TERMINATOR) !== null;
     form.addEventListener("submit", (event) => this.#submit(event));
-    this.#input.addEventListener("input", (event) => this.#read(event));
-    this.#input.addEventListener("keydown", (event) => this.#endByTab(event));
+    this.#input.addEventListener("paste", (event) => this.#paste(event));
     // The keyboard on the screen comes when somebody taps the field, not with a scanner's keys.
     this.#input.addEventListener("pointerdown", () => this.#input.removeAttribute("inputmode"));
-    document.addEventListener("keydown", (event) => this.#catch(event));
+    document.addEventListener("keydown", (event) => this.#press(event));
   }
 
-  /** Take a value back whose fate is not known; what stands there is not lost for it. */
+  /** Take a value back that is not done with; what stands there, or arrives, is not lost for it. */
   restore(value) {
-    if (!this.#input.value) this.#input.value = value;
     this.focus();
+    if (this.#input.value) return;
+    this.#input.value = value;
+    // What is typed next takes its place.
+    this.#input.select();
   }
 
-  /** Empty the field, if it still has the value. */
-  finish(value) {
+  forget(value) {
     if (this.#input.value === value) this.#input.value = "";
   }
 
-  /** Have the next keys arrive here. */
   focus() {
-    if (document.activeElement !== this.#input) this.#input.inputMode = "none";
+    if (document.activeElement === this.#input) return;
+    this.#input.inputMode = "none";
     this.#input.focus({ preventScroll: true });
-    this.#input.select();
   }
 
   #submit(event) {
@@ -47,34 +59,119 @@ export class ValueField extends EventTarget {
     this.#enter();
   }
 
-  #enter() {
-    clearTimeout(this.#timer);
-    this.#burst.clear();
-    const { value } = this.#input;
-    if (!value) return;
-    // What a scanner types next takes its place.
-    this.#input.select();
-    this.dispatchEvent(new CustomEvent("entered", { detail: { value } }));
+  #press(event) {
+    if (event.isComposing) return;
+    // The rest of an end (CR LF) opens something in browsers.
+    if (this.#isRestOfEnd(event)) return event.preventDefault();
+    const isHere = event.target === this.#input;
+    if (!isHere && event.target.closest?.(TEXT)) return;
+    if (event.key === "Enter") return isHere && this.#end(event);
+    if (event.key === "Tab") return isHere && this.#typing.isOwnEnd(event.timeStamp) && this.#end(event);
+    if (isControl(event)) return this.#control(event);
+    if (!isText(event) || (!isHere && event.key === " ")) return;
+    // The browser enters the key where the focus is then.
+    this.focus();
+    this.#note(event);
   }
 
-  /** The time is that of the key: the page may have been busy since. */
-  #read(event) {
-    clearTimeout(this.#timer);
-    if (event.inputType !== "insertText") return this.#burst.clear();
-    this.#burst.add(event.timeStamp);
-    if (this.#burst.isScan) this.#timer = setTimeout(() => this.#enter(), PAUSE_MS);
+  #isRestOfEnd(event) {
+    const isPart = event.key === "Tab" || isControl(event);
+    return isPart && event.timeStamp - this.#ended <= TERMINATOR_MS;
   }
 
-  #endByTab(event) {
-    if (event.key !== "Tab" || !this.#burst.isScan) return;
+  #note(event) {
+    const { selectionStart } = this.#input;
+    this.#typing.add(event.timeStamp, performance.now(), selectionStart, event.repeat);
+    this.#await();
+  }
+
+  /** A terminator. What follows of it (CR LF) finds an empty field. */
+  #end(event) {
     event.preventDefault();
+    if (event.repeat) return;
+    this.#ended = event.timeStamp;
+    if (this.#typing.isOwnEnd(event.timeStamp)) {
+      this.#typing.hasTerminator = true;
+      sessionStorage.setItem(TERMINATOR, "true");
+    }
     this.#enter();
   }
 
-  /** Lead keys here that are typed elsewhere; the browser enters them where the focus is then. */
-  #catch(event) {
-    const isText = event.key.length === 1 && event.key !== " ";
-    const isShortcut = (event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph");
-    if (isText && !isShortcut && !event.target.closest?.(TEXT)) this.focus();
+  #control(event) {
+    if (!this.#typing.isOwnEnd(event.timeStamp)) return;
+    if (ENDS.has(event.code)) return this.#end(event);
+    if (event.code !== GS) return;
+    // Part of some codes, and the end of others: what comes next tells.
+    event.preventDefault();
+    const { selectionStart, selectionEnd } = this.#input;
+    this.#note(event);
+    this.#input.setRangeText(GS_SIGN, selectionStart, selectionEnd, "end");
   }
+
+  #await() {
+    clearTimeout(this.#timer);
+    const due = this.#typing.due(performance.now());
+    if (due !== null) this.#wakeIn(due);
+  }
+
+  #wakeIn(ms) {
+    const planned = performance.now() + ms;
+    this.#timer = setTimeout(() => this.#judge(performance.now() - planned), ms);
+  }
+
+  #judge(lateness) {
+    const verdict = this.#typing.judge(performance.now(), lateness);
+    if (verdict === "wait") return this.#wakeIn(Math.max(this.#typing.due(performance.now()), TURN_MS));
+    if (this.#input.value.endsWith(GS_SIGN)) return this.#enter();
+    if (verdict === "ended") return this.#enter({ endedBy: "pause" });
+    const { value } = this.#input;
+    const { beginning } = this.#typing;
+    this.#typing.end(true);
+    this.#tellOff({ value: value.slice(0, beginning), verdict: "unended" });
+    this.#tellOff({ value: value.slice(beginning), verdict: "unended" });
+    this.#input.select();
+  }
+
+  #enter({ endedBy = null } = {}) {
+    clearTimeout(this.#timer);
+    const { value } = this.#input;
+    const { beginning, goesOn, isUnclear } = this.#typing;
+    this.#typing.end(endedBy !== null);
+    this.#input.value = "";
+    if (!value) return;
+    const left = value.slice(0, beginning);
+    const code = value.slice(beginning).replace(/\x1d+$/, "");
+    if (isUnclear) {
+      this.#tellOff({ value: left, verdict: "unclear" });
+      return this.#tellOff({ value: code, verdict: "unclear" });
+    }
+    this.#tell(BLANK.test(code) ? { value: code, verdict: "unread" } : { value: code, endedBy, goesOn });
+    // What a scanner typed behind something that was left there is a code of its own.
+    this.#tellOff({ value: left, verdict: "unended" });
+    if (left) this.restore(left);
+  }
+
+  #tellOff(detail) {
+    if (detail.value) this.#tell(detail);
+  }
+
+  /** What is pasted is one code: a field of one line would make one of several. */
+  #paste(event) {
+    const text = event.clipboardData.getData("text").trim();
+    if (!LINES.test(text)) return;
+    event.preventDefault();
+    this.#tell({ value: text, verdict: "several" });
+  }
+
+  #tell(detail) {
+    this.dispatchEvent(new CustomEvent("entered", { detail }));
+  }
+}
+
+function isText({ key }) {
+  return key.length === 1 || OTHER_TEXT.has(key);
+}
+
+function isControl(event) {
+  return (event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph");
 }

@@ -1,93 +1,133 @@
-// The door page: its parts, and what they have to tell each other.
+// The scan page: what happens goes into the machine, what it says is shown and done.
 
-import { timeFormat } from "../times.js";
-import { GRANTED, REFUSED, UNKNOWN } from "./answers.js";
-import { Door } from "./door.js";
+import { clockFormat } from "../times.js";
 import { announce, switchSound, unlockSound } from "./feedback.js";
 import { ValueField } from "./field.js";
-import { ResultPanel } from "./result.js";
-import { Server } from "./server.js";
+import { CAMERA, GRANTED, INITIAL, KEYS, NOTED, isCovered, isOpen, step, view } from "./machine.js";
+import { NoticeBar, ResultPanel } from "./result.js";
+import { Keys, Server } from "./server.js";
 import { Viewfinder } from "./viewfinder.js";
 
 const COUNTS = "cone.tokens.counts";
 /** What somebody chose for this device; else it is as the site says. */
 const SOUND = "cone.tokens.sound";
+const OPEN = "cone.tokens.open";
 
-const { texts, urls, lang, zone, sounds } = JSON.parse(document.getElementById("door").textContent);
+const settings = JSON.parse(document.getElementById("door").textContent);
+const { texts, urls, sounds, user } = settings;
 const part = (id) => document.getElementById(id);
 
-const door = new Door(new Server(urls));
+const keys = new Keys({ storage: sessionStorage, name: `${OPEN}.${user}` });
+const server = new Server(urls, user, keys);
 const field = new ValueField(part("entry"));
-const panel = new ResultPanel(part("result"), texts, timeFormat({ lang, zone }));
-const viewfinder = new Viewfinder(part("viewfinder"), texts);
-const counts = { [GRANTED]: 0, [REFUSED]: 0, ...JSON.parse(sessionStorage.getItem(COUNTS)) };
+const panel = new ResultPanel(part("result"), texts, clockFormat(settings, texts.today), user);
+const bar = new NoticeBar(part("notice"), texts);
+const viewfinder = new Viewfinder(part("viewfinder"), texts, settings.code_kinds);
+const counts = { granted: 0, refused: 0, ...JSON.parse(sessionStorage.getItem(COUNTS)) };
+const timers = new Map();
+/** What a big answer hides from the eyes and the keyboard. */
+const hidden = document.querySelectorAll("header, #viewfinder, .modes, #submit");
 
-field.addEventListener("entered", ({ detail }) => door.take(detail.value));
-viewfinder.addEventListener("seen", ({ detail }) => door.take(detail.value, { isSeen: true }));
-panel.addEventListener("retry", () => door.retry());
-panel.addEventListener("give_up", () => door.giveUp());
+let state = INITIAL;
+/** Keeps the screen on. */
+let lock = null;
 
-door.addEventListener("sending", ({ detail }) => {
-  note("");
-  panel.wait(detail.value);
-});
-door.addEventListener("told", ({ detail }) => tell(detail));
-door.addEventListener("details", ({ detail }) => panel.add(detail.value, detail.outcome));
-door.addEventListener("repeated", () => note(texts.repeated));
-door.addEventListener("busy", () => note(texts.busy));
-door.addEventListener("returned", ({ detail }) => {
-  panel.clear();
-  field.restore(detail.value);
-  note(texts.given_up);
-});
+const EFFECTS = {
+  ask: ({ scan }) => ask(scan),
+  announce: ({ kind }) => {
+    announce(kind);
+    if (kind === GRANTED && state.scan.by === CAMERA) viewfinder.redeemed(state.scan.value);
+  },
+  answer: () => {},
+  count: ({ counter }) => count(counter),
+  keep: ({ scan }) => server.keep(scan),
+  restore: ({ value }) => field.restore(value),
+  settle: ({ value, key }) => {
+    server.settle(key);
+    field.forget(value);
+  },
+  timer: ({ event, id, ms }) => {
+    clearTimeout(timers.get(event));
+    timers.set(event, setTimeout(() => send({ type: event, id }), ms));
+  },
+};
 
+field.addEventListener("entered", ({ detail }) => send({ type: "scan", by: KEYS, ...detail }));
+viewfinder.addEventListener("seen", ({ detail }) => send({ by: CAMERA, ...detail }));
+viewfinder.addEventListener("fault", () => announce(NOTED));
+panel.addEventListener("pressed", ({ detail }) => send(detail));
 part("sound").addEventListener("click", () => {
   localStorage.setItem(SOUND, !isSoundOn());
   showSound();
 });
-for (const input of document.getElementsByName("mode")) input.addEventListener("change", showMode);
-for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, unlockSound);
+for (const input of document.getElementsByName("mode")) input.addEventListener("change", setMode);
+for (const event of ["pointerdown", "keydown"]) {
+  // Before the key is heard that ends a scan: its answer is to be heard too.
+  document.addEventListener(event, unlockSound, { capture: true });
+  // Some browsers want a touch first, some let go when the battery is low.
+  document.addEventListener(event, keepAwake);
+}
 window.addEventListener("online", () => {
   showConnection();
-  door.retry();
+  send({ type: "retry" });
 });
 window.addEventListener("offline", showConnection);
+window.addEventListener("blur", showFocus);
+window.addEventListener("focus", () => {
+  showFocus();
+  // Somebody who signed in elsewhere comes back.
+  send({ type: "retry" });
+});
+window.addEventListener("beforeunload", (event) => {
+  if (isOpen(state) || server.isKeeping) event.preventDefault();
+});
 
-showMode();
+setMode();
 showSound();
 showCounts();
 showConnection();
+document.addEventListener("visibilitychange", keepAwake);
+keepAwake();
 field.focus();
 // Clicks before this are lost: tests wait for it, and so does the style of the buttons.
 document.documentElement.dataset.ready = "true";
 
-function tell({ mode, value, outcome, tries }) {
-  panel.show(value, outcome);
-  if (outcome.kind === UNKNOWN) {
-    // The first time only: it is asked again every few seconds.
-    if (tries === 1) announce(outcome.kind);
-    return;
-  }
-  announce(outcome.kind);
-  field.finish(value);
-  if (mode === "consume") count(outcome.kind);
+function send(event) {
+  const [next, effects] = step(state, { at: performance.now(), ...event });
+  state = next;
+  draw(view(state));
+  for (const effect of effects) EFFECTS[effect.type](effect);
 }
 
-function count(kind) {
-  counts[kind] += 1;
+function draw(seen) {
+  panel.draw(seen);
+  bar.draw(seen.notice);
+  viewfinder.isCovered = isCovered(state);
+  for (const element of hidden) element.inert = seen.isBig;
+}
+
+async function ask(scan) {
+  const { id } = scan;
+  send({ type: "answered", id, answer: await server.answer(scan, () => send({ type: "sent", id })) });
+}
+
+function count(counter) {
+  counts[counter] += 1;
   sessionStorage.setItem(COUNTS, JSON.stringify(counts));
   showCounts();
 }
 
 function showCounts() {
-  part("granted").textContent = counts[GRANTED];
-  part("refused").textContent = counts[REFUSED];
+  part("granted").textContent = counts.granted;
+  part("refused").textContent = counts.refused;
 }
 
-function showMode() {
-  door.mode = document.querySelector("[name=mode]:checked").value;
-  document.body.dataset.mode = door.mode;
-  part("submit").textContent = texts[`submit_${door.mode}`];
+function setMode() {
+  const mode = document.querySelector("[name=mode]:checked").value;
+  document.body.dataset.mode = mode;
+  part("submit").textContent = texts[`submit_${mode}`];
+  viewfinder.setMode(mode);
+  send({ type: "mode", mode });
 }
 
 function isSoundOn() {
@@ -108,6 +148,14 @@ function showConnection() {
   part("offline").hidden = navigator.onLine;
 }
 
-function note(text) {
-  part("note").textContent = text;
+/** Keys of a scanner go to the window that has the focus. */
+function showFocus() {
+  part("note").textContent = document.hasFocus() ? "" : texts.elsewhere;
+}
+
+async function keepAwake() {
+  if (document.hidden || lock?.released === false) return;
+  // Two requests at once would leave one lock that nobody knows of.
+  lock = { released: false };
+  lock = await navigator.wakeLock?.request("screen").catch(() => null);
 }

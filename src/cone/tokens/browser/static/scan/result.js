@@ -1,143 +1,167 @@
-// The answer: it fills the screen for a moment, then stays as a line above the field.
+// The answer, and what is told beside it.
 
-import { GRANTED, REFUSED, UNKNOWN, VALID } from "./answers.js";
+import { CHECK, REDEEMED, UNSURE, VALID, colourOf } from "./machine.js";
 import { filled } from "../texts.js";
 import { shortened, visible } from "./shown.js";
 
-/** How long an answer fills the screen; one that is not known stays until it is. */
-const SHOWN_MS = { [GRANTED]: 1_500, [VALID]: 1_500, [REFUSED]: 4_000 };
 const UNLIMITED = -1;
+/** Longer words are shown smaller. */
+const LONG_WORD = 10;
+const BUTTONS = ["retry", "give_up", "continue", "another", "no"];
 
-const WORDS = { [GRANTED]: "granted", [REFUSED]: "refused", [VALID]: "checked" };
+export class NoticeBar {
+  #root;
+  #texts;
+  #id = null;
 
-/** Events: `retry`, `give_up`. */
+  constructor(root, texts) {
+    this.#root = root;
+    this.#texts = texts;
+  }
+
+  draw(notice) {
+    const id = notice?.id ?? null;
+    if (id === this.#id) return;
+    this.#id = id;
+    this.#root.hidden = id === null;
+    const codes = notice?.values.map((value) => shortened(visible(value))).join(", ");
+    this.#root.textContent = notice ? filled(this.#texts[`${notice.name}_notice`], { codes }) : "";
+    // It moves a big answer down.
+    document.body.style.setProperty("--notice", `${this.#root.offsetHeight}px`);
+  }
+}
+
+/** Events: those of the machine that come from its buttons, as `pressed` {type}. */
 export class ResultPanel extends EventTarget {
   #root;
   #alert;
+  #waiting;
+  #facts;
   #whole;
   #texts;
   #time;
-  #timer;
-  #shown = null;
+  #user;
+  #shown = {};
 
-  constructor(root, texts, formatTime) {
+  constructor(root, texts, formatTime, user) {
     super();
     this.#root = root;
     this.#texts = texts;
     this.#time = formatTime;
+    this.#user = user;
     this.#alert = root.querySelector("[role=alert]");
+    this.#waiting = root.querySelector("[data-part=waiting]");
+    this.#facts = root.querySelector("[data-part=facts]");
     this.#whole = root.querySelector("details");
-    this.#button("retry").addEventListener("click", () => this.#tell("retry"));
-    this.#button("give_up").addEventListener("click", () => this.#tell("give_up"));
-    this.#button("continue").addEventListener("click", () => this.shrink());
-    // Who reads the whole value needs time for it.
-    this.#whole.addEventListener("toggle", () => this.#startTimer());
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.shrink());
+    for (const name of BUTTONS) {
+      this.#button(name).addEventListener("click", () => this.#tell({ type: name }));
+    }
+    // Scanners press Enter: a use is taken only by who means it.
+    this.#button("another").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
+    this.#whole.addEventListener("toggle", () => {
+      this.#tell({ type: "reading", isOpen: this.#whole.open });
+    });
+    document.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape") this.#tell({ type: "continue" });
+    });
   }
 
-  /** The value is on its way: the answer before stands no longer for what is in front of one. */
-  wait(value) {
-    this.#show("waiting", { word: this.#texts.waiting, value }, { isBig: false });
-  }
-
-  show(value, outcome) {
-    const isUnknown = outcome.kind === UNKNOWN;
-    // Asked again, still nothing: that is told once.
-    if (isUnknown && this.#isShown(value, outcome)) return;
-    const word = this.#texts[isUnknown ? `${outcome.reason}_word` : `word_${WORDS[outcome.kind]}`];
-    this.#show(outcome.kind, { word, value, outcome }, { isBig: true });
-    this.#button("retry").hidden = this.#button("give_up").hidden = !isUnknown;
-    this.#button("sign_in").hidden = outcome.reason !== "signed_out";
-    this.#button("continue").hidden = isUnknown;
-  }
-
-  /** Add what was learnt about a token since it was refused. */
-  add(value, outcome) {
-    if (this.#shown?.value !== value || this.#root.dataset.kind !== REFUSED) return;
-    // The reason of the refusal stays: the token may have changed in between.
-    const { reason } = this.#shown.outcome;
-    const isMore = reason === "reason_out_of_time" || reason === outcome.reason;
-    this.#shown.outcome = { ...outcome, kind: REFUSED, reason: isMore ? outcome.reason : reason };
-    this.#fill();
-  }
-
-  /** Make room for the page; the answer stays as a line. */
-  shrink() {
-    clearTimeout(this.#timer);
-    this.#root.classList.remove("is-big");
-    this.#button("continue").hidden = true;
-    if (this.#root.dataset.kind !== UNKNOWN) this.#whole.open = false;
-  }
-
-  clear() {
-    this.shrink();
-    this.#shown = null;
-    this.#root.dataset.kind = "none";
-    this.#alert.replaceChildren();
-    for (const name of ["retry", "give_up", "sign_in", "continue"]) this.#button(name).hidden = true;
-    this.#whole.hidden = true;
-  }
-
-  #isShown(value, outcome) {
-    const shown = this.#shown;
-    return shown?.value === value && shown.outcome?.reason === outcome.reason;
-  }
-
-  #show(kind, shown, { isBig }) {
-    this.clear();
-    this.#shown = shown;
+  /** An answer that is shown already is not told again. */
+  draw(view) {
+    const { kind, scan, answer, isBig, buttons, waiting } = view;
     this.#root.dataset.kind = kind;
+    this.#root.dataset.colour = answer ? colourOf(kind) : "none";
     this.#root.classList.toggle("is-big", isBig);
-    this.#fill();
-    this.#startTimer();
+    for (const [name, isThere] of Object.entries(buttons)) this.#button(name).hidden = !isThere;
+    const line = this.#root.querySelector("[data-part=line]");
+    line.textContent = waiting ? filled(this.#texts.in_line, { count: waiting }) : "";
+    const isShown = this.#shown.answer === answer && this.#shown.id === scan?.id;
+    this.#shown = { answer, id: scan?.id };
+    if (!isShown) this.#fill(kind, scan, answer);
+    if (!isBig) this.#whole.open = false;
   }
 
-  #startTimer() {
-    clearTimeout(this.#timer);
-    const shownMs = SHOWN_MS[this.#root.dataset.kind];
-    if (!shownMs || this.#whole.open || !this.#root.classList.contains("is-big")) return;
-    this.#timer = setTimeout(() => this.shrink(), shownMs);
-  }
-
-  #fill() {
-    const { word, value, outcome } = this.#shown;
-    const text = visible(value);
-    const short = shortened(text);
-    const parts = [icon(this.#root.dataset.kind), element("p", "word", word)];
-    const reason = outcome && this.#reason(outcome);
+  #fill(kind, scan, answer) {
+    this.#alert.replaceChildren();
+    this.#waiting.replaceChildren();
+    this.#facts.replaceChildren();
+    this.#whole.hidden = true;
+    if (!scan) return;
+    if (!answer) {
+      this.#waiting.append(element("p", "word", this.#texts.waiting), this.#value(scan.value));
+      return;
+    }
+    const name = answer.reason;
+    const parts = [word(this.#word(name))];
+    const reason = this.#reason(name, answer);
     if (reason) parts.push(element("p", "reason", reason));
-    const shownValue = element("p", "value");
-    shownValue.append(element("bdi", "", short));
-    parts.push(shownValue, ...this.#facts(outcome ?? {}));
-    this.#alert.replaceChildren(...parts.filter(Boolean));
-    this.#whole.hidden = short === text;
+    if (scan.value) parts.push(this.#value(scan.value));
+    if (answer.readAs) parts.push(this.#readAs(answer.readAs));
+    this.#alert.append(icon(kind), ...parts);
+    this.#facts.append(...this.#factsOf(scan, answer));
+    const text = visible(scan.value);
+    this.#whole.hidden = shortened(text) === text;
     this.#whole.querySelector("bdi").textContent = text;
   }
 
-  #reason({ kind, reason, time }) {
-    if (kind === UNKNOWN) return this.#texts[`${reason}_text`];
-    if (kind === GRANTED) return null;
-    const text = time && this.#texts[`${reason}_time`];
-    return text ? filled(text, { time: this.#time(time) }) : this.#texts[reason];
+  #word(name) {
+    const text = this.#texts[`${name}_word`];
+    return text && filled(text, { user: visible(this.#user ?? "") });
   }
 
-  #facts({ kind, uses, lastUsed }) {
+  #value(value) {
+    const shown = element("p", "value");
+    shown.append(element("bdi", "", shortened(visible(value))));
+    return shown;
+  }
+
+  #readAs(value) {
+    const [before, after] = this.#texts.read_as.split("${code}");
+    const shown = element("p", "read-as");
+    shown.append(before, element("bdi", "", shortened(visible(value))), after);
+    return shown;
+  }
+
+  #reason(name, { time, lastUsed, lastUser, cause }) {
+    const texts = this.#texts;
+    if (name === "redeemed" && lastUsed) return this.#use(lastUsed, lastUser);
+    const timed = time && texts[`${name}_time`];
+    // A token may rest for seconds.
+    const shown = timed && this.#time(time, name === "locked");
+    const text = timed || texts[`${name}_text`];
+    return text && filled(text, { time: shown, cause: this.#word(cause) });
+  }
+
+  #factsOf(scan, { kind, reason, uses, before, lastUsed, lastUser }) {
+    const texts = this.#texts;
     const facts = [];
-    if (Number.isInteger(uses)) {
-      facts.push([this.#texts.uses_left, uses === UNLIMITED ? this.#texts.unlimited : uses]);
+    // That none are left is the reason already.
+    if (Number.isInteger(uses) && (uses || kind !== REDEEMED)) {
+      facts.push([texts.uses_left, uses === UNLIMITED ? texts.unlimited : uses]);
     }
-    const last = kind === GRANTED ? this.#texts.now : lastUsed && this.#time(lastUsed);
-    if (last) facts.push([this.#texts.last_use, last]);
-    else if (lastUsed === null) facts.push([this.#texts.last_use, this.#texts.never]);
-    return facts.map(([name, text]) => element("p", "fact", `${name}: ${text}`));
+    if (before) facts.push([texts.before, this.#use(before.time, before.user)]);
+    if (before === null) facts.push([texts.before, texts.never]);
+    if (lastUsed === null && kind === VALID) facts.push([texts.last_use, texts.never]);
+    if (lastUsed && reason !== "redeemed") facts.push([texts.last_use, this.#use(lastUsed, lastUser)]);
+    const shown = facts.map(([name, text]) => element("p", "fact", `${name}: ${text}`));
+    const isCheck = scan.mode === CHECK && kind !== VALID && kind !== UNSURE;
+    if (isCheck) shown.push(element("p", "fact", texts.valid_text));
+    return shown;
+  }
+
+  #use(time, user) {
+    const when = this.#time(time);
+    return user ? filled(this.#texts.time_user, { time: when, user: visible(user) }) : when;
   }
 
   #button(name) {
     return this.#root.querySelector(`[data-action=${name}]`);
   }
 
-  #tell(name) {
-    this.dispatchEvent(new Event(name));
+  #tell(detail) {
+    this.dispatchEvent(new CustomEvent("pressed", { detail }));
   }
 }
 
@@ -148,6 +172,12 @@ function element(name, css, text = "") {
   return made;
 }
 
+function word(text) {
+  const isLong = text.split(" ").some((part) => part.length > LONG_WORD);
+  return element("p", isLong ? "word is-long" : "word", text);
+}
+
 function icon(kind) {
-  return document.getElementById(`icon-${kind}`)?.content.firstElementChild.cloneNode(true);
+  const template = document.getElementById(`icon-${kind}`) ?? document.getElementById("icon-noted");
+  return template.content.firstElementChild.cloneNode(true);
 }

@@ -1,32 +1,174 @@
-// The two questions of the door to the server.
+// The two questions of the page to the server.
+//
+// Each scan has one idempotency key, kept beyond it where its fate is not known: with the same key
+// the server repeats an answer that was lost instead of refusing the guest at the second try.
+
+import { randomKey } from "../random.js";
+import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
+import { CHECK, UNSURE } from "./machine.js";
 
 const TIMEOUT_MS = 3_000;
+const DETAILS_MS = 700;
 const LONGEST_WAIT_MS = 60_000;
 
-export class Server {
-  #urls;
+/** A value that is shown later is another visit: it must not be let in by an old answer. */
+const KEPT_MS = 120_000;
 
-  constructor(urls) {
-    this.#urls = urls;
+export class Keys {
+  /** By value: {value, key, endedBy, others, uid, isLost, since}. */
+  #open;
+  #now;
+  #make;
+  #storage;
+  #name;
+
+  /** `storage`: where they outlast the page, each user's under a `name` of its own. */
+  constructor({ now = () => Date.now(), make = randomKey, storage = null, name = "" } = {}) {
+    this.#now = now;
+    this.#make = make;
+    this.#storage = storage;
+    this.#name = name;
+    this.#open = new Map(JSON.parse(storage?.getItem(name) ?? "[]"));
   }
 
-  consume(value, key) {
-    return ask(this.#urls.consume, {
-      method: "POST",
-      headers: { "Idempotency-Key": key },
-      body: new URLSearchParams({ value }),
-    });
+  /** The requests whose fate was not told not long ago, as they were. */
+  kept() {
+    return [...this.#open.values()].filter(({ since }) => this.#now() - since < KEPT_MS);
   }
 
-  lookUp(value) {
-    return ask(`${this.#urls.look_up}?${new URLSearchParams({ value })}`);
+  made({ value, endedBy, others }, uid) {
+    return { value, key: this.#make(), endedBy, others, uid };
+  }
+
+  keep({ value, key, endedBy, others, uid, isLost }) {
+    const since = this.#now();
+    this.#open.set(value, { value, key, endedBy, others, uid, isLost, since });
+    this.#store();
+  }
+
+  /** The fate of the key's request is known, and told. */
+  settle(key) {
+    for (const [value, open] of this.#open) if (open.key === key) this.#open.delete(value);
+    this.#store();
+  }
+
+  #store() {
+    this.#storage?.setItem(this.#name, JSON.stringify([...this.#open]));
   }
 }
 
+export class Server {
+  #urls;
+  #user;
+  #keys;
+  #open = null;
+  /** The scan that is asked; none after it was given up. */
+  #asked = null;
+
+  /** `user`: whom the page was made for; the server refuses anybody else. */
+  constructor(urls, user = null, keys = new Keys()) {
+    this.#urls = urls;
+    this.#user = user;
+    this.#keys = keys;
+  }
+
+  get isKeeping() {
+    return this.#keys.kept().length > 0;
+  }
+
+  /** What the server answers to a scan. Asked again, it is the same request. `sent`: it goes out. */
+  async answer(scan, sent = () => {}) {
+    if (scan.mode === CHECK) return lookUp(await this.#lookUp(scan, TIMEOUT_MS));
+    this.#asked = scan.id;
+    if (this.#open?.id !== scan.id) {
+      const { failure, request } = await this.#request(scan);
+      if (failure || this.#asked !== scan.id) return { kind: UNSURE, ...failure, isLost: false };
+      this.#open = { ...request, id: scan.id };
+    }
+    const open = this.#open;
+    const { key } = open;
+    this.#keys.keep({ ...open, isLost: true });
+    sent();
+    const said = consumption(await this.#consume(open));
+    const answer = asScanned(open.isLost ? afterLoss(said) : said, open.value, scan.value);
+    open.isLost ||= answer.isLost;
+    // One that was given up meanwhile keeps its key until this is told.
+    if (answer.kind === UNSURE || this.#open !== open) return { ...answer, key };
+    this.#open = null;
+    this.settle(key);
+    if (!wantsDetails(answer)) return answer;
+    return detailed(answer, await this.#lookUp({ value: scan.value }, DETAILS_MS));
+  }
+
+  /** The scan was given up: the same token is the same request, for a while. */
+  keep({ id, isLost }) {
+    if (this.#asked === id) this.#asked = null;
+    if (this.#open?.id !== id) return;
+    if (isLost) this.#keys.keep({ ...this.#open, isLost });
+    else this.settle(this.#open.key);
+    this.#open = null;
+  }
+
+  settle(key) {
+    this.#keys.settle(key);
+  }
+
+  /** What to ask, or why it cannot be told whether that was asked and given up before. */
+  async #request(scan) {
+    const kept = this.#keys.kept();
+    const same = kept.find(({ value }) => value === scan.value);
+    if (same || !kept.length) return { request: same ?? this.#keys.made(scan) };
+    // The code may be typed in another way now.
+    const found = await Promise.all([{ value: scan.value }, ...kept].map((one) => this.#uid(one)));
+    const { failure } = found.find((one) => one.failure) ?? {};
+    const [{ uid }, ...others] = found;
+    const index = others.findIndex((one) => uid && one.uid === uid);
+    return { failure, request: kept[index] ?? this.#keys.made(scan, uid) };
+  }
+
+  /** The uid of the token that a value means, "" where that is none or cannot be told. */
+  async #uid(one) {
+    if (one.uid !== undefined) return one;
+    const said = await this.#lookUp({ value: one.value }, TIMEOUT_MS);
+    const answer = lookUp(said);
+    // Who may not look up, or what nobody can, has the text alone.
+    if (answer.kind === UNSURE) return { failure: answer };
+    one.uid = said.body?.token?.uid ?? "";
+    return one;
+  }
+
+  #consume({ value, key, endedBy, others }) {
+    const body = parameters({ value, endedBy });
+    if (others?.length) body.set("not_read_as", JSON.stringify(others));
+    const headers = { "Idempotency-Key": key };
+    return this.#ask(this.#urls.consume, TIMEOUT_MS, { method: "POST", headers, body });
+  }
+
+  #lookUp(scan, timeout) {
+    return this.#ask(`${this.#urls.look_up}?${parameters(scan)}`, timeout);
+  }
+
+  #ask(url, timeout, options = {}) {
+    const user = this.#user && { "Expected-User": encodeURIComponent(this.#user) };
+    return ask(url, timeout, { ...options, headers: { ...options.headers, ...user } });
+  }
+}
+
+/** An answer to a request that was made for another form of the code that is scanned now. */
+function asScanned(answer, sent, value) {
+  if (sent === value || !answer.uid) return answer;
+  const code = answer.readAs ?? sent;
+  return { ...answer, readAs: code === value ? undefined : code, forms: [sent] };
+}
+
+function parameters({ value, endedBy }) {
+  return new URLSearchParams({ value, ...(endedBy && { ended_by: endedBy }) });
+}
+
 /** Status, JSON and seconds to wait of an answer; status 0 where none came in time. */
-async function ask(url, options = {}) {
+async function ask(url, timeout, options = {}) {
   const gate = new AbortController();
-  const timer = setTimeout(() => gate.abort(), TIMEOUT_MS);
+  const timer = setTimeout(() => gate.abort(), timeout);
   try {
     // An answer that leads elsewhere is none: it would end at a page for people.
     const more = { redirect: "manual", cache: "no-store", credentials: "same-origin" };

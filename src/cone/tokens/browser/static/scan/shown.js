@@ -1,10 +1,9 @@
-// Values as people see them: any text there is, on one line, with nothing hidden in it.
+// Values as people see them.
 
 const SHORT = 40;
 // Controls, marks of direction, line ends; those that join emoji and letters stay.
 const HIDDEN = /(?![\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu;
 
-/** The text with what is invisible spelled out. */
 export function visible(text) {
   return text.replace(HIDDEN, (mark) => {
     const number = mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
@@ -14,7 +13,6 @@ export function visible(text) {
 
 /** The beginning of a text that fits on a phone. */
 export function shortened(text, length = SHORT) {
-  // Most values are short: those need no look at their letters.
   if (text.length <= length) return text;
   const letters = [];
   for (const letter of lettersOf(text)) {

@@ -1,48 +1,53 @@
 // The picture of the camera with its buttons.
 
-import { keepAwake } from "./awake.js";
 import { Camera } from "./camera.js";
+import { inView } from "./reader.js";
+import { Sight } from "./sight.js";
 
 const CHOICE = "cone.tokens.camera";
 
-/** Events: `seen` {value}. */
 export class Viewfinder extends EventTarget {
   #root;
   #texts;
   #camera;
-  #isWanted = false;
+  #video;
+  #sight = new Sight();
+  isCovered = false;
 
-  constructor(root, texts) {
+  constructor(root, texts, kinds) {
     super();
     this.#root = root;
     this.#texts = texts;
-    this.#camera = new Camera(root.querySelector("video"));
-    this.#camera.addEventListener("seen", ({ detail }) => this.#tellSeen(detail));
+    this.#video = root.querySelector("video");
+    this.#camera = new Camera(this.#video, kinds);
+    this.#camera.addEventListener("looked", ({ detail }) => this.#look(detail.codes));
     this.#camera.addEventListener("started", () => this.#showRunning());
+    this.#camera.addEventListener("stalled", () => this.#fault("camera_still"));
+    this.#camera.addEventListener("moving", () => this.#note(""));
     this.#camera.addEventListener("stopped", ({ detail }) => this.#showStopped(detail.problem));
     this.#part("start").addEventListener("click", () => this.#start());
     this.#part("stop").addEventListener("click", () => this.#stop());
     this.#part("torch").addEventListener("click", () => this.#switchTorch());
     this.#part("choice").addEventListener("change", ({ target }) => this.#choose(target.value));
-    document.addEventListener("visibilitychange", () => this.#resume());
+  }
+
+  redeemed(value) {
+    this.#sight.redeemed(value);
+  }
+
+  setMode(mode) {
+    this.#sight.setMode(mode);
   }
 
   #start() {
-    this.#isWanted = true;
     this.#part("start").disabled = true;
     this.#note(this.#texts.camera_starting);
     this.#camera.start(localStorage.getItem(CHOICE));
   }
 
   #stop() {
-    this.#isWanted = false;
     this.#camera.stop();
     this.#part("start").focus();
-  }
-
-  /** Phones take the camera away from a page that is hidden. */
-  #resume() {
-    if (this.#isWanted && !document.hidden && !this.#camera.isRunning) this.#start();
   }
 
   #choose(deviceId) {
@@ -61,12 +66,16 @@ export class Viewfinder extends EventTarget {
     }
   }
 
-  #tellSeen(detail) {
-    this.dispatchEvent(new CustomEvent("seen", { detail }));
+  #look(codes) {
+    const size = { width: this.#video.videoWidth, height: this.#video.videoHeight };
+    const box = this.#video.getBoundingClientRect();
+    const frame = this.#root.querySelector(".frame").getBoundingClientRect();
+    const seen = inView(codes, size, box, frame);
+    const event = this.#sight.look(seen, performance.now(), this.isCovered);
+    if (event) this.dispatchEvent(new CustomEvent("seen", { detail: event }));
   }
 
   async #showRunning() {
-    keepAwake(true);
     const hadFocus = document.activeElement === this.#part("start");
     this.#root.dataset.running = "true";
     this.#part("start").hidden = true;
@@ -80,12 +89,12 @@ export class Viewfinder extends EventTarget {
   }
 
   #showStopped(problem) {
-    keepAwake(false);
     this.#root.dataset.running = "false";
     this.#part("start").hidden = false;
     this.#part("start").disabled = false;
     for (const name of ["stop", "torch", "choices"]) this.#part(name).hidden = true;
-    this.#note(problem ? this.#texts[problem] : "");
+    this.#note("");
+    if (problem) this.#fault(problem);
   }
 
   async #showChoices() {
@@ -97,6 +106,11 @@ export class Viewfinder extends EventTarget {
     this.#part("choice").replaceChildren(...options);
     this.#part("choice").value = this.#camera.deviceId;
     this.#part("choices").hidden = cameras.length < 2;
+  }
+
+  #fault(name) {
+    this.#note(this.#texts[name]);
+    this.dispatchEvent(new Event("fault"));
   }
 
   #note(text) {

@@ -1,0 +1,224 @@
+"""The texts that the scripts of the scan page show, by the names that they have there.
+
+An answer has a word, which is read at arm's length, and most have a text; one with ``_time`` takes
+its place where the time is known.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from cone.tokens.browser.texts import UNLIMITED_WORD
+from cone.tokens.i18n import _
+
+_SAME_CODE: Final = _("door_same_code", default="Same code")
+
+_ANSWERS: Final = {
+    "granted_word": _("door_granted_word", default="Valid"),
+    "valid_word": _("door_valid_word", default="Would be valid"),
+    "valid_text": _("door_valid_text", default="Only checked, nothing was redeemed."),
+    "redeemed_word": _("door_redeemed_word", default="Already redeemed"),
+    "redeemed_text": _("door_redeemed_text", default="No uses are left."),
+    "used_up_word": _("door_used_up_word", default="No uses left"),
+    "used_up_text": _(
+        "door_used_up_text",
+        default="This code has no uses and was never redeemed.",
+    ),
+    "locked_word": _("door_locked_word", default="Resting"),
+    "locked_text": _("door_locked_text", default="It was redeemed just before."),
+    "locked_time": _("door_locked_time", default="Until ${time}"),
+    "out_of_time_word": _("door_out_of_time_word", default="Not valid now"),
+    "out_of_time_text": _("door_out_of_time_text", default="It is valid at another time."),
+    "not_yet_valid_word": _("door_not_yet_valid_word", default="Not valid yet"),
+    "not_yet_valid_text": _("door_not_yet_valid_text", default="It is valid later."),
+    "not_yet_valid_time": _("door_not_yet_valid_time", default="Valid from ${time}"),
+    "expired_word": _("door_expired_word", default="Expired"),
+    "expired_text": _("door_expired_text", default="It is no longer valid."),
+    "expired_time": _("door_expired_time", default="Valid until ${time}"),
+    "disabled_word": _("door_disabled_word", default="Switched off"),
+    "disabled_text": _("door_disabled_text", default="Somebody switched this code off."),
+    "unknown_word": _("door_unknown_word", default="Unknown code"),
+    "unknown_text": _("door_unknown_text", default="There is no such code here."),
+    "question_word": _SAME_CODE,
+    "question_text": _("door_question_text", default="Redeem another?"),
+    "repeated_word": _SAME_CODE,
+    "repeated_text": _(
+        "door_repeated_text",
+        default="Nothing more was redeemed. To scan it again, take it away for 3 seconds.",
+    ),
+    "repeated_used_up_word": _SAME_CODE,
+    "repeated_used_up_text": _(
+        "door_repeated_used_up_text",
+        default="The scan before redeemed it. It has no uses left.",
+    ),
+    "unfinished_word": _("door_unfinished_word", default="Not complete?"),
+    "unfinished_text": _(
+        "door_unfinished_text",
+        default="Nothing was redeemed: another code begins like this one. "
+        "Scan it again, or press Enter if it is complete.",
+    ),
+    "unended_word": _("door_unended_word", default="Not complete"),
+    "unended_text": _(
+        "door_unended_text",
+        default="Nothing was redeemed: the end of the code did not arrive. "
+        "Scan it again, or press Enter if it is complete.",
+    ),
+    "unclear_word": _("door_unclear_word", default="One code or two?"),
+    "unclear_text": _(
+        "door_unclear_text",
+        default="Nothing was redeemed: the keys paused. Scan each code again.",
+    ),
+    "unread_word": _("door_unread_word", default="Not read"),
+    "unread_text": _("door_unread_text", default="Only blanks arrived. Scan it again."),
+    "several_word": _("door_several_word", default="One code only"),
+    "several_text": _(
+        "door_several_text",
+        default="You pasted several lines.",
+    ),
+    "given_up_word": _("door_given_up_word", default="Not known"),
+    "given_up_text": _(
+        "door_given_up_text",
+        default="Nobody knows whether it was redeemed. Scan it again within 2 minutes to find out.",
+    ),
+    "given_up_untaken_word": _("door_given_up_untaken_word", default="Not redeemed"),
+    "given_up_untaken_text": _(
+        "door_given_up_untaken_text",
+        default="Nothing was redeemed. Scan it again.",
+    ),
+    "given_up_check_word": _("door_given_up_check_word", default="Not checked"),
+    "given_up_check_text": _("door_given_up_check_text", default="Nothing was redeemed."),
+}
+
+_FAILURES: Final = {
+    "offline_word": _("door_offline_word", default="Not connected"),
+    "offline_text": _(
+        "door_offline_text",
+        default="Nothing counts as valid until the answer is there. "
+        "The page keeps asking. Check the network.",
+    ),
+    "no_answer_word": _("door_no_answer_word", default="Wrong answer"),
+    "no_answer_text": _(
+        "door_no_answer_text",
+        default="Something else answered. Perhaps the network wants a sign-in.",
+    ),
+    "signed_out_word": _("door_signed_out_word", default="Signed out"),
+    "signed_out_text": _(
+        "door_signed_out_text",
+        default="Nothing was redeemed. Sign in and come back here: the page then asks again.",
+    ),
+    "other_user_word": _("door_other_user_word", default="Sign in as ${user}"),
+    "other_user_text": _(
+        "door_other_user_text",
+        default="Nothing was redeemed. Somebody else is signed in. Sign in again and come back "
+        "here: the page then asks again.",
+    ),
+    "forbidden_word": _("door_forbidden_word", default="Not permitted"),
+    "forbidden_text": _(
+        "door_forbidden_text",
+        default="Nothing was redeemed. You may not redeem codes. An administrator can change that.",
+    ),
+    "other_site_word": _("door_other_site_word", default="Wrong address"),
+    "other_site_text": _(
+        "door_other_site_text",
+        default="Nothing was redeemed. Open this page at its own address.",
+    ),
+    "conflict_word": _("door_conflict_word", default="Changed meanwhile"),
+    "conflict_text": _(
+        "door_conflict_text",
+        default="Nothing was redeemed. Somebody changed this code. Scan it again.",
+    ),
+    "rate_limited_word": _("door_rate_limited_word", default="Too many requests"),
+    "rate_limited_text": _(
+        "door_rate_limited_text",
+        default="There is no answer yet. The page asks again by itself, after a minute at most.",
+    ),
+    "unavailable_word": _("door_unavailable_word", default="Server busy"),
+    "unavailable_text": _(
+        "door_unavailable_text",
+        default="There is no answer yet. The page asks again in a moment.",
+    ),
+    "still_unknown_word": _("door_still_unknown_word", default="Not known"),
+    "still_unknown_text": _(
+        "door_still_unknown_text",
+        default="It may have been redeemed: the answer to the first try was lost. Now: ${cause}.",
+    ),
+    "fault_word": _("door_fault_word", default="Server fault"),
+    "fault_text": _(
+        "door_fault_text",
+        default="It is not known whether this code was redeemed. Try again to find out.",
+    ),
+    "not_possible_word": _("door_not_possible_word", default="Not possible"),
+    "not_possible_text": _(
+        "door_not_possible_text",
+        default="Nothing was redeemed. The server cannot do anything with this code.",
+    ),
+}
+
+_NOTICES: Final = {
+    "several_notice": _("door_several_notice", default="One code only, please."),
+    "edge_notice": _("door_edge_notice", default="Hold the code in the middle."),
+    "full_notice": _(
+        "door_full_notice",
+        default="Too many at once. Scan again: ${codes}",
+    ),
+    "declined_notice": _("door_declined_notice", default="Not redeemed again: ${codes}"),
+}
+
+_CAMERA: Final = {
+    "camera": _("door_camera", default="Camera"),
+    "camera_starting": _("door_camera_starting", default="The camera starts …"),
+    "camera_still": _(
+        "door_camera_still",
+        default="The picture stands still: no code is read. Trying again …",
+    ),
+    "camera_stalled": _(
+        "door_camera_stalled",
+        default="The camera gives no picture. Start it again, or choose another one.",
+    ),
+    "camera_denied": _(
+        "door_camera_denied",
+        default="The camera is not allowed. Allow it in the settings of the browser, "
+        "or type the code.",
+    ),
+    "camera_missing": _("door_camera_missing", default="There is no camera here."),
+    "camera_busy": _(
+        "door_camera_busy",
+        default="The camera stopped. Perhaps another program uses it.",
+    ),
+    "camera_insecure": _(
+        "door_camera_insecure",
+        default="The camera works only when the page is served by https.",
+    ),
+    "camera_not_loaded": _(
+        "door_camera_not_loaded",
+        default="The reader of codes was not loaded. Check the connection and start again.",
+    ),
+    "camera_failed": _("door_camera_failed", default="The camera does not work."),
+}
+
+TEXTS: Final = MappingProxyType(
+    {
+        "sound": _("door_sound", default="Sound"),
+        "submit_consume": _("door_submit_consume", default="Redeem"),
+        "submit_check": _("door_submit_check", default="Check"),
+        "waiting": _("door_waiting", default="Asking …"),
+        "in_line": _("door_in_line", default="In line: ${count}"),
+        "read_as": _("door_read_as", default="read as ${code}"),
+        "uses_left": _("uses_left", default="Uses left"),
+        "unlimited": UNLIMITED_WORD,
+        "before": _("door_before", default="Before"),
+        "last_use": _("door_last_use", default="Last redeemed"),
+        "time_user": _("door_time_user", default="${time}, by ${user}"),
+        "today": _("door_today", default="today ${time}"),
+        "never": _("door_never", default="never"),
+        "elsewhere": _(
+            "door_elsewhere",
+            default="Another window has the keyboard: this page does not hear a hand-held scanner.",
+        ),
+        **_ANSWERS,
+        **_FAILURES,
+        **_NOTICES,
+        **_CAMERA,
+    },
+)

@@ -1,0 +1,465 @@
+// What the page does with scans: state and event give the next state and effects (decision 0019).
+
+export const CONSUME = "consume";
+export const CHECK = "check";
+
+export const CAMERA = "camera";
+export const KEYS = "keys";
+
+export const GRANTED = "granted";
+export const VALID = "valid";
+export const REFUSED = "refused";
+export const REDEEMED = "redeemed";
+/** Nothing was asked, or what was asked could not be decided. */
+export const NOTED = "noted";
+/** It is not known whether a use was taken. */
+export const UNSURE = "unsure";
+export const QUESTION = "question";
+/** It waits in line. */
+export const QUEUED = "queued";
+
+const COLOURS = { [GRANTED]: "green", [VALID]: "blue", [REFUSED]: "red" };
+
+export function colourOf(kind) {
+  return COLOURS[kind] ?? "amber";
+}
+
+export const FRESH_MS = 1_000;
+/** How long an answer fills the screen; no less than it is fresh. */
+export const SHOWN_MS = {
+  [GRANTED]: 1_500,
+  [VALID]: 1_500,
+  [REFUSED]: 4_000,
+  [REDEEMED]: 4_000,
+  [NOTED]: 3_000,
+};
+export const NOTICE_MS = 3_000;
+export const MOST_WAITING = 8;
+/** How long after a grant the same code is a repeat. */
+export const REPEAT_MS = { [KEYS]: 10_000, [CAMERA]: 3_000 };
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 8_000;
+
+/** What was told of a text that may have a rest. */
+const BEGINNINGS = new Set(["unfinished", "unended", "unclear"]);
+const SIGN_IN = new Set(["signed_out", "other_user"]);
+
+const COUNTED = { [GRANTED]: "granted", [REFUSED]: "refused", [REDEEMED]: "refused" };
+
+export const INITIAL = {
+  phase: "idle",
+  mode: CONSUME,
+  number: 0,
+  /** The scan that `answer` belongs to; without one it is being asked. */
+  scan: null,
+  answer: null,
+  isBig: false,
+  isFresh: false,
+  isRead: false,
+  line: [],
+  notice: null,
+  /** The uses that were taken not long ago: {forms, code, uid, uses, at}. */
+  grants: [],
+  /** The last text of a scanner or of people, and what was told of it: {value, kind, reason}. */
+  typed: null,
+  /** Whether the last text of a scanner was not taken: what goes on is not a code. */
+  isCut: false,
+};
+
+/**
+ * Events: `scan` {value, by, at, endedBy, goesOn, verdict}, `answered` {id, answer, at}, `notice` {name},
+ * `sent` {id}: its consumption goes out, `mode` {mode}, `reading` {isOpen}, the buttons `retry`, `give_up`, `continue`, `another`, `no`,
+ * and the timers `fresh_over`, `shown_over`, `retry_due`, `notice_over`, each with its {id}.
+ */
+const ALWAYS = { mode: setMode, notice: showNotice, notice_over: endNotice };
+const NOTHING = {
+  answered: stay,
+  sent: stay,
+  reading: stay,
+  retry: stay,
+  give_up: stay,
+  continue: stay,
+  another: stay,
+  no: stay,
+  fresh_over: stay,
+  shown_over: stay,
+  retry_due: stay,
+};
+
+export const TABLE = {
+  idle: { ...ALWAYS, ...NOTHING, scan: begin, answered: tellLate, notice: noticeAlone },
+  asking: { ...ALWAYS, ...NOTHING, scan: wait, sent: noteSent, answered: settle },
+  told: {
+    ...ALWAYS,
+    ...NOTHING,
+    scan: beginOrWait,
+    answered: tellLate,
+    reading: read,
+    continue: startNext,
+    fresh_over: ripen,
+    shown_over: shrink,
+  },
+  /** The same code again: is another use to be taken? */
+  question: {
+    ...ALWAYS,
+    ...NOTHING,
+    scan: declineAndBegin,
+    mode: declineAndSetMode,
+    another: askAnother,
+    no: decline,
+    continue: (state) => declineUnasked(state),
+    fresh_over: ripenQuestion,
+  },
+  /** No answer; it is asked again, by itself or by hand. */
+  unsure: {
+    ...ALWAYS,
+    ...NOTHING,
+    scan: wait,
+    retry: askAgain,
+    retry_due: askAgainInTime,
+    give_up: giveUp,
+    continue: makeRoom,
+  },
+  retrying: {
+    ...ALWAYS,
+    ...NOTHING,
+    scan: wait,
+    sent: noteSent,
+    answered: settle,
+    give_up: giveUp,
+    continue: makeRoom,
+  },
+};
+
+export function step(state, event) {
+  return TABLE[state.phase][event.type](state, event);
+}
+
+export function view(state) {
+  const { phase, scan, answer, isBig, line, notice, mode } = state;
+  const isUnsure = phase === "unsure" || phase === "retrying";
+  const kind = answer?.kind ?? (scan ? "waiting" : "none");
+  const buttons = {
+    retry: isUnsure,
+    give_up: isUnsure,
+    sign_in: isUnsure && (SIGN_IN.has(answer.reason) || SIGN_IN.has(answer.cause)),
+    another: phase === "question",
+    no: phase === "question",
+    continue: phase === "told",
+  };
+  return { kind, scan, answer, isBig, buttons, waiting: line.length, notice, mode };
+}
+
+export function isCovered(state) {
+  return state.isBig && state.phase !== "question";
+}
+
+/** Whether a scan has no answer yet: the page is not to be left. */
+export function isOpen({ phase, line }) {
+  return line.length > 0 || ["asking", "unsure", "retrying"].includes(phase);
+}
+
+function stay(state) {
+  return [state, []];
+}
+
+// --- scans
+
+function begin(state, event) {
+  return start(...numbered(state, event));
+}
+
+function beginOrWait(state, event) {
+  return state.isFresh ? wait(state, event) : begin(state, event);
+}
+
+/** Scans that cannot be begun yet stand in a line; one that finds it full is told so at once. */
+function wait(state, event) {
+  const [next, scan] = numbered(state, event);
+  if (next.line.length < MOST_WAITING) {
+    return [{ ...next, line: [...next.line, scan] }, [{ type: "announce", kind: QUEUED }]];
+  }
+  const cut = { ...next, isCut: scan.by === KEYS };
+  const [noticed, effects] = showNotice(cut, { name: "full", value: scan.value });
+  return [noticed, [answerOf(scan, { kind: NOTED, reason: "full" }), ...effects]];
+}
+
+function numbered(state, { value, by, at, endedBy = null, goesOn = false, verdict = null }) {
+  const id = state.number + 1;
+  const isRest = goesOn && state.isCut;
+  const scan = { id, value, by, at, endedBy, goesOn, mode: state.mode, tries: 0 };
+  scan.verdict = verdict ?? (isRest ? "unclear" : null);
+  return [{ ...state, number: id, isCut: state.isCut && by === CAMERA }, scan];
+}
+
+function start(state, sent) {
+  const scan = whole(state, sent);
+  if (scan.verdict) return tell(state, scan, { kind: NOTED, reason: scan.verdict });
+  const grant = scan.mode === CONSUME && state.grants.find(isRepeat, scan);
+  return grant ? repeat(state, scan, grant) : askFirst(state, scan);
+}
+
+/** The server knows whether it is another form of a code that was redeemed just now. */
+function askFirst(state, scan) {
+  const isOther = (one) => isRecent(scan, one) && !one.forms.includes(scan.value);
+  const others = state.grants.filter(isOther).flatMap(({ uid }) => uid ?? []);
+  return ask(state, { ...scan, others }, "asking", null);
+}
+
+/** What goes on after a pause belongs to the text before it, where that may have a rest. */
+function whole({ typed }, scan) {
+  const isWhole = scan.verdict || !BEGINNINGS.has(typed?.reason) || isAgain(typed, scan);
+  if (!scan.goesOn || isWhole) return scan;
+  const isRest = typed.reason === "unfinished" && !scan.value.startsWith(typed.value);
+  return isRest
+    ? { ...scan, value: typed.value + scan.value }
+    : { ...scan, verdict: "unclear" };
+}
+
+/** Who is told to scan it again does so. */
+function isAgain({ value, reason }, scan) {
+  const isEnded = reason === "unended" && !scan.endedBy && scan.value.startsWith(value);
+  return isEnded || scan.value === value;
+}
+
+function isRepeat(grant) {
+  return grant.forms.includes(this.value) && isRecent(this, grant);
+}
+
+function isRecent(scan, grant) {
+  return scan.at - grant.at < REPEAT_MS[scan.by];
+}
+
+function repeat(state, scan, grant) {
+  const { uses } = grant;
+  const forms = [...grant.forms, scan.value];
+  const again = { ...grant, forms, at: Math.max(grant.at, scan.at) };
+  const next = { ...state, grants: state.grants.map((one) => (one === grant ? again : one)) };
+  if (scan.by !== CAMERA && uses !== 0) return putQuestion(next, scan, uses);
+  const reason = uses === 0 ? "repeated_used_up" : "repeated";
+  return tell(next, scan, { kind: NOTED, reason });
+}
+
+function startNext(state) {
+  const [scan, ...line] = state.line;
+  return scan ? start({ ...state, line }, scan) : rest(state);
+}
+
+function rest(state) {
+  return [{ ...state, phase: "idle", isBig: false, isFresh: false, isRead: false }, []];
+}
+
+function ask(state, scan, phase, answer) {
+  const asked = { ...scan, tries: scan.tries + 1, isOut: false };
+  const isBig = answer !== null && state.isBig;
+  const next = { ...state, phase, scan: asked, answer, isBig, isFresh: false, isRead: false };
+  return [withoutHint(next), [{ type: "ask", scan: asked }]];
+}
+
+function noteSent(state, { id }) {
+  if (id !== state.scan.id) return stay(state);
+  return [{ ...state, scan: { ...state.scan, isOut: true } }, []];
+}
+
+// --- answers
+
+function settle(state, { id, answer, at }) {
+  if (id !== state.scan.id) return stay(state);
+  if (answer.kind === UNSURE) return beUnsure(state, answer);
+  const grant = answer.reason === "repeated" && state.grants.find(({ uid }) => uid === answer.uid);
+  if (grant) return repeat(state, state.scan, grant);
+  return tell(withGrant(state, answer, at), state.scan, answer);
+}
+
+/** `forms`: what the request said, where it was made for another form of the code. */
+function withGrant(state, { kind, uid, readAs, uses, forms = [] }, at) {
+  if (kind !== GRANTED) return state;
+  const { value } = state.scan;
+  const code = readAs ?? value;
+  const isSame = (one) => one.code === code || (uid && one.uid === uid);
+  const recent = state.grants.filter((one) => at - one.at < REPEAT_MS[KEYS]);
+  const known = recent.filter(isSame).flatMap((one) => one.forms);
+  const grant = { forms: [...new Set([value, code, ...forms, ...known])], code, uid, uses, at };
+  return { ...state, grants: [grant, ...recent.filter((one) => !isSame(one))] };
+}
+
+/** The answer of a scan that was given up takes the place of that, as long as it is shown. */
+function tellLate(state, { id, answer, at }) {
+  const isMeant = state.answer?.reason.startsWith("given_up") && answer.kind !== UNSURE;
+  if (!isMeant || id !== state.scan.id) return stay(state);
+  const { value } = state.scan;
+  const [next, effects] = tell(withGrant(state, answer, at), state.scan, answer);
+  return [next, [{ type: "settle", value, key: answer.key }, ...effects.slice(1)]];
+}
+
+function tell(state, scan, answer) {
+  const shown = { phase: "told", scan, answer, isBig: true, isFresh: true, isRead: false };
+  const effects = [
+    answerOf(scan, answer),
+    { type: "announce", kind: answer.kind },
+    timer("fresh_over", scan.id, FRESH_MS),
+    timer("shown_over", scan.id, SHOWN_MS[answer.kind]),
+  ];
+  const typed = typedOf(state, scan, answer);
+  const counter = scan.mode === CONSUME && COUNTED[answer.kind];
+  if (counter) effects.push({ type: "count", counter });
+  if (answer.reason === "unfinished") effects.push({ type: "restore", value: scan.value });
+  return [withoutHint({ ...state, ...shown, typed }), effects];
+}
+
+function typedOf({ typed }, { by, value }, { kind, reason }) {
+  return by === CAMERA ? typed : { value, kind, reason };
+}
+
+function beUnsure(state, answer) {
+  const isNew = answer.reason !== state.answer?.reason || answer.cause !== state.answer.cause;
+  const isBig = isNew || state.isBig;
+  // A text that stays the same is not told again.
+  const shown = isNew ? answer : state.answer;
+  const effects = isNew ? [{ type: "announce", kind: UNSURE }] : [];
+  const { id, tries } = state.scan;
+  if (answer.retries) effects.push(timer("retry_due", id, pauseBefore(tries, answer.wait)));
+  const scan = { ...state.scan, isLost: state.scan.isLost || answer.isLost, isOut: false };
+  return [withoutHint({ ...state, phase: "unsure", scan, answer: shown, isBig }), effects];
+}
+
+function pauseBefore(tries, pause = 0) {
+  return Math.max(Math.min(FIRST_PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS), pause);
+}
+
+function answerOf(scan, { kind, reason = kind }) {
+  return { type: "answer", id: scan.id, kind, reason };
+}
+
+function timer(event, id, ms) {
+  return { type: "timer", event, id, ms };
+}
+
+function ripen(state, { id }) {
+  if (id !== state.scan.id) return stay(state);
+  return state.line.length ? startNext(state) : [{ ...state, isFresh: false }, []];
+}
+
+function shrink(state, { id }) {
+  return id === state.scan.id && !state.isRead ? startNext(state) : stay(state);
+}
+
+function read(state, { isOpen }) {
+  const { scan, answer } = state;
+  const effects = isOpen ? [] : [timer("shown_over", scan.id, SHOWN_MS[answer.kind])];
+  return [{ ...state, isRead: isOpen }, effects];
+}
+
+// --- the same code again
+
+function putQuestion(state, scan, uses) {
+  const answer = { kind: QUESTION, reason: "question", uses };
+  const shown = { phase: "question", scan, answer, isBig: true, isFresh: true, isRead: false };
+  const effects = [
+    { type: "announce", kind: QUESTION },
+    timer("fresh_over", scan.id, FRESH_MS),
+  ];
+  const typed = typedOf(state, scan, answer);
+  return [withoutHint({ ...state, ...shown, typed }), effects];
+}
+
+function askAnother(state) {
+  return askFirst(state, state.scan);
+}
+
+function decline(state) {
+  const [next, effects] = startNext({ ...state, scan: null, answer: null });
+  return [next, [declined(state), ...effects]];
+}
+
+/** Nobody said no: that nothing more was redeemed is told beside what comes next. */
+function declineUnasked(state, go = startNext) {
+  const { value } = state.scan;
+  const [next, effects] = go({ ...state, scan: null, answer: null });
+  const told = [declined(state), ...effects];
+  if (next.scan?.value === value) return [next, told];
+  const [noticed, [sound, over]] = showNotice(next, { name: "declined", value });
+  // The next scan is heard.
+  return [noticed, next.scan ? [...told, over] : [...told, sound, over]];
+}
+
+function declineAndBegin(state, event) {
+  if (state.isFresh) return wait(state, event);
+  return declineUnasked(state, (next) => begin(next, event));
+}
+
+function declineAndSetMode(state, { mode }) {
+  return declineUnasked({ ...state, mode });
+}
+
+function ripenQuestion(state, { id }) {
+  if (id !== state.scan.id) return stay(state);
+  return state.line.length ? declineUnasked(state) : [{ ...state, isFresh: false }, []];
+}
+
+function declined({ scan }) {
+  return answerOf(scan, { kind: QUESTION, reason: "declined" });
+}
+
+// --- where the answer is missing
+
+function askAgain(state) {
+  return ask(state, state.scan, "retrying", state.answer);
+}
+
+function askAgainInTime(state, { id }) {
+  return id === state.scan.id ? askAgain(state) : stay(state);
+}
+
+function makeRoom(state) {
+  return [{ ...state, isBig: false }, []];
+}
+
+function giveUp(state) {
+  const isLost = state.scan.isLost || state.scan.isOut === true;
+  const scan = { ...state.scan, isLost };
+  const untaken = isLost ? "given_up" : "given_up_untaken";
+  const reason = scan.mode === CONSUME ? untaken : "given_up_check";
+  const [next, effects] = tell(state, scan, { kind: NOTED, reason });
+  const { value } = scan;
+  return [next, [{ type: "keep", scan }, { type: "restore", value }, ...effects]];
+}
+
+// --- beside the scans
+
+function setMode(state, { mode }) {
+  return [{ ...state, mode }, []];
+}
+
+/** What the camera sees and does not take is told beside the answers. */
+function showNotice(state, { name, value }) {
+  const { notice } = state;
+  const isSame = notice?.name === name;
+  if (isSame && isHint(notice)) return [state, [timer("notice_over", notice.id, NOTICE_MS)]];
+  const id = state.number + 1;
+  const values = [...((isSame && notice.values) || []), ...(value ? [value] : [])];
+  const over = timer("notice_over", id, NOTICE_MS * (1 + values.length));
+  return [
+    { ...state, number: id, notice: { id, name, values } },
+    [{ type: "announce", kind: NOTED }, over],
+  ];
+}
+
+function noticeAlone(state, event) {
+  return showNotice({ ...state, scan: null, answer: null }, event);
+}
+
+function endNotice(state, { id }) {
+  return id === state.notice?.id ? [{ ...state, notice: null }, []] : stay(state);
+}
+
+/** A hint for the camera is over with the next answer; who was not heard is told to the end. */
+function withoutHint(state) {
+  return isHint(state.notice) ? { ...state, notice: null } : state;
+}
+
+/** It stays as long as the camera sees the same; each scan that was not taken is told. */
+function isHint(notice) {
+  return notice && notice.values.length === 0;
+}

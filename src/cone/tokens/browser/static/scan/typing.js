@@ -1,0 +1,138 @@
+// Tells a hand-held scanner from people by how fast and how evenly it types, and when its code is whole.
+//
+// How fast keys come is told by their own times (`event.timeStamp`): a page that was busy hears of
+// many at once. A pause begins when the page hears of the last key, which is never before it.
+
+/** The longest gap between two keys of a scanner, most of the time. */
+export const FAST_MS = 50;
+const FAST_GAPS = 2;
+const FAST_SHARE = 0.6;
+/** Slower ones are even: so many gaps, but for a few, that differ by no more. */
+const SLOW_MS = 90;
+const EVEN_MS = 25;
+const EVEN_GAPS = 4;
+const EVEN_SHARE = 0.8;
+/** Somebody in a hurry or a scanner, which cannot be told: so many gaps, so long on average. */
+const LIKELY_GAPS = 5;
+const LIKELY_MS = 100;
+/** A terminator that comes later was pressed by somebody. */
+export const TERMINATOR_MS = 150;
+/** A pause no scanner makes within a code. */
+export const PAUSE_MS = 300;
+/** How late a timer may come; one that is later has others before it, keys perhaps. */
+const LATE_MS = 40;
+/** After this a code without its terminator has lost it. */
+export const LOST_MS = 1_500;
+/** Behind such a gap another code begins, or the same one goes on: that cannot be told apart. */
+const ANOTHER_MS = 1_000;
+/** How long after the last key of a code that ended by a pause the rest of it may come. */
+export const GOES_ON_MS = 2_500;
+/** What people never do, not even three letters at once: text before it is no part of it. */
+const SURE_GAPS = 4;
+
+export class Typing {
+  /** Whether this scanner was seen to end a code by a key. */
+  hasTerminator = false;
+  #start = 0;
+  #gaps = [];
+  #last = -Infinity;
+  #heard = -Infinity;
+  #byHand = false;
+  #isBehind = false;
+  #paused = -Infinity;
+  #goesOn = false;
+
+  /**
+   * A character was typed at `time`, and the page hears of it `now`. `position`: how many there
+   * were before it.
+   */
+  add(time, now, position = 0, isHeld = false) {
+    const gap = time - this.#last;
+    if (gap <= ANOTHER_MS) this.#gaps.push(gap);
+    else {
+      this.#begin(position, this.#isBehind || this.isScan);
+      this.#goesOn = time - this.#paused <= GOES_ON_MS;
+    }
+    // A key that is held down is faster than most scanners.
+    this.#byHand ||= isHeld;
+    this.#last = time;
+    this.#heard = now;
+  }
+
+  /** The text is taken out of the field. `isPause`: nothing says that it is whole. */
+  end(isPause = false) {
+    this.#paused = isPause ? this.#last : -Infinity;
+    this.#last = -Infinity;
+    this.#begin(0, false);
+  }
+
+  #begin(position, isBehind) {
+    this.#start = position;
+    this.#gaps = [];
+    this.#byHand = false;
+    this.#isBehind = isBehind;
+    this.#goesOn = false;
+  }
+
+  get isScan() {
+    return this.#isQuick && (this.#fast >= FAST_GAPS || this.#isEven);
+  }
+
+  get #fast() {
+    return this.#gaps.filter((gap) => gap <= FAST_MS).length;
+  }
+
+  get #isQuick() {
+    return !this.#byHand && (this.#fast >= FAST_SHARE * this.#gaps.length || this.#isEven);
+  }
+
+  get #isEven() {
+    const sorted = [...this.#gaps].sort((one, other) => one - other);
+    const most = sorted.slice(0, Math.ceil(EVEN_SHARE * sorted.length));
+    const longest = most.at(-1);
+    return most.length >= EVEN_GAPS && longest <= SLOW_MS && longest - most[0] <= EVEN_MS;
+  }
+
+  get #isLikely() {
+    const total = this.#gaps.reduce((sum, gap) => sum + gap, 0);
+    return !this.#byHand && this.#gaps.length >= LIKELY_GAPS && total <= LIKELY_MS * this.#gaps.length;
+  }
+
+  /** Whether it came so soon after a code that ended by a pause that it may be the rest of that. */
+  get goesOn() {
+    return this.#goesOn && this.#isQuick;
+  }
+
+  get isUnclear() {
+    return this.#isBehind && this.#isQuick;
+  }
+
+  get beginning() {
+    const isSure = this.isScan && this.#fast >= SURE_GAPS;
+    return isSure || this.isUnclear ? this.#start : 0;
+  }
+
+  /** Whether a key at `time` is the scanner's own end of a code. */
+  isOwnEnd(time) {
+    return (this.isScan || this.#isLikely) && time - this.#last <= TERMINATOR_MS;
+  }
+
+  get #endsByPause() {
+    return this.isScan && !this.hasTerminator;
+  }
+
+  due(now) {
+    if (!this.isScan && !this.#isLikely) return null;
+    const pause = this.#endsByPause ? PAUSE_MS : LOST_MS;
+    return Math.max(this.#heard + pause - now, 0);
+  }
+
+  /**
+   * What the pause until `now` means: `ended`, `lost`, or `wait`. `lateness`: how late the timer
+   * came that asks; keys may wait behind it.
+   */
+  judge(now, lateness) {
+    if (lateness > LATE_MS || this.due(now) > 0) return "wait";
+    return this.#endsByPause ? "ended" : "lost";
+  }
+}

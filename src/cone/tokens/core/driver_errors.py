@@ -1,0 +1,134 @@
+"""Errors of database drivers, and what they mean for a use case."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import Final
+
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from cone.tokens.core.errors import Interrupted
+from cone.tokens.core.errors import UidTaken
+from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import REQUESTS
+from cone.tokens.core.records import EventColumns
+from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import UsageColumns
+
+#: Sites know the name from their ini files.
+logger = logging.getLogger("cone.tokens.core.database")
+
+
+class KeyTaken(Unavailable):
+    """The idempotency key is bound already: look up its answer."""
+
+
+@contextlib.contextmanager
+def translated(look: Callable[[BaseException | None], None] | None = None) -> Iterator[None]:
+    """Raise the errors of a driver as those of the core; errors of wrong statements stay.
+
+    :param look: is given the error of the driver where the database does not do its work.
+    :raises Unavailable: the database is busy or does not answer.
+    :raises Interrupted: it was lost on the way.
+    :raises KeyTaken: an idempotency key is bound already.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise _meaning(error) from error
+    except PoolTimeoutError as error:
+        logger.warning("no free database connection in time")
+        raise Unavailable from error
+    except DBAPIError as error:
+        if not _is_trouble(error):
+            raise
+        logger.warning("the database does not do its work: %s", _name_of(error.orig))
+        if look:
+            look(error.orig)
+        raise (Interrupted if _is_interruption(error) else Unavailable) from error
+
+
+def _name_of(error: BaseException | None) -> str:
+    """Return the name of a driver's error, without its text, which may have values in it."""
+    name = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+    return name or type(error).__name__
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    """Return whether the database is to blame; a wrong statement is a bug."""
+    blames_statement = (DataError, NotSupportedError, ProgrammingError)
+    return isinstance(error, DatabaseError | InterfaceError) and not isinstance(
+        error,
+        blames_statement,
+    )
+
+
+#: PostgreSQL's names for: no connection; the server goes down, broke down or comes up; it is a
+#: standby; the transaction met another one and was rolled back.
+_INTERRUPTIONS: Final = ("08", "57P", "25006", "40001", "40P01")
+_STANDBY: Final = "25006"
+
+
+def _is_interruption(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL was lost, or may be found elsewhere: another try may do."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", "")
+    # The driver has no name where no server has answered.
+    no_answer = state is None and isinstance(error, OperationalError)
+    return no_answer or (state or "").startswith(_INTERRUPTIONS)
+
+
+def is_standby(original: BaseException | None) -> bool:
+    """Return whether a server does not write: its connections were made when it still did."""
+    return getattr(original, "sqlstate", None) == _STANDBY
+
+
+#: How the errors of both databases begin that name a constraint on unique values.
+_BROKEN_IN_SQLITE: Final = "UNIQUE constraint failed: "
+
+
+def _meaning(error: IntegrityError) -> Exception:
+    table, is_key = _broken(error)
+    if not table:
+        return error
+    if table == REQUESTS.name:
+        return KeyTaken() if is_key else error
+    if _has(LifecycleColumns, table):
+        # The caller chose the uid, or it is there from a try that was thought to be lost.
+        return UidTaken() if is_key else ValueTaken()
+    if is_key and (_has(UsageColumns, table) or _has(EventColumns, table)):
+        # What was thought to be lost has come to its end meanwhile: it is there to be found.
+        return Interrupted()
+    return error
+
+
+def _broken(error: IntegrityError) -> tuple[str | None, bool]:
+    """Return the table of which values shall be unique and are not, and whether they are keys."""
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis:
+        table, name = diagnosis.table_name, diagnosis.constraint_name or ""
+        return (table if name.startswith(("pk_", "uq_")) else None), name.startswith("pk_")
+    text = str(error.orig)
+    table, _dot, column = text.removeprefix(_BROKEN_IN_SQLITE).partition(".")
+    is_unique = text.startswith(_BROKEN_IN_SQLITE)
+    return (table if is_unique else None), column in ("uid", "key_hash")
+
+
+def _has(columns: type, table: str) -> bool:
+    """Return whether a table of any kind has these columns."""
+    records: list[Any] = columns.__subclasses__()
+    return any(record.__tablename__ == table for record in records)

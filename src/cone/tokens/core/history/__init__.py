@@ -1,0 +1,1 @@
+"""The history of tokens: replayed from their logs, and purged of old rows."""

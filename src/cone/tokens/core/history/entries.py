@@ -1,0 +1,69 @@
+"""Entries of a history: rows of the logs, and the token itself."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+from typing import Final
+from typing import NamedTuple
+
+#: Places of entries that have the same version; the token itself comes behind all.
+EVENT: Final = 0
+GRANT: Final = 1
+REFUSAL: Final = 2
+PRESENT: Final = 3
+
+#: Behind every version.
+BEHIND: Final = 2**31
+
+
+class Event(NamedTuple):
+    """A row of the log of events; ``old`` and ``new`` are JSON."""
+
+    token_uid: uuid.UUID
+    version: int
+    place: int
+    action: str
+    time: datetime.datetime
+    old: str | None
+    new: str | None
+    uid: uuid.UUID
+    user: str | None
+
+
+class Use(NamedTuple):
+    """A row of the log of usages: granted, or refused with an ``error_code``."""
+
+    token_uid: uuid.UUID
+    version: int
+    place: int
+    time: datetime.datetime
+    error_code: int | None
+    usage_count: int | None
+    receipt: uuid.UUID
+    #: The code that the token had; None: its kind has none.
+    value: str | None
+    user: str | None
+    #: What the token had afterwards in the columns that a use of its kind advances.
+    advanced: tuple[Any, ...] = ()
+
+
+class Present(NamedTuple):
+    """The token as it is."""
+
+    token_uid: uuid.UUID
+    #: :data:`BEHIND`, so that it comes last.
+    version: int
+    place: int
+    current_version: int
+    #: Its columns, by name.
+    fields: Mapping[str, Any]
+
+
+Entry = Event | Use | Present
+
+#: What entries are in the order of.
+entry_order = itemgetter(0, 1, 2)

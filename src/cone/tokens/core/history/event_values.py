@@ -1,0 +1,206 @@
+"""The values of events: read strictly, and held against the shape of an action.
+
+Nothing in the log is believed: a row may have been changed by hand. That makes a finding, never
+an exception.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+from typing import Protocol
+
+from sqlalchemy import Boolean
+from sqlalchemy import Column
+from sqlalchemy import Integer
+from sqlalchemy import String
+from sqlalchemy.types import TypeEngine
+
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.values import MAX_INTEGER
+from cone.tokens.core.values import UNLIMITED
+
+#: The action of an event that stands for purged history.
+PURGE: Final = "purge"
+
+#: The actions that a history begins with.
+BEGINNINGS: Final = ("add", "upgrade")
+
+_EDGES: Final = ("valid_from", "valid_to")
+
+#: Besides the fields; the last use may be unknown.
+_OF_MARKS: Final = ({"version"}, {"version", "last_used"})
+
+
+#: Reads a value of JSON.
+Reader = Callable[[Any], Any]
+
+
+class Told(Protocol):
+    """An event, as it stands in the log."""
+
+    @property
+    def action(self) -> str: ...  # noqa: D102 - as those of Event
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def user(self) -> str | None: ...  # noqa: D102
+    @property
+    def old(self) -> str | None: ...  # noqa: D102
+    @property
+    def new(self) -> str | None: ...  # noqa: D102
+
+
+def raw_values(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
+    """Return the values of an event, times as texts; None: not readable."""
+    try:
+        values = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict) or not values.keys() >= set(kind.audited) - kind.later:
+        return None
+    return dict.fromkeys(kind.later) | values
+
+
+def read_values(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
+    """Return the fields that an event tells; None where they are none that a token can have."""
+    values = raw_values(kind, text)
+    return _read(kind, values) if values and values.keys() == set(kind.audited) else None
+
+
+def read_mark(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
+    """Return the values of a mark of purged history; None: no purge has written it."""
+    values = raw_values(kind, text)
+    if values is None or values.keys() - set(kind.audited) not in _OF_MARKS:
+        return None
+    return _read(kind, values) if _is_integer(values["version"], 1) else None
+
+
+def _read(kind: Kind[Any], values: dict[str, Any]) -> dict[str, Any] | None:
+    readers = _readers(kind)
+    try:
+        return {name: readers[name](value) for name, value in values.items()}
+    except (ValueError, TypeError):
+        return None
+
+
+@functools.cache
+def _readers(kind: Kind[Any]) -> dict[str, Reader]:
+    """Return the readers of the values of an event or mark, by column."""
+    columns = kind.tokens.columns
+    return {name: reader_of(columns[name]) for name in (*kind.audited, "version", "last_used")}
+
+
+def reader_of(column: Column[Any]) -> Reader:
+    """Return the function that reads a value of a column as JSON has it, strictly.
+
+    It raises ValueError or TypeError for what no such column holds.
+
+    :raises TypeError: events cannot tell values of this type.
+    """
+    for of, read in _READERS.items():
+        if isinstance(column.type, of):
+            return functools.partial(read, column)
+    message = f"{column}: events cannot tell {column.type!r}"
+    raise TypeError(message)
+
+
+def _read_text(column: Column[Any], value: Any) -> str | None:
+    if value is None and column.nullable:
+        return None
+    if not isinstance(value, str) or not value:
+        raise TypeError(value)
+    return value
+
+
+def _read_integer(column: Column[Any], value: Any) -> int | None:
+    if value is None and column.nullable:
+        return None
+    if not _is_integer(value, UNLIMITED if column.name == "usage_count" else 0):
+        raise ValueError(value)
+    return int(value)
+
+
+def _read_flag(_column: Column[Any], value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _read_time(column: Column[Any], value: Any) -> datetime.datetime | None:
+    if value is None and column.nullable:
+        return None
+    time = datetime.datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError(value)
+    return time
+
+
+#: What reads values, by the type of the column.
+_READERS: Final[dict[type[TypeEngine[Any]], Callable[[Column[Any], Any], Any]]] = {
+    UtcDateTime: _read_time,
+    Boolean: _read_flag,
+    Integer: _read_integer,
+    String: _read_text,
+}
+
+
+def _is_integer(value: object, least: int) -> bool:
+    return type(value) is int and least <= value <= MAX_INTEGER
+
+
+def wrong_shape(kind: Kind[Any], event: Told) -> str | None:
+    """Return the first mistake in the shape of an event; None: none.
+
+    Marks of purged history are read by :func:`read_mark`.
+    """
+    problems = _of_beginning if event.action in BEGINNINGS else _of_change
+    return next(problems(kind, event), None)
+
+
+def _of_beginning(kind: Kind[Any], event: Told) -> Iterator[str]:
+    new = read_values(kind, event.new)
+    if event.old is not None:
+        yield f"{event.action} has no old values"
+    if new is None:
+        yield "its new values cannot be read"
+    elif event.action == "add":
+        if _is_crooked(new):
+            yield "its window ends before it begins"
+    elif event.version != 1:
+        yield "an upgrade has version 1"
+    elif event.user is not None:
+        yield "an upgrade has no user"
+
+
+def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
+    old, new = read_values(kind, event.old), read_values(kind, event.new)
+    if event.action not in ("update", "enable", "disable", "delete"):
+        yield f"there is no action {event.action!r:.40}"
+    elif old is None:
+        yield "its old values cannot be read"
+    elif event.action == "delete":
+        if event.new is not None:
+            yield "a deletion has no new values"
+    elif new is None:
+        yield "its new values cannot be read"
+    elif event.action != "update" and new != old | {"enabled": event.action == "enable"}:
+        yield f"{event.action} changes nothing else"
+    elif _edges(old) != _edges(new) and _is_crooked(new):
+        yield "its window ends before it begins"
+
+
+def _edges(values: Mapping[str, Any]) -> list[Any]:
+    return [values[name] for name in _EDGES]
+
+
+def _is_crooked(values: Mapping[str, Any]) -> bool:
+    start, end = _edges(values)
+    return start is not None and end is not None and bool(start >= end)

@@ -1,0 +1,387 @@
+"""The replay of histories: from the logs of tokens to the state that they must have.
+
+Pure: entries of the logs in, findings out. Every change of a token raises its version by one, and
+leaves one row, in the log of usages (a use that was granted) or in that of events. So the rows of a
+token are a chain, and each can be held against the token as the rows before it made it. A refused
+try changes nothing, and has the version that it found.
+
+The time of a granted use is the very one that the rules were asked for, so no tolerance is needed
+there. Rows of a token that follow each other may be out of order by ``findings.TOLERANCE``: a use
+that waited for a lock tells when it began to wait, and clocks are put back.
+
+History begins with the event ``add``, or ``upgrade``, where an older version of the database was
+taken over. A token that is added under the uid of a deleted one goes on behind the deletion, with
+another ``add``. Behind a ``purge`` mark, which has version 0, history goes on with what the mark
+tells. Usages with version 0 are from before an upgrade.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import uuid
+from collections import deque
+from collections.abc import Generator
+from collections.abc import Iterable
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
+from typing import Final
+
+from cone.tokens.core.history.entries import GRANT
+from cone.tokens.core.history.entries import Entry
+from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Present
+from cone.tokens.core.history.entries import Use
+from cone.tokens.core.history.event_values import BEGINNINGS
+from cone.tokens.core.history.event_values import PURGE
+from cone.tokens.core.history.event_values import read_mark
+from cone.tokens.core.history.event_values import read_values
+from cone.tokens.core.history.event_values import wrong_shape
+from cone.tokens.core.history.findings import Counts
+from cone.tokens.core.history.findings import Finding
+from cone.tokens.core.history.findings import Problem
+from cone.tokens.core.history.findings import Times
+from cone.tokens.core.history.judging import broken_rules
+from cone.tokens.core.history.judging import differences
+from cone.tokens.core.history.judging import uses_told_wrongly
+from cone.tokens.core.history.judging import wrong_counts
+from cone.tokens.core.history.judging import wrong_derived
+from cone.tokens.core.history.judging import wrong_facts
+from cone.tokens.core.history.judging import wrong_refusal
+from cone.tokens.core.history.state import State
+from cone.tokens.core.history.state import state_of
+from cone.tokens.core.kind import ConsumedKind
+
+
+def replay(
+    kind: ConsumedKind[Any],
+    entries: Iterable[Entry],
+    counts: Counts,
+    times: Times,
+) -> Iterator[Finding]:
+    """Return the findings about tokens of a kind.
+
+    :param entries: whole histories, in :data:`entry_order`. They are read once, none is kept.
+    :param counts: counts what is read.
+    """
+    for token_uid, history in itertools.groupby(entries, key=itemgetter(0)):
+        yield from _History(kind, token_uid, counts, times).replay(history)
+
+
+class _History:
+    """The history of one token."""
+
+    def __init__(
+        self,
+        kind: ConsumedKind[Any],
+        token_uid: uuid.UUID,
+        counts: Counts,
+        times: Times,
+    ) -> None:
+        self._kind = kind
+        self._token_uid = token_uid
+        self._counts = counts
+        self._times = times
+        #: None: not known, or there is no token.
+        self._state: State | None = None
+        #: Of the last change.
+        self._version = 0
+        #: Where a mark says that purged history ends.
+        self._purged_to = 0
+        #: When the last use of purged history was; None: not known.
+        self._purged_time: datetime.datetime | None = None
+        #: Of the last row, unless that is of the future.
+        self._time: datetime.datetime | None = None
+        #: The last two granted uses, as far as nothing is missing behind them.
+        self._last_uses: deque[Use] = deque(maxlen=2)
+        #: What the token has to tell; not known where there is none.
+        self._facts: dict[str, Any] = {}
+        self._has_beginning = False
+        self._has_events = False
+        self._is_deleted = False
+        self._is_behind_gap = False
+        #: The first row of the log that has a version.
+        self._first: Use | None = None
+        #: The time of the last row from before an upgrade.
+        self._last_before: datetime.datetime | None = None
+
+    def replay(self, entries: Iterable[Entry]) -> Iterator[Finding]:
+        """Return the findings about it."""
+        entry: Entry | None = None
+        for entry in entries:
+            if isinstance(entry, Use):
+                yield from self._use(entry)
+            elif isinstance(entry, Event):
+                yield from self._event(entry)
+            else:
+                yield from self._present(entry)
+        if not isinstance(entry, Present):
+            yield from self._absent()
+
+    def _finding(self, problem: Problem, text: str, row: Event | Use | None = None) -> Finding:
+        return Finding(
+            problem=problem,
+            token_uid=self._token_uid,
+            text=text,
+            version=row.version if row else None,
+            time=row.time if row else None,
+            receipt=row.receipt if isinstance(row, Use) else None,
+        )
+
+    # The chain
+
+    def _link(self, row: Event | Use) -> Generator[Finding, None, bool]:
+        """Put a change behind the last one; return whether it belongs there."""
+        if row.version <= self._version:
+            yield self._finding(Problem.DOUBLE, "changed a second time with this version", row)
+            return False
+        if self._is_deleted:
+            yield self._finding(Problem.DELETED, "changed after it was deleted", row)
+        yield from self._missing(row.version - 1)
+        yield from self._order(row)
+        self._version = row.version
+        return True
+
+    def _order(self, row: Event | Use) -> Iterator[Finding]:
+        """Hold the time of a row against that of the one before it, and against the clock."""
+        if self._times.is_future(row.time):
+            yield self._finding(Problem.TIME, "is of the future", row)
+            return
+        if self._time and self._times.is_before(row.time, self._time):
+            text = f"is earlier than the row before it, of {self._time}"
+            yield self._finding(Problem.TIME, text, row)
+        self._time = row.time
+
+    def _missing(self, last: int) -> Iterator[Finding]:
+        """Report missing rows up to the version ``last``."""
+        first = self._version + 1
+        if first > last or self._is_deleted or not (self._has_beginning or self._purged_to):
+            return
+        text = f"rows of versions {first} to {last} are missing"
+        yield Finding(
+            problem=Problem.MISSING,
+            token_uid=self._token_uid,
+            text=text if last > first else f"the row of version {first} is missing",
+            version=first,
+        )
+        self._is_behind_gap = True
+        self._last_uses.clear()
+        if self._state:
+            self._state.forget_last_use()
+
+    # Events
+
+    def _event(self, event: Event) -> Iterator[Finding]:
+        self._counts.events += 1
+        self._has_events = True
+        if event.action == PURGE:
+            yield from self._begin_behind(event)
+        elif event.action in BEGINNINGS and event.version == 1 and not self._has_beginning:
+            yield from self._begin(event)
+        elif self._begins_anew(event):
+            yield from self._begin_anew(event)
+        elif event.version > self._purged_to:
+            yield from self._change(event)
+        else:
+            # Of purged history the uses are gone for certain, events may stay for a while. How
+            # each life of the token began stays for as long as the token does.
+            yield from self._shape(event)
+            self._be_told_of_purged(event)
+
+    def _begin_behind(self, mark: Event) -> Iterator[Finding]:
+        """Begin where purged history ends."""
+        values = read_mark(self._kind, mark.new)
+        is_alone = not (mark.version or self._purged_to or mark.old or mark.user)
+        if values is None or not is_alone:
+            yield self._finding(Problem.EVENT, "no mark that a purge makes", mark)
+            return
+        self._counts.purged += 1
+        self._version = self._purged_to = values["version"]
+        self._state = state_of(self._kind, values, is_new=False)
+        self._time = self._purged_time = self._state.last_used
+        if self._times.is_future(mark.time):
+            yield self._finding(Problem.TIME, "is of the future", mark)
+
+    def _begin(self, event: Event) -> Iterator[Finding]:
+        self._has_beginning = True
+        is_new = event.action == "add"
+        if not is_new:
+            self._counts.upgraded += 1
+        elif self._last_before and self._last_before >= event.time:
+            yield self._finding(Problem.DOUBLE, "has rows from before it was added", event)
+        yield from self._shape(event)
+        if self._purged_to:
+            self._be_told_of_purged(event)
+            return
+        if is_new:
+            self._be_told(event)
+        yield from self._link(event)
+        self._take_values(event, is_new=is_new)
+
+    def _be_told(self, event: Event) -> None:
+        """Keep creator and times of a new token."""
+        self._facts = {"creator": event.user, "created": event.time, "modified": event.time}
+
+    def _be_told_of_purged(self, event: Event) -> None:
+        """Keep the creator and the first time of a token whose later changes may be gone."""
+        if event.action == "add":
+            self._be_told(event)
+            del self._facts["modified"]
+
+    def _shape(self, event: Event) -> Generator[Finding, None, bool]:
+        """Return whether an event is one that its action makes."""
+        problem = wrong_shape(self._kind, event)
+        if problem:
+            yield self._finding(Problem.EVENT, problem, event)
+        return problem is None
+
+    def _begins_anew(self, event: Event) -> bool:
+        """Return whether a token was added under the uid of a deleted one."""
+        if event.action != "add" or event.version <= self._purged_to:
+            return False
+        # The purged history may have ended with the deletion, or have been all that there was.
+        is_next = event.version == self._purged_to + 1 and self._purged_to > 0
+        is_first = not self._has_beginning and not self._purged_to
+        return self._is_deleted or is_next or is_first
+
+    def _begin_anew(self, event: Event) -> Iterator[Finding]:
+        self._is_deleted, self._state = False, None
+        self._last_uses.clear()
+        if not self._has_beginning:
+            self._has_beginning, self._version = True, event.version - 1
+        if (yield from self._link(event)):
+            self._be_told(event)
+            yield from self._shape(event)
+            self._take_values(event, is_new=True)
+
+    def _change(self, event: Event) -> Iterator[Finding]:
+        if not (yield from self._link(event)):
+            return
+        has_shape = yield from self._shape(event)
+        if has_shape and self._state and not self._is_behind_gap:
+            yield from self._compare_old(event, self._state)
+        self._is_behind_gap = False
+        self._facts["modified"] = event.time
+        if event.action == "delete":
+            self._is_deleted, self._state = True, None
+        else:
+            self._take_values(event, is_new=False)
+
+    def _compare_old(self, event: Event, state: State) -> Iterator[Finding]:
+        old = read_values(self._kind, event.old) or {}
+        if any(old.get(name) != getattr(state, name) for name in self._kind.audited):
+            yield self._finding(Problem.EVENT, "its old values are not those of the token", event)
+
+    def _take_values(self, event: Event, *, is_new: bool) -> None:
+        values = read_values(self._kind, event.new)
+        if values is None:
+            self._state = None
+        elif self._state:
+            self._state.change(values)
+        else:
+            self._state = state_of(self._kind, values, is_new=is_new)
+
+    # Usages
+
+    def _use(self, use: Use) -> Iterator[Finding]:
+        if use.version == 0:
+            yield from self._before(use)
+            return
+        self._first = self._first or use
+        if use.place == GRANT:
+            self._counts.uses += 1
+            yield from self._grant(use)
+        else:
+            self._counts.refusals += 1
+            yield from self._refusal(use)
+
+    def _before(self, use: Use) -> Iterator[Finding]:
+        """Count a row from before an upgrade; nothing can be proved about it."""
+        self._counts.rows_before += 1
+        self._last_before = max(use.time, self._last_before or use.time)
+        if use.usage_count is not None:
+            text = "from before an upgrade, and tells of uses left"
+            yield self._finding(Problem.COUNT_IN_LOG, text, use)
+
+    def _grant(self, use: Use) -> Iterator[Finding]:
+        if not (yield from self._link(use)):
+            return
+        self._last_uses.append(use)
+        state = self._state
+        if state is None:
+            return
+        if not self._is_behind_gap:
+            yield from self._compare_value(use, state)
+            for problem, text in broken_rules(state, use.time):
+                yield self._finding(problem, text, use)
+        state.use(use.time)
+        if not self._is_behind_gap:
+            for text in wrong_counts(self._kind, use, state):
+                yield self._finding(Problem.COUNT_IN_LOG, text, use)
+        state.believe(use)
+        self._is_behind_gap = False
+
+    def _compare_value(self, use: Use, state: State) -> Iterator[Finding]:
+        code = self._kind.code
+        if code and use.value != getattr(state, code):
+            yield self._finding(Problem.VALUE_IN_LOG, "tells of another value than it had", use)
+
+    def _refusal(self, use: Use) -> Iterator[Finding]:
+        if use.version < self._purged_to:
+            if self._purged_time and use.time < self._purged_time:
+                yield self._finding(Problem.REFUSAL, "is there, of history that was purged", use)
+            return
+        yield from self._order(use)
+        if use.version > self._version:
+            if self._is_deleted:
+                yield self._finding(Problem.DELETED, "asked for after it was deleted", use)
+            yield from self._missing(use.version)
+            self._version = use.version
+            if self._state:
+                self._state.believe(use)
+        elif use.version == self._version and self._state and not self._is_behind_gap:
+            yield from self._compare_value(use, self._state)
+            text = wrong_refusal(self._kind, use, self._state)
+            if text:
+                yield self._finding(Problem.REFUSAL, text, use)
+
+    # The end
+
+    def _absent(self) -> Iterator[Finding]:
+        """Report a token that is not there."""
+        self._counts.deleted += 1
+        if not self._has_events:
+            if self._first:
+                text = "was used, and there is no such token and never was"
+                yield self._finding(Problem.UNKNOWN_TOKEN, text, self._first)
+        elif not self._has_beginning:
+            yield self._finding(Problem.NO_BEGINNING, _NO_BEGINNING)
+        elif not self._is_deleted:
+            yield self._finding(Problem.GONE, "is gone, and no event tells why")
+
+    def _present(self, token: Present) -> Iterator[Finding]:
+        """Hold the token against its history."""
+        self._counts.tokens += 1
+        if not self._has_beginning:
+            yield self._finding(Problem.NO_BEGINNING, _NO_BEGINNING)
+            return
+        if self._is_deleted:
+            yield self._finding(Problem.DELETED, "is there, though it was deleted")
+            return
+        yield from self._missing(token.current_version)
+        if token.current_version < self._version:
+            text = f"has version {token.current_version}, by its history {self._version}"
+            yield self._finding(Problem.VERSION, text)
+        for text in wrong_facts(token.fields, self._facts, self._times):
+            yield self._finding(Problem.FIELD, text)
+        for use in uses_told_wrongly(token.fields, self._last_uses):
+            yield self._finding(Problem.USERS, "tells of other last uses than its history", use)
+        for text in wrong_derived(self._kind, token.fields):
+            yield self._finding(Problem.DIGEST, text)
+        if self._state:
+            for problem, text in differences(self._kind, token.fields, self._state):
+                yield self._finding(problem, text)
+
+
+_NO_BEGINNING: Final = "no event tells how it began"

@@ -1,0 +1,182 @@
+"""The rows of an audit, read so that no row of a database stops it.
+
+SQLite keeps any text in any column. A text that is no time is read as :data:`UNREADABLE`, which
+no rule lets pass. A row without a readable uid or version has no place in a history: it is left
+out, and counted.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from typing import Final
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Dialect
+from sqlalchemy import Row
+from sqlalchemy import Select
+from sqlalchemy import String
+from sqlalchemy import Table
+from sqlalchemy import Text
+from sqlalchemy import and_
+from sqlalchemy import func
+from sqlalchemy import literal
+from sqlalchemy import not_
+from sqlalchemy import null
+from sqlalchemy import select
+from sqlalchemy import type_coerce
+from sqlalchemy.types import BigInteger
+from sqlalchemy.types import TypeEngine
+
+from cone.tokens.core.history.entries import BEHIND
+from cone.tokens.core.history.entries import EVENT
+from cone.tokens.core.history.entries import PRESENT
+from cone.tokens.core.history.entries import Present
+from cone.tokens.core.history.entries import Use
+from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.values import MIN_INSTANT
+
+#: Where columns of a kind begin: in a row of a usage those that its uses advance, in one of a token
+#: its fields.
+_FIRST_ADVANCED: Final = Use._fields.index("advanced")
+_FIRST_FIELD: Final = Present._fields.index("fields")
+
+#: Stands for a time that cannot be read: earlier than all that are written.
+UNREADABLE: Final = MIN_INSTANT
+
+#: Columns of uids that put a row into a history; a log has both, a table of tokens the first.
+_PLACES: Final = ("uid", "token_uid")
+
+
+class AnyTime(UtcDateTime):
+    """A time, or what somebody has written in its place."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type of ``dialect``: on SQLite the text as it stands."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String())
+        return super().load_dialect_impl(dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime.datetime | None:
+        """Return an aware time in UTC, :data:`UNREADABLE` for what is none."""
+        if dialect.name != "sqlite" or value is None:
+            return super().process_result_value(value, dialect)
+        try:
+            # What has an offset already is none of ours, and no time any more.
+            return datetime.datetime.fromisoformat(f"{value}+00:00")
+        except ValueError:
+            return UNREADABLE
+
+
+def any_time(time: ColumnElement[datetime.datetime]) -> ColumnElement[Any]:
+    """Return a column of times that is read whatever stands in it."""
+    return type_coerce(time, AnyTime())
+
+
+def of_tokens(
+    statement: Select[Any],
+    token_uid: ColumnElement[uuid.UUID],
+    only: Sequence[uuid.UUID] | None,
+) -> Select[Any]:
+    """Return ``statement``, restricted to the rows of some tokens; None: of all."""
+    return statement if only is None else statement.where(token_uid.in_(only))
+
+
+def has_place(table: Table) -> ColumnElement[bool]:
+    """Return whether SQLite holds a row of a table that belongs into a history."""
+    columns = table.columns
+    uids = (_is_uid(columns[name]) for name in _PLACES if name in columns)
+    return and_(func.typeof(columns.version) == "integer", *uids)
+
+
+def _is_uid(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    text = type_coerce(column, Text())
+    return and_(func.length(text) == 32, not_(text.bool_op("GLOB")("*[^0-9a-f]*")))  # noqa: PLR2004
+
+
+def count_without_place(table: Table) -> Select[int]:
+    """Return the statement that counts the rows that have no place in a history."""
+    # A column may hold NULL where its table was made without constraints.
+    is_out = func.coalesce(not_(has_place(table)), literal(1))
+    return select(func.count()).select_from(table).where(is_out)
+
+
+def select_events(kind: Kind[Any]) -> Select[Any]:
+    """Return the statement of :class:`~cone.tokens.core.history.entries.Event` rows."""
+    event = kind.events.c
+    told = (
+        event.action,
+        any_time(event.timestamp),
+        event.old_values,
+        event.new_values,
+        event.uid,
+        event.user,
+    )
+    entry = select(event.token_uid, event.version, literal(EVENT).label("place"), *told)
+    return entry.order_by(event.token_uid, event.version)
+
+
+def select_use(kind: ConsumedKind[Any], place: int) -> Select[Any]:
+    """Return the statement that reads usages; :func:`use_of` makes entries of its rows."""
+    usage = kind.usages.c
+    told = (
+        any_time(usage.timestamp),
+        usage.error_code,
+        usage.usage_count,
+        usage.uid,
+        usage.token_value if kind.code else null().label("token_value"),
+        usage.user,
+        *(_any(usage[name]) for name in kind.advanced_names),
+    )
+    return select(usage.token_uid, usage.version, literal(place).label("place"), *told)
+
+
+def select_uses(
+    kind: ConsumedKind[Any],
+    place: int,
+    condition: ColumnElement[bool],
+) -> Select[Any]:
+    """Return the same in the order of a history."""
+    usage = kind.usages.c
+    order = (usage.token_uid, usage.version, usage.timestamp, usage.uid)
+    return select_use(kind, place).where(condition).order_by(*order)
+
+
+def use_of(row: Row[Any]) -> Use:
+    """Return the entry of a row of :func:`select_use`."""
+    return Use._make((*row[:_FIRST_ADVANCED], tuple(row[_FIRST_ADVANCED:])))
+
+
+def select_present(kind: ConsumedKind[Any]) -> Select[Any]:
+    """Return the statement that reads tokens; :func:`present_of` makes entries of its rows."""
+    columns = kind.tokens.c
+    last = (literal(BEHIND, BigInteger).label("behind"), literal(PRESENT).label("place"))
+    names = (
+        *kind.audited,
+        "last_used",
+        "locked_until",
+        "creator",
+        "created",
+        "modified",
+        *(derived.column for derived in kind.derived),
+        "last_user",
+        "used_before",
+        "user_before",
+    )
+    told = (_any(columns[name]) for name in names)
+    return select(columns.uid, *last, columns.version, *told).order_by(columns.uid)
+
+
+def present_of(row: Row[Any]) -> Present:
+    """Return the entry of a row of :func:`select_present`."""
+    return Present._make((*row[:_FIRST_FIELD], row._asdict()))
+
+
+def _any(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return any_time(column) if isinstance(column.type, UtcDateTime) else column

@@ -1,0 +1,122 @@
+"""Kinds of tokens: tables, values, and what a use of such a token needs and does besides.
+
+A kind is a constant of a module: the statements of a kind are prepared once, under its identity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+from typing import Generic
+from typing import Protocol
+from typing import TypeVar
+
+from sqlalchemy import Table
+
+from cone.tokens.core.lifecycle import Consumable
+from cone.tokens.core.lifecycle import Effect
+from cone.tokens.core.lifecycle import Usable
+
+
+class Stored(Consumable, Usable, Protocol):
+    """A token as a statement has read it, of any kind."""
+
+    @property
+    def uid(self) -> uuid.UUID: ...  # noqa: D102 - as in its table
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def read_at(self) -> datetime.datetime: ...  # noqa: D102
+
+
+T = TypeVar("T", bound=Stored)
+T_co = TypeVar("T_co", bound=Stored, covariant=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Derived:
+    """A column that is worked out from another one whenever that is written.
+
+    :ivar of: returns its value for that of ``source``.
+    """
+
+    column: str
+    source: str
+    of: Callable[[Any], Any]
+
+
+def is_no_answer(_answer: Any) -> bool:
+    """Return False: no keys of the kind are bound to answers of their own."""
+    return False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Kind(Generic[T_co]):
+    """A kind of tokens.
+
+    :ivar name: for people and programs.
+    :ivar tokens: has :class:`~cone.tokens.core.records.LifecycleColumns` and own ones.
+    :ivar events: has :class:`~cone.tokens.core.records.EventColumns`.
+    :ivar read: makes the value of a token from its columns and ``read_at``.
+    :ivar unread: columns that ``read`` does not take.
+    :ivar audited: columns that an event tells and ``verify`` compares; never a secret or a digest.
+    :ivar later: those of them that events from before do not tell; they were NULL.
+    :ivar derived: columns that no caller gives.
+    :ivar code: the column with the text that people know a token by. It may be in order lists, and
+        outcomes and the log of usages tell it. None: there is none.
+    :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
+    """
+
+    name: str
+    tokens: Table
+    events: Table
+    read: Callable[..., T_co]
+    unread: frozenset[str] = frozenset()
+    audited: tuple[str, ...]
+    later: frozenset[str] = frozenset()
+    derived: tuple[Derived, ...] = ()
+    code: str | None = None
+    is_answer: Callable[[Any], bool] = is_no_answer
+
+    def completed(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``fields`` with the columns that are derived from them."""
+        columns: dict[str, Any] = {}
+        for name, value in fields.items():
+            columns[name] = value
+            for derived in self.derived:
+                if derived.source == name:
+                    columns[derived.column] = derived.of(value)
+        return columns
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ConsumedKind(Kind[T_co]):
+    """A kind of tokens that are consumed; they have ``LastUseColumns`` too.
+
+    ``read`` takes ``last_user`` and the columns of ``seen``: a refusal is told by what was read.
+
+    :ivar usages: has :class:`~cone.tokens.core.records.UsageColumns`, ``token_value`` where the
+        kind has a code, and a column for each one of ``advanced``, with its value afterwards.
+    :ivar seen: columns of which the caller shows what it saw; another value refuses the use.
+    :ivar advanced: what a use does to own columns; each is ``audited``.
+    """
+
+    usages: Table
+    seen: tuple[str, ...] = ()
+    advanced: tuple[Effect, ...] = ()
+    #: The own columns that a use changes.
+    advanced_names: tuple[str, ...] = dataclasses.field(init=False)
+    #: The columns of a usage, each with that of the token whose value afterwards it tells.
+    logged: Mapping[str, str] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what each use needs."""
+        names = tuple(effect.column for effect in self.advanced)
+        code = {"token_value": self.code} if self.code else {}
+        told = {**code, "usage_count": "usage_count", "version": "version"}
+        object.__setattr__(self, "advanced_names", names)
+        object.__setattr__(self, "logged", told | dict(zip(names, names, strict=True)))

@@ -1,0 +1,118 @@
+"""Rows of the log of events: one for each change of a token that is not a use."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy import select
+
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.kind import Stored
+from cone.tokens.core.many import Rows
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.values import Actor
+
+
+def has_event(tx: Transaction, events: Table, mark: uuid.UUID) -> bool:
+    """Return whether a log of events has one with this uid, found for update.
+
+    SQL: 1 statement.
+    """
+    sought = select(events.c.uid).where(events.c.uid == mark)
+    return tx.connection.scalar(sought.with_for_update()) is not None
+
+
+def of_addition(
+    kind: Kind[Any],
+    row: dict[str, Any],
+    actor: Actor,
+    version: int = 1,
+) -> dict[str, Any]:
+    """Return the event of a new token.
+
+    :param row: of the token.
+    """
+    return _event("add", row["uid"], (None, _values(kind, row)), actor, version=version)
+
+
+def of_changes(
+    kind: Kind[Any],
+    changes: Iterable[tuple[Stored, dict[str, Any]]],
+    actor: Actor,
+) -> Rows:
+    """Return the events of changes: tokens, and the fields of each with their new values."""
+    return as_rows(
+        kind,
+        (
+            _event(
+                _action(changed),
+                token.uid,
+                (old, old | _values(kind, changed)),
+                actor,
+                version=token.version + 1,
+            )
+            for token, changed in changes
+            for old in [_values_of(kind, token)]
+        ),
+    )
+
+
+def of_deletions(kind: Kind[Any], tokens: Iterable[Stored], actor: Actor) -> Rows:
+    """Return the events of the deletion of ``tokens``."""
+    deletions = ((token, (_values_of(kind, token), None)) for token in tokens)
+    return as_rows(
+        kind,
+        (
+            _event("delete", token.uid, values, actor, version=token.version + 1)
+            for token, values in deletions
+        ),
+    )
+
+
+def as_rows(kind: Kind[Any], events: Iterable[dict[str, Any]]) -> Rows:
+    """Return the rows of events, to be inserted together."""
+    return Rows(kind.events, events, ("timestamp",))
+
+
+def _values_of(kind: Kind[Any], token: Stored) -> dict[str, Any]:
+    return {name: told(getattr(token, name)) for name in kind.audited}
+
+
+def _values(kind: Kind[Any], fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: told(value) for name, value in fields.items() if name in kind.audited}
+
+
+def told(value: Any) -> Any:
+    """Return a value of a field as JSON has it."""
+    return value.isoformat() if isinstance(value, datetime.datetime) else value
+
+
+def _event(
+    action: str,
+    token_uid: uuid.UUID,
+    values: tuple[dict[str, Any] | None, dict[str, Any] | None],
+    actor: Actor,
+    *,
+    version: int,
+) -> dict[str, Any]:
+    old, new = values
+    return {
+        "uid": uuid.uuid4(),
+        "token_uid": token_uid,
+        "action": action,
+        "user": actor,
+        "old_values": old and json.dumps(old),
+        "new_values": new and json.dumps(new),
+        "version": version,
+    }
+
+
+def _action(changed: dict[str, Any]) -> str:
+    if set(changed) != {"enabled"}:
+        return "update"
+    return "enable" if changed["enabled"] else "disable"

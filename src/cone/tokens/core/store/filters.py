@@ -1,0 +1,118 @@
+"""What a filter asks, as SQL, and the indexes that it may be answered from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+from typing import get_args
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import literal
+
+from cone.tokens.core import lifecycle
+from cone.tokens.core.dialects import without_index
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.values import SortKey
+from cone.tokens.core.values import TokenFilter
+
+#: Columns of lists; each has an index.
+_INDEXED: Final[tuple[SortKey, ...]] = get_args(SortKey)
+
+_SURROGATES: Final = 0xD800
+_BEHIND_SURROGATES: Final = 0xE000
+
+
+def columns(tx: Transaction, kind: Kind[Any], *, is_walk: bool) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of filters and orders; ``value`` is the code, where the kind has one.
+
+    :param is_walk: an index may be walked along. Else the indexes are hidden from SQLite: it does
+        not know how many rows match, and to find each of many takes longer than to read all.
+    """
+    columns: dict[str, ColumnElement[Any]] = {
+        "created": kind.tokens.c.created,
+        "uid": kind.tokens.c.uid,
+    }
+    if kind.code:
+        columns["value"] = kind.tokens.c[kind.code]
+    if is_walk or tx.is_postgresql:
+        return columns
+    return {name: without_index(column) for name, column in columns.items()}
+
+
+def conditions(
+    tx: Transaction,
+    kind: Kind[Any],
+    matching: TokenFilter,
+    columns: Mapping[str, ColumnElement[Any]],
+) -> Iterator[ColumnElement[bool]]:
+    """Return the conditions of a filter on the given :func:`columns`."""
+    created = columns["created"]
+    if matching.value is not None:
+        # One row at most: its index is always the way.
+        yield code_of(kind) == matching.value
+    if matching.prefix is not None:
+        value = columns["value"]
+        yield value >= matching.prefix
+        end = text_behind(matching.prefix)
+        if end is not None:
+            yield value < end
+    if matching.created_from is not None:
+        yield created >= matching.created_from
+    if matching.created_to is not None:
+        yield created <= matching.created_to
+    if matching.valid_at is not None:
+        yield lifecycle.is_in_window(kind.tokens.c, literal(matching.valid_at, UtcDateTime))
+    if matching.status is not None:
+        yield lifecycle.has_status(kind.tokens.c, matching.status, tx.read_at)
+
+
+def code_of(kind: Kind[Any]) -> ColumnElement[str]:
+    """Return the column of the codes.
+
+    :raises TypeError: tokens of this kind have none.
+    """
+    if kind.code is None:
+        raise TypeError(kind.name)
+    return kind.tokens.c[kind.code]
+
+
+def is_covered(matching: TokenFilter, by: SortKey) -> bool:
+    """Return whether the index of an order answers the whole filter."""
+    if matching.value is not None:
+        return True
+    asked = {
+        "value": matching.prefix,
+        "created": matching.created_from or matching.created_to,
+        "rest": matching.status or matching.valid_at,
+    }
+    return {name for name, sought in asked.items() if sought} <= {by}
+
+
+def is_covered_by_any(matching: TokenFilter) -> bool:
+    """Return whether one of the indexes answers the whole filter."""
+    return any(is_covered(matching, by) for by in _INDEXED)
+
+
+def along(matching: TokenFilter, by: SortKey) -> TokenFilter:
+    """Return the part of a filter that concerns the column of an order."""
+    if by == "value":
+        return TokenFilter(prefix=matching.prefix)
+    return TokenFilter(created_from=matching.created_from, created_to=matching.created_to)
+
+
+def text_behind(prefix: str) -> str | None:
+    """Return the least text greater than all that begin with ``prefix``; None: there is none.
+
+    Texts are in the order of their code points, which is that of their bytes in UTF-8.
+    """
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    # No text has a surrogate.
+    return kept[:-1] + chr(_BEHIND_SURROGATES if following == _SURROGATES else following)

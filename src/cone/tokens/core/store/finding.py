@@ -1,0 +1,213 @@
+"""Look-ups of tokens by uid, by another unique column, and by what a code means."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+from typing import Final
+from typing import Protocol
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import CompoundSelect
+from sqlalchemy import Dialect
+from sqlalchemy import Row
+from sqlalchemy import Select
+from sqlalchemy import String
+from sqlalchemy import bindparam
+from sqlalchemy import false
+from sqlalchemy import func
+from sqlalchemy import literal
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import union_all
+
+from cone.tokens.core import codes
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.kind import Stored
+from cone.tokens.core.kind import T
+from cone.tokens.core.prepared import Prepared
+from cone.tokens.core.prepared import prepared_once
+from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.store.filters import code_of
+from cone.tokens.core.store.filters import text_behind
+from cone.tokens.core.transaction import Transaction
+
+#: Tokens that are looked at where a code is read in another case or by another keyboard; two are
+#: enough to be in doubt.
+MOST_READ: Final = 100
+
+#: The column that a token is looked up by; its values are unique.
+Selector = str
+
+
+class Coded(Stored, codes.Coded, Protocol):
+    """A token that has a code."""
+
+
+C = TypeVar("C", bound=Coded)
+
+
+def find(
+    tx: Transaction,
+    kind: Kind[T],
+    by: Selector,
+    sought: object,
+    *,
+    for_update: bool = False,
+) -> T | None:
+    """Return the token whose column ``by`` is ``sought``.
+
+    :param for_update: keep others from changing it until the transaction ends.
+
+    SQL: 1 statement.
+    """
+    if is_no_text(sought):
+        return None
+    row = _find(tx.dialect, kind, by, for_update=for_update).find(tx.connection, sought=sought)
+    return _token(tx, kind, vars(row)) if row else None
+
+
+def find_row(tx: Transaction, kind: Kind[Any], by: Selector, sought: object) -> Any:
+    """Return the row that :func:`find` makes a token of, ``read_at`` included.
+
+    SQL: 1 statement.
+    """
+    row = _find(tx.dialect, kind, by, for_update=False).find(tx.connection, sought=sought)
+    if row and tx.own_time is not None:
+        row.read_at = tx.own_time
+    return row
+
+
+def read_code(
+    tx: Transaction,
+    kind: Kind[C],
+    text: str,
+    site: str | None = None,
+) -> C | None:
+    """Return the token that ``text`` means, which is no token's exact code.
+
+    :param site: address below which the pages of tokens are.
+
+    SQL: 1 statement, along an index; none for a text that is no code in any reading.
+    """
+    sought = codes.sought(text, site)
+    if sought is None:
+        return None
+    statement = _find_meant(tx.dialect.name, kind, with_page=sought.page_of is not None)
+    parameters = {"values": sought.values, "digests": sought.digests, "page": sought.page_of}
+    rows = tx.connection.execute(statement, parameters).all()
+    return codes.choose(sought, tokens(tx, kind, rows))
+
+
+def is_beginning(tx: Transaction, kind: Kind[Any], texts: Iterable[str]) -> bool:
+    """Return whether a longer code begins with one of ``texts``.
+
+    SQL: 1 statement, along an index; none where no code can.
+    """
+    value = code_of(kind)
+    longer = [_is_longer(value, text) for text in texts if text and not is_no_text(text)]
+    return bool(longer and tx.connection.scalar(select(or_(*longer))))
+
+
+def _is_longer(value: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    end = text_behind(text)
+    longer = select(literal(1)).where(value > text)
+    return (longer if end is None else longer.where(value < end)).exists()
+
+
+def find_known(
+    tx: Transaction,
+    kind: Kind[T],
+    uids: Sequence[uuid.UUID],
+    values: Sequence[str],
+    *,
+    for_update: bool = False,
+) -> list[T]:
+    """Return the tokens with one of ``uids`` or ``values``, in the order of their uids.
+
+    :param uids: at most :data:`~cone.tokens.core.values.MAX_BATCH`.
+    :param values: codes, at most twice as many.
+    :param for_update: keep others from changing them until the transaction ends.
+
+    SQL: 1 statement. Concurrency: as :func:`~cone.tokens.core.store.locking.lock_many`.
+    """
+    # An empty list would keep the databases from their indexes.
+    lists: tuple[tuple[ColumnElement[Any], Sequence[Any]], ...] = (
+        (code_of(kind), values),
+        (kind.tokens.c.uid, uids),
+    )
+    sought = [column.in_(some) for column, some in lists if some]
+    statement = select_tokens(tx.dialect.name, kind).where(or_(false(), *sought))
+    if for_update:
+        statement = statement.with_for_update()
+    return tokens(tx, kind, tx.connection.execute(statement.order_by(kind.tokens.c.uid)).all())
+
+
+def find_rows(
+    tx: Transaction,
+    kind: Kind[Any],
+    uids: Sequence[uuid.UUID],
+) -> list[Row[Any]]:
+    """Return the rows of tokens in the order of ``uids``, without those that are gone.
+
+    SQL: 1 statement.
+    """
+    statement = select_tokens(tx.dialect.name, kind).where(kind.tokens.c.uid.in_(uids))
+    by_uid = {row.uid: row for row in tx.connection.execute(statement).all()}
+    return [by_uid[uid] for uid in uids if uid in by_uid]
+
+
+def tokens(tx: Transaction, kind: Kind[T], rows: Iterable[Row[Any]]) -> list[T]:
+    """Return the tokens of rows of :func:`select_tokens`."""
+    return [_token(tx, kind, row._asdict()) for row in rows]
+
+
+def _token(tx: Transaction, kind: Kind[T], values: dict[str, Any]) -> T:
+    return kind.read(read_at=values.pop("read_at", tx.own_time), **values)
+
+
+def select_tokens(dialect: str, kind: Kind[Any]) -> Select[Any]:
+    """Return the statement that reads tokens."""
+    columns: list[Any] = [
+        column for column in kind.tokens.columns if column.name not in kind.unread
+    ]
+    if dialect == "postgresql":
+        columns.append(func.clock_timestamp(type_=UtcDateTime).label("read_at"))
+    return select(*columns)
+
+
+def is_sought(kind: Kind[Any], by: Selector) -> ColumnElement[bool]:
+    """Return the condition that a column has the value of the parameter ``sought``."""
+    column = kind.tokens.columns[by]
+    return column == bindparam("sought", type_=column.type)
+
+
+def is_no_text(sought: object) -> bool:
+    """Return whether no token can have this value; the databases would not even look."""
+    return isinstance(sought, str) and not codes.is_text(sought)
+
+
+@prepared_once
+def _find(dialect: Dialect, kind: Kind[Any], by: Selector, *, for_update: bool) -> Prepared:
+    statement = select_tokens(dialect.name, kind).where(is_sought(kind, by))
+    return Prepared(statement.with_for_update() if for_update else statement, dialect)
+
+
+@functools.cache
+def _find_meant(dialect: str, kind: Kind[Any], *, with_page: bool) -> CompoundSelect[Any]:
+    """Return the statement that reads what a text can mean.
+
+    Who has one of the codes themselves is always among it, however many are alike, and without a
+    digest too.
+    """
+    tokens, columns, code = select_tokens(dialect, kind), kind.tokens.c, code_of(kind)
+    exact: ColumnElement[bool] = code.in_(bindparam("values", type_=code.type, expanding=True))
+    if with_page:
+        exact = or_(exact, columns.uid == bindparam("page", type_=columns.uid.type))
+    digests = bindparam("digests", type_=String, expanding=True)
+    alike = tokens.where(columns.code_digest.in_(digests)).limit(MOST_READ)
+    return union_all(tokens.where(exact), select(alike.subquery()))

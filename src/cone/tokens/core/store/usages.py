@@ -1,0 +1,186 @@
+"""The log of usages: rows of tries, and the outcomes that they tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Dialect
+from sqlalchemy import Row
+from sqlalchemy import Select
+from sqlalchemy import and_
+from sqlalchemy import insert
+from sqlalchemy import literal
+from sqlalchemy import outerjoin
+from sqlalchemy import select
+from sqlalchemy import tuple_
+
+from cone.tokens.core.errors import Denial
+from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.prepared import Prepared
+from cone.tokens.core.prepared import prepared_once
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.values import Attempt
+from cone.tokens.core.values import Denied
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import LastUse
+from cone.tokens.core.values import Outcome
+from cone.tokens.core.values import Usage
+from cone.tokens.core.values import UsagePage
+
+
+def usages(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    token_uid: uuid.UUID,
+    limit: int,
+    before: uuid.UUID | None,
+) -> UsagePage:
+    """Return up to ``limit`` usages of a token, newest first.
+
+    :param before: receipt of a usage of this token: return those before it.
+    :raises LookupError: ``before`` is none.
+
+    SQL: 1 statement, 2 with ``before``.
+    """
+    usage = kind.usages.c
+    statement = select(kind.usages).where(usage.token_uid == token_uid)
+    order: list[ColumnElement[Any]] = [usage.version, usage.timestamp, usage.uid]
+    if before is not None:
+        edge = tx.connection.execute(
+            select(*order).where(usage.uid == before, usage.token_uid == token_uid),
+        ).one_or_none()
+        if edge is None:
+            raise LookupError(before)
+        literals = [literal(value, column.type) for value, column in zip(edge, order, strict=True)]
+        statement = statement.where(tuple_(*order) < tuple_(*literals))
+    statement = statement.order_by(*(column.desc() for column in order)).limit(limit + 1)
+    rows = tx.connection.execute(statement).all()
+    usages = tuple(_usage(row) for row in rows[:limit])
+    return UsagePage(usages=usages, next=usages[-1].receipt if len(rows) > limit else None)
+
+
+def find_outcome(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    receipt: uuid.UUID,
+) -> Outcome | None:
+    """Return the outcome of the consumption with this ``receipt``, found for update.
+
+    The last use is known as long as nothing has changed the token since.
+
+    SQL: 1 statement.
+    """
+    sought = _find_outcome(kind, receipt).with_for_update(of=kind.usages)
+    row = tx.connection.execute(sought).one_or_none()
+    return None if row is None else _outcome(kind, row)
+
+
+def find_answered(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    answer: Mapping[str, str | None],
+) -> Outcome | None:
+    """Return the outcome that the :func:`answer` of a key tells, found for update.
+
+    SQL: 1 statement.
+    """
+    outcome = find_outcome(tx, kind, uuid.UUID(answer["receipt"]))
+    if outcome is None or "user" not in answer:
+        # Keys of before have the receipt alone.
+        return outcome
+    time = answer["time"] and datetime.datetime.fromisoformat(answer["time"])
+    last = LastUse(time or None, answer["user"])
+    if isinstance(outcome, Granted):
+        return dataclasses.replace(outcome, before=last)
+    return dataclasses.replace(outcome, last=last)
+
+
+def answer(receipt: uuid.UUID, last: LastUse) -> dict[str, str | None]:
+    """Return the answer of a consumption for its key: the receipt, and the use before."""
+    time = last.time.isoformat() if last.time else None
+    return {"receipt": str(receipt), "time": time, "user": last.user}
+
+
+def log(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    row: dict[str, Any],
+) -> None:
+    """Log a try.
+
+    :param row: of :func:`row_of`.
+
+    SQL: 1 statement.
+    """
+    _log(tx.dialect, kind).run(tx.connection, **row)
+
+
+def row_of(
+    kind: ConsumedKind[Any],
+    token: Any,
+    time: datetime.datetime,
+    denial: Denial | None,
+    attempt: Attempt,
+) -> dict[str, Any]:
+    """Return the row of a try.
+
+    :param token: as the try left it: a row of its table, or the value made of one.
+    :param denial: None: it was granted.
+    """
+    return {
+        "uid": attempt.receipt,
+        "token_uid": token.uid,
+        "timestamp": time,
+        "error_code": denial.code if denial else None,
+        "user": attempt.actor,
+        **{name: getattr(token, source) for name, source in kind.logged.items()},
+    }
+
+
+@prepared_once
+def _log(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
+    return Prepared(insert(kind.usages), dialect)
+
+
+def _find_outcome(kind: ConsumedKind[Any], receipt: uuid.UUID) -> Select[Any]:
+    """Return the statement that reads a try, and its token where nothing has changed it since."""
+    token, usage = kind.tokens.c, kind.usages.c
+    is_same = and_(token.uid == usage.token_uid, token.version == usage.version)
+    told: list[Any] = [
+        *usage,
+        token.version.label("token_version"),
+        token.last_used,
+        token.last_user,
+        token.used_before,
+        token.user_before,
+    ]
+    joined = outerjoin(kind.usages, kind.tokens, is_same)
+    return select(*told).select_from(joined).where(usage.uid == receipt)
+
+
+def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
+    """Return the outcome of a row of :func:`_find_outcome`."""
+    is_known = row.token_version is not None
+    value = row.token_value if kind.code else None
+    common = {"token_uid": row.token_uid, "receipt": row.uid, "value": value}
+    denial = Denial.from_code(row.error_code)
+    if denial:
+        last = LastUse(row.last_used, row.last_user) if is_known else None
+        return Denied(denial=denial, last=last, **common)
+    before = LastUse(row.used_before, row.user_before) if is_known else None
+    return Granted(usage_count=row.usage_count, before=before, **common)
+
+
+def _usage(row: Row[Any]) -> Usage:
+    return Usage(
+        receipt=row.uid,
+        time=row.timestamp,
+        denial=Denial.from_code(row.error_code),
+        user=row.user,
+        usage_count=row.usage_count,
+    )

@@ -1,0 +1,144 @@
+"""A transaction as statements see it: a connection, a clock and a mark.
+
+:mod:`cone.tokens.core.database` opens and ends transactions. The statements are functions that take
+one: those of the use cases in :mod:`cone.tokens.core.store`, those over whole tables in
+:mod:`cone.tokens.core.history`.
+
+The clock is the database's on PostgreSQL (``clock_timestamp()``: hosts may disagree), ours on
+SQLite, read once the write lock is held.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import uuid
+from collections.abc import Iterable
+from typing import Any
+from typing import Final
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Connection
+from sqlalchemy import Insert
+from sqlalchemy import Table
+from sqlalchemy import bindparam
+from sqlalchemy import func
+from sqlalchemy import insert
+from sqlalchemy import literal
+from sqlalchemy import select
+
+from cone.tokens.core.clock import Clock
+from cone.tokens.core.many import LEAST
+from cone.tokens.core.many import Rows
+from cone.tokens.core.records import UtcDateTime
+
+#: The time of a statement where the clock is ours.
+NOW: Final = bindparam("now", type_=UtcDateTime)
+
+
+class Transaction:
+    """A connection inside a transaction, with the clock and the mark of its statements.
+
+    :ivar connection: executes the statements.
+    :ivar own_time: the time of all statements on SQLite; None where the database's clock counts.
+    :ivar marked_in: the log of events that has the mark, once an event was logged.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        mark: uuid.UUID | None = None,
+    ) -> None:
+        """Read the clock on SQLite.
+
+        :param mark: uid of the first event that is logged; None: any.
+        """
+        self.connection = connection
+        self.dialect = connection.dialect
+        self.is_postgresql = self.dialect.name == "postgresql"
+        self.own_time = None if self.is_postgresql else clock()
+        self.marked_in: Table | None = None
+        self._clock = clock
+        self._mark = mark
+
+    @functools.cached_property
+    def now(self) -> ColumnElement[Any]:
+        """The current time, for a statement that writes."""
+        if self.own_time is None:
+            return func.clock_timestamp(type_=UtcDateTime)
+        return literal(self.own_time, UtcDateTime)
+
+    @property
+    def read_at(self) -> ColumnElement[Any]:
+        """The time of a statement that reads: the same for all of its rows."""
+        if self.own_time is None:
+            return func.statement_timestamp(type_=UtcDateTime)
+        return literal(self.own_time, UtcDateTime)
+
+    @property
+    def bound_now(self) -> dict[str, datetime.datetime]:
+        """The parameter :data:`NOW`, for statements that have it: those on SQLite."""
+        return {} if self.own_time is None else {NOW.key: self.own_time}
+
+    def time(self) -> datetime.datetime:
+        """Return the time of our own clock, where nothing depends on which clock it is."""
+        return self.own_time or self._clock()
+
+    def read_clock(self) -> datetime.datetime:
+        """Return the time of the clock that decides about consumptions.
+
+        SQL: 1 statement on PostgreSQL.
+        """
+        if self.own_time is not None:
+            return self.own_time
+        now: datetime.datetime = self.connection.scalars(select(self.now)).one()
+        return now
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        self.connection.execute(select(1))
+
+    def insert(
+        self,
+        table: Table,
+        rows: Iterable[dict[str, Any]],
+        *timed: str,
+    ) -> None:
+        """Insert rows; the columns of ``timed`` get the time of the statement."""
+        self.insert_rows(Rows(table, rows, timed))
+
+    def insert_rows(self, rows: Rows) -> None:
+        """Insert rows.
+
+        SQL: 1 statement.
+        """
+        if not self.is_postgresql and len(rows) >= LEAST:
+            rows.insert(self.connection, self.own_time)
+            return
+        now = self.bound_now
+        self.connection.execute(
+            _insert_timed(rows.table, rows.timed, is_postgresql=self.is_postgresql),
+            [{**row, **now} for row in rows.rows],
+        )
+
+    def insert_events(self, events: Rows) -> None:
+        """Insert events; the first one of the transaction gets the mark for its uid.
+
+        SQL: 1 statement.
+        """
+        if self._mark and self.marked_in is None:
+            events.change_first(uid=self._mark)
+        self.insert_rows(events)
+        if self.marked_in is None:
+            self.marked_in = events.table
+
+
+@functools.cache
+def _insert_timed(table: Table, timed: tuple[str, ...], *, is_postgresql: bool) -> Insert:
+    now: ColumnElement[Any] = NOW
+    if is_postgresql:
+        # Read once: the columns of a row have the same time.
+        moment = select(func.clock_timestamp(type_=UtcDateTime).label("at")).cte("moment")
+        now = select(moment.c.at).scalar_subquery()
+    return insert(table).values(dict.fromkeys(timed, now))

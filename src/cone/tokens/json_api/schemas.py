@@ -1,0 +1,155 @@
+"""The JSON schemas of tickets in the answers of the API, and what its document tells of them."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Final
+
+from cone.tokens.core.lifecycle import DENIALS
+from cone.tokens.core.values import Status
+from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.web import openapi
+from cone.tokens.web.openapi import FAILURE_MEMBERS
+from cone.tokens.web.openapi import UID
+from cone.tokens.web.openapi import Described
+from cone.tokens.web.openapi import Schema
+from cone.tokens.web.openapi import object_schema
+
+UID_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "uuid"}
+UIDS: Final[Schema] = {"type": "array", "items": UID}
+TOKEN_OR_NULL: Final[Schema] = {"anyOf": [{"$ref": "#/components/schemas/Token"}, {"type": "null"}]}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+COUNT_OR_NULL: Final[Schema] = {
+    "type": ["integer", "null"],
+    "minimum": 0,
+    "description": "How many match; null: more than 10,000, which are not always counted.",
+}
+TOKENS: Final[Schema] = {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}
+USAGES: Final[Schema] = {"type": "array", "items": {"$ref": "#/components/schemas/Usage"}}
+READ_AS: Final[Schema] = {
+    "type": ["string", "null"],
+    "description": "The code of the token, where it is not exactly what was sent.",
+}
+UNFINISHED: Final[Schema] = {
+    "const": True,
+    "description": "Another code begins with the one that was sent, and a pause ended that.",
+}
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_TIME_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
+_TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
+_USED_BEFORE: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {"time": _TIME, "user": _TEXT_OR_NULL},
+    "required": ["time", "user"],
+    "description": "The use before this one; null: there was none. Missing in some "
+    "answers that are repeated, where it is not known any more.",
+}
+
+#: Members of a granted consumption; a refused one has those of a failure and ``consumed`` false.
+CONSUMED: Final[dict[str, Schema]] = {
+    "consumed": {"const": True},
+    "usage_count": {"type": "integer", "description": "Uses left; -1 is unlimited."},
+    "receipt": UID,
+    "used_before": _USED_BEFORE,
+}
+_TOKEN_MEMBERS: Final[dict[str, Schema]] = {
+    "uid": UID,
+    "value": {"type": "string"},
+    "valid_from": _TIME_OR_NULL,
+    "valid_to": _TIME_OR_NULL,
+    "usage_count": {"type": "integer", "minimum": -1},
+    "lock_time": {"type": "integer", "minimum": 0},
+    "enabled": {"type": "boolean"},
+    "last_used": _TIME_OR_NULL,
+    "last_user": {**_TEXT_OR_NULL, "description": "Who took that use; null: not known."},
+    "locked_until": _TIME_OR_NULL,
+    "creator": _TEXT_OR_NULL,
+    "created": _TIME,
+    "modified": _TIME,
+    "label": _TEXT_OR_NULL,
+    "email": _TEXT_OR_NULL,
+    "category": _TEXT_OR_NULL,
+    "note": _TEXT_OR_NULL,
+    "data": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+    "uses_given": {
+        "type": ["integer", "null"],
+        "minimum": -1,
+        "description": "The uses that it was issued with, or that were set last; null: not known.",
+    },
+    "status": {"enum": [status.value for status in Status]},
+}
+_USAGE_MEMBERS: Final[dict[str, Schema]] = {
+    "receipt": UID,
+    "time": _TIME,
+    "error": {"enum": [None, *(denial.value for denial in DENIALS)]},
+    "user": _TEXT_OR_NULL,
+    "usage_count": {"type": ["integer", "null"]},
+}
+_DENIED_MEMBERS: Final[dict[str, Schema]] = {
+    **FAILURE_MEMBERS,
+    "consumed": {"const": False},
+    "last_used": {**_TIME_OR_NULL, "description": "When a use was taken last; null: never."},
+    "last_user": {**_TEXT_OR_NULL, "description": "By whom; null: not known."},
+    "token_uid": UID,
+    "read_as": READ_AS,
+}
+
+#: Those that not each refusal has.
+_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as"}
+
+#: What answers refer to by name.
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Token": object_schema(_TOKEN_MEMBERS),
+    "Usage": object_schema(_USAGE_MEMBERS),
+    "Denied": object_schema(_DENIED_MEMBERS, _OPTIONAL),
+}
+DENIED: Final[Schema] = {"$ref": "#/components/schemas/Denied"}
+
+_FAILURES: Final[dict[str, str]] = {
+    "404": "There is no such token.",
+    "409": "The value belongs to another token; another number of tokens is meant than expected.",
+    "422": "The idempotency key was used for another request; no QR code holds the value.",
+}
+
+_DESCRIBED: Final = Described(
+    title="cone.tokens",
+    description="Tokens that are issued, looked up, consumed, changed and deleted.",
+    schemas=SCHEMAS,
+    failures=_FAILURES,
+)
+
+#: What the answers of a consumption have in common.
+CONSUMPTION: Final[dict[str, Any]] = {
+    "told": "Consumed, or refused with its reason.",
+    "optional": frozenset({"used_before"}),
+    "refusal": DENIED,
+    "is_strict": True,
+}
+
+
+def picture() -> dict[str, Any]:
+    """Return the schemas of a picture by media type."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {"image/png": binary, "image/svg+xml": binary}
+
+
+def before(receipt: str) -> dict[str, Schema]:
+    """Return the link to the usages before one.
+
+    :param receipt: where the answer tells its receipt.
+    """
+    parameters = {"uid": "$request.path.uid", "before": receipt}
+    return {"usages": {"operationId": "usages", "parameters": parameters}}
+
+
+def with_added(operation: str) -> Schema:
+    """Return the link to an operation on the tokens that were added."""
+    return {
+        "operationId": operation,
+        "requestBody": {"token_uids": "$response.body#/token_uids"},
+    }
+
+
+def document(base_url: str) -> Schema:
+    """Return the OpenAPI document for a container of tokens at ``base_url``."""
+    return openapi.document(base_url, TokenContainer, _DESCRIBED)

@@ -1,0 +1,1 @@
+"""Redeemable tokens: the part that is always on."""

@@ -1,0 +1,239 @@
+"""Commands about files of tokens: export, import."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sized
+from pathlib import Path
+from typing import Any
+from typing import BinaryIO
+from typing import Final
+from typing import NoReturn
+
+import click
+
+from cone.tokens.cli.command import WRONG_USE
+from cone.tokens.cli.command import Exit
+from cone.tokens.cli.command import Output
+from cone.tokens.cli.command import Site
+from cone.tokens.cli.command import fail
+from cone.tokens.cli.command import site_command
+from cone.tokens.cli.options import BY
+from cone.tokens.cli.options import given
+from cone.tokens.cli.options import options_of
+from cone.tokens.cli.terminal import aligned
+from cone.tokens.cli.terminal import printable
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.values import Actor
+from cone.tokens.host.files import replacing
+from cone.tokens.host.rendering import counted
+from cone.tokens.tickets import params
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.commands import texts
+from cone.tokens.tickets.commands.site import parser_of
+from cone.tokens.tickets.commands.site import service_of
+from cone.tokens.tickets.spreadsheet import Mistake
+from cone.tokens.tickets.values import CodeChange
+from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.values import Ticket
+
+#: Stands for the standard output.
+STDOUT: Final = "-"
+
+#: Mistakes that people are told of.
+LISTED: Final = 100
+#: Tokens between two pictures of the progress.
+STEP: Final = 500
+#: Characters of a cell that they see.
+SHOWN: Final = 40
+
+#: Codes that differ, with the lines of the file.
+Codes = list[tuple[int, CodeChange]]
+
+_COUNTS: Final = {
+    "added": "new",
+    "updated": "changed",
+    "unchanged": "as in the file already",
+    "skipped": "known, left as they are",
+}
+
+
+@site_command(
+    click.argument("file", default=STDOUT, type=click.Path(dir_okay=False, allow_dash=True)),
+    *options_of((*params.FILTER_PARAMETERS, params.SORT)),
+)
+def export(site: Site, output: Output, file: str, **values: Any) -> None:
+    """Write tokens to a CSV file.
+
+    Those for which all options hold; without FILE to stdout. It is the file of the page
+    /tokens/export, and the import takes it. Other tokens may be used meanwhile. FILE appears when
+    it is complete, and not at all when something goes wrong.
+    """
+    if file == STDOUT and output.is_json:
+        fail(output, Exit.USAGE, WRONG_USE, "--json needs a FILE: both would be on stdout")
+    asked = parser_of(site).token_query(given(values))
+    count = service_of(site).count(asked.matching)
+    with output.progress("Exporting", count) as move_on, _target(output, file) as target:
+        tokens = _Counted(service_of(site).every(asked.matching, asked.sort), move_on)
+        for piece in spreadsheet.write(tokens, site.config.zone):
+            target.write(piece)
+        target.flush()
+    facts = {"success": True, "file": file, "exported": tokens.count}
+    output.result(facts, None)
+    output.say(counted(tokens.count, "token"))
+
+
+@site_command(
+    click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
+    click.option(
+        "--known",
+        type=click.Choice([known.value for known in Known]),
+        default=Known.SKIP.value,
+        show_default=True,
+        help="What happens to tokens that have a uid or a value of the file already.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
+    BY,
+)
+def import_(  # noqa: PLR0913 - one for each option
+    site: Site,
+    output: Output,
+    file: str,
+    known: str,
+    *,
+    dry_run: bool,
+    by: Actor,
+) -> None:
+    """Add or change the tokens of a CSV file.
+
+    All lines of it or none. FILE is one of the export or has at least a column "value"; - is
+    stdin. A line with the uid of a token is about that token: another value there changes it, with
+    --known update. Exit status 1: there are mistakes in it, told with their lines, and nothing was
+    changed.
+    """
+    content = _read(site, output, file)
+    rows = [line.row for line in content.lines]
+    if dry_run or content.mistakes:
+        report = service_of(site).check_import(rows, Known(known))
+    else:
+        report = service_of(site).import_tokens(rows, Known(known), by=by)
+    mistakes = content.all_mistakes(report)
+    if mistakes:
+        _fail(output, mistakes)
+    counts = {name: getattr(report, name) for name in _COUNTS}
+    lines = [(f"{counts[name]:,}", word) for name, word in _COUNTS.items()]
+    codes = content.codes(report)
+    facts = {"success": True, "dry_run": dry_run, **counts, "codes": _codes_json(codes)}
+    facts["unusable"] = dict(report.unusable)
+    output.result(facts, aligned(lines))
+    _say_codes(output, codes, Known(known))
+    for doubt in texts.doubts(report.unusable):
+        output.say(doubt)
+    output.say("Nothing was changed yet." if dry_run else "The import is done.")
+
+
+class _Counted:
+    """Tokens that are counted as they are taken.
+
+    :ivar count: how many were taken.
+    """
+
+    def __init__(self, tokens: Iterable[Ticket], move_on: Callable[[int], None]) -> None:
+        self.count = 0
+        self._tokens = tokens
+        self._move_on = move_on
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for token in self._tokens:
+            yield token
+            self.count += 1
+            if not self.count % STEP:
+                self._move_on(STEP)
+        self._move_on(self.count % STEP)
+
+
+@contextlib.contextmanager
+def _target(output: Output, file: str) -> Iterator[BinaryIO]:
+    """Open the output; a file appears when the block ends without an error."""
+    # Where a link leads; what is no file, such as a pipe, is not replaced.
+    path = Path(file).resolve()
+    try:
+        if file == STDOUT:
+            yield sys.stdout.buffer
+        elif path.exists() and not path.is_file():
+            with path.open("wb") as special:
+                yield special
+        else:
+            with replacing(path) as target:
+                yield target
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(output, Exit.USAGE, "no_file", f"{file}: cannot be written: {error.strerror}")
+
+
+def _read(site: Site, output: Output, file: str) -> spreadsheet.Content:
+    try:
+        with click.open_file(file, "rb") as source:
+            text = spreadsheet.decode(source.read())
+        return spreadsheet.read(text, parser_of(site))
+    except InvalidParameter as error:
+        # What is wrong with the file as a whole has no line.
+        columns: Any = error.facts.get("columns", ())
+        names = [printable(name) for name in columns]
+        message = f"{error}: {', '.join(names)}" if names else f"{error}"
+        fail(output, Exit.NO, error.slug, message, error_code=error.code)
+
+
+def _codes_json(codes: Codes) -> list[dict[str, Any]]:
+    return [
+        {"line": line, "token_uid": str(code.token_uid), "old": code.old, "new": code.new}
+        for line, code in codes
+    ]
+
+
+def _say_codes(output: Output, codes: Codes, known: Known) -> None:
+    for line, code in codes[:LISTED]:
+        old, new = (_shortened(value) for value in (code.old, code.new))
+        if known is Known.SKIP:
+            output.say(f"line {line}: the code stays {old}, the file has {new}")
+        else:
+            output.say(f"line {line}: the code changes from {old} to {new}")
+    _say_rest(output, codes)
+
+
+def _say_rest(output: Output, told: Sized) -> None:
+    if len(told) > LISTED:
+        output.say(f"and {len(told) - LISTED:,} more")
+
+
+def _fail(output: Output, mistakes: list[Mistake]) -> NoReturn:
+    for mistake in mistakes[:LISTED]:
+        output.say(f"line {mistake.number}: {mistake.error}{_cell(mistake)}")
+    _say_rest(output, mistakes)
+    told = [
+        {
+            "line": mistake.number,
+            "column": mistake.column,
+            "cell": mistake.cell,
+            "message": str(mistake.error),
+        }
+        for mistake in mistakes
+    ]
+    message = f"Mistakes in the file: {len(mistakes):,}. Nothing was imported"
+    fail(output, Exit.NO, "invalid_file", message, error_code=InvalidParameter.code, mistakes=told)
+
+
+def _cell(mistake: Mistake) -> str:
+    if not mistake.column:
+        return ""
+    return f" ({_shortened(mistake.cell)})"
+
+
+def _shortened(text: str) -> str:
+    cell = printable(text)
+    return f'"{cell[:SHOWN]}{"…" if len(cell) > SHOWN else ""}"'

@@ -1,0 +1,74 @@
+"""Tokens as people read them in a terminal."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Final
+
+from cone.tokens.cli.terminal import aligned
+from cone.tokens.cli.terminal import printable
+from cone.tokens.core.values import UNLIMITED
+from cone.tokens.core.values import Status
+from cone.tokens.host.rendering import counted
+from cone.tokens.tickets.fields import fields_of
+from cone.tokens.tickets.values import Ticket
+
+#: The columns of a list.
+COLUMNS: Final = ("value", "status", "usage_count", "valid_from", "valid_to", "uid")
+
+#: Why tokens cannot be used until somebody changes them.
+UNUSABLE: Final = {
+    Status.EXHAUSTED: "0 uses",
+    Status.EXPIRED: "their validity has ended",
+    Status.DISABLED: "switched off",
+}
+
+#: Stands for nothing.
+_NOTHING: Final = "-"
+
+
+def fields(token: Ticket, zone: datetime.tzinfo) -> str:
+    """Return the fields of a token, one a line."""
+    values = fields_of(token)
+    width = max(map(len, values))
+    return "\n".join(f"{name:<{width}}  {_cell(name, values[name], zone)}" for name in values)
+
+
+def table(tokens: Iterable[Ticket], zone: datetime.tzinfo) -> str:
+    """Return tokens as a table, one a line."""
+    rows = [[_cell(name, fields_of(token)[name], zone) for name in COLUMNS] for token in tokens]
+    return aligned([COLUMNS, *rows])
+
+
+def doubts(unusable: Mapping[str, int]) -> list[str]:
+    """Return warnings about tokens that cannot be used.
+
+    :param unusable: their numbers by status.
+    """
+    return [
+        f"Warning: {counted(unusable[status.value], 'token')} cannot be redeemed: {reason}"
+        for status, reason in UNUSABLE.items()
+        if unusable.get(status.value)
+    ]
+
+
+def uses_left(count: int) -> str:
+    """Return how many uses are left."""
+    return "unlimited" if count == UNLIMITED else f"{count}"
+
+
+def _cell(name: str, value: object, zone: datetime.tzinfo) -> str:
+    if value is None:
+        return _NOTHING
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(zone).isoformat(" ", "seconds")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if name in ("usage_count", "uses_given") and isinstance(value, int):
+        return uses_left(value)
+    return printable(str(value))

@@ -1,0 +1,228 @@
+"""Commands about single tokens and lists of them: add, query, consume."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Final
+
+import click
+
+from cone.tokens.cli.command import WRONG_USE
+from cone.tokens.cli.command import Exit
+from cone.tokens.cli.command import Output
+from cone.tokens.cli.command import Site
+from cone.tokens.cli.command import fail
+from cone.tokens.cli.command import site_command
+from cone.tokens.cli.options import BY
+from cone.tokens.cli.options import KEY
+from cone.tokens.cli.options import given
+from cone.tokens.cli.options import idempotency_key
+from cone.tokens.cli.options import option_of
+from cone.tokens.cli.options import options_of
+from cone.tokens.cli.options import text_or_stdin
+from cone.tokens.cli.terminal import printable
+from cone.tokens.core import lifecycle
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.params import find_uid
+from cone.tokens.core.params import get_uid
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import Actor
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import Outcome
+from cone.tokens.host.rendering import counted
+from cone.tokens.host.rendering import failure_json
+from cone.tokens.tickets import params
+from cone.tokens.tickets.commands import texts
+from cone.tokens.tickets.commands.site import parser_of
+from cone.tokens.tickets.commands.site import service_of
+from cone.tokens.tickets.rendering import outcome_json
+from cone.tokens.tickets.rendering import outcome_of_code_json
+from cone.tokens.tickets.rendering import read_as
+from cone.tokens.tickets.rendering import token_json
+from cone.tokens.tickets.rendering import tokens_json
+from cone.tokens.tickets.values import ADD_TOKEN
+from cone.tokens.tickets.values import ADD_TOKENS
+from cone.tokens.tickets.values import CONSUME_TOKEN
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import Ticket
+
+#: What means many tokens.
+_OF_MANY: Final = (params.COUNT.name, params.PREFIX.name, params.RANDOM.name)
+#: ``query`` looks a whole value up without a filter.
+_FILTERS: Final = tuple(
+    parameter for parameter in params.QUERY_PARAMETERS if parameter.name != params.VALUE.name
+)
+
+_VALUE: Final = click.argument("value", required=False)
+_UID: Final = click.option(
+    "--uid", metavar="UID", help="The uid of the token, instead of its value."
+)
+
+
+@site_command(
+    option_of(params.VALUE),
+    option_of(params.VALID_FROM),
+    option_of(params.VALID_TO),
+    option_of(params.USAGE_COUNT, "--uses"),
+    option_of(params.LOCK_TIME),
+    click.option(
+        "--disabled",
+        params.ENABLED.name,
+        flag_value="false",
+        help="Every consumption is refused until somebody enables it.",
+    ),
+    *options_of((params.LABEL, params.EMAIL, params.CATEGORY, params.NOTE, params.DATA)),
+    option_of(params.COUNT),
+    option_of(params.PREFIX),
+    click.option(
+        "--random",
+        params.RANDOM.name,
+        flag_value="true",
+        help="Values are random. Else they are the uids, unless there is a prefix.",
+    ),
+    BY,
+    KEY,
+)
+def add(site: Site, output: Output, by: Actor, key: str | None, **values: Any) -> None:
+    """Add a token, or many alike with --count.
+
+    Of many all are added or none. What is left out has the default of the site's settings. Times
+    without an offset are read in the site's time zone. A VALUE of - is read from stdin. Prints the
+    uids, one a line.
+    """
+    fields = given(values)
+    if params.VALUE.name in fields:
+        fields[params.VALUE.name] = text_or_stdin(params.VALUE.name, fields[params.VALUE.name])
+    if any(name in fields for name in _OF_MANY):
+        alike, count, prefix = parser_of(site).new_tokens(fields)
+        bound = idempotency_key(key, by, ADD_TOKENS, fields)
+        uids = service_of(site).add_many(alike, count, prefix, by=by, key=bound)
+        lines = "\n".join(str(uid) for uid in uids)
+        output.result({"success": True, "token_uids": [str(uid) for uid in uids]}, lines)
+        _say_doubts(output, alike, len(uids))
+        return
+    token = parser_of(site).new_token(fields)
+    uid = service_of(site).add(token, by=by, key=idempotency_key(key, by, ADD_TOKEN, fields))
+    output.result({"success": True, "token_uid": str(uid)}, str(uid))
+    _say_doubts(output, token, 1)
+
+
+def _say_doubts(output: Output, token: NewTicket, count: int) -> None:
+    statuses = lifecycle.lasting(token, utc_now())
+    for doubt in texts.doubts({status.value: count for status in statuses}):
+        output.say(doubt)
+
+
+@site_command(_VALUE, _UID, *options_of(_FILTERS))
+def query(
+    site: Site,
+    output: Output,
+    value: str | None,
+    uid: str | None,
+    **values: Any,
+) -> None:
+    """Show a token, or list tokens.
+
+    With a VALUE or --uid that token; else a page of those for which all options hold. A VALUE of -
+    is read from stdin. A VALUE is read as a scanned code is, always as a complete one; addresses of
+    tokens' pages are not read. Exit status 1: there is no such token.
+    """
+    filters = given(values)
+    if value is None and uid is None:
+        _list(site, output, filters)
+        return
+    if filters:
+        fail(output, Exit.USAGE, WRONG_USE, "Either a VALUE, or --uid, or options that list tokens")
+    sought = _sought(output, value, uid)
+    token = _find(site, sought)
+    if token is None:
+        output.result({"success": True, "token": None, "read_as": None}, None)
+        output.say(str(TokenNotFound(uid)))
+        raise click.exceptions.Exit(Exit.NO)
+    zone = site.config.zone
+    code = read_as(token.value, sought.get(params.VALUE.name, token.value))
+    output.result(
+        {"success": True, "token": token_json(token, zone), "read_as": code},
+        texts.fields(token, zone),
+    )
+    _say_read_as(output, code)
+
+
+@site_command(_VALUE, _UID, BY, KEY)
+def consume(  # noqa: PLR0913, PLR0917 - one for each option
+    site: Site,
+    output: Output,
+    value: str | None,
+    uid: str | None,
+    by: Actor,
+    key: str | None,
+) -> None:
+    """Take one use of a token.
+
+    A VALUE of - is read from stdin. A VALUE is read as a scanned code is, always as a complete one;
+    addresses of tokens' pages are not read. Exit status 0: granted, on disk; 1: refused, or there
+    is no such token; 3: the database is busy or away, nothing counts as granted.
+    """
+    sought = _sought(output, value, uid)
+    try:
+        outcome = _consume(site, sought, by, key)
+    except TokenNotFound as error:
+        facts = failure_json(error.slug, str(error), error.code)
+        output.result({**facts, "consumed": False}, f"Refused: {error}")
+        raise click.exceptions.Exit(Exit.NO) from None
+    zone = site.config.zone
+    if value is None:
+        told = {**outcome_json(outcome, zone), "token_uid": str(outcome.token_uid)}
+    else:
+        told = outcome_of_code_json(outcome, sought[params.VALUE.name], zone)
+    output.result(told, _outcome_text(outcome))
+    _say_read_as(output, told.get("read_as"))
+    raise click.exceptions.Exit(Exit.DONE if isinstance(outcome, Granted) else Exit.NO)
+
+
+def _list(site: Site, output: Output, filters: dict[str, str]) -> None:
+    asked = parser_of(site).token_query(filters)
+    page, count = service_of(site).counted_page(asked)
+    zone = site.config.zone
+    output.result(tokens_json(page, count, zone), texts.table(page.tokens, zone))
+    more = f"more than {MAX_BATCH:,} tokens"
+    total = more if count is None else counted(count, "token")
+    output.say(f"{len(page.tokens)} of {total}")
+    if page.has_next and page.tokens:
+        output.say(f"The next ones: --after {page.tokens[-1].uid}")
+
+
+def _sought(output: Output, value: str | None, uid: str | None) -> dict[str, str]:
+    """Return the value or the uid that names a token; both or none end the command."""
+    if (value is None) is (uid is None):
+        fail(output, Exit.USAGE, WRONG_USE, "Either a VALUE or --uid is needed")
+    if uid is not None:
+        return {"uid": uid}
+    return {params.VALUE.name: text_or_stdin(params.VALUE.name, value or "")}
+
+
+def _find(site: Site, sought: dict[str, str]) -> Ticket | None:
+    if "uid" in sought:
+        found = find_uid(sought["uid"])
+        return service_of(site).find(found) if found else None
+    return service_of(site).find_by_value(params.parse_value_sought(sought))
+
+
+def _consume(site: Site, sought: dict[str, str], by: Actor, key: str | None) -> Outcome:
+    bound = idempotency_key(key, by, CONSUME_TOKEN, sought)
+    if "uid" in sought:
+        return service_of(site).consume(get_uid(sought["uid"]), by=by, key=bound)
+    value = params.parse_value_sought(sought)
+    return service_of(site).consume_value(value, by=by, key=bound)
+
+
+def _say_read_as(output: Output, code: str | None) -> None:
+    if code is not None:
+        output.say(f"Read as {printable(code)}")
+
+
+def _outcome_text(outcome: Outcome) -> str:
+    if isinstance(outcome, Granted):
+        return f"Valid. Uses left: {texts.uses_left(outcome.usage_count)}"
+    return f"Refused: {outcome.denial.message(outcome.token_uid)}"

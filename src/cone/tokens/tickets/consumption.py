@@ -1,0 +1,71 @@
+"""What lies around a consumption that a request asks for, on a page or in the API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cone.tokens.core.errors import Repeated
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.errors import Unfinished
+from cone.tokens.core.values import Denied
+from cone.tokens.core.values import Granted
+from cone.tokens.core.values import Outcome
+from cone.tokens.host import wiring
+from cone.tokens.host.metrics import Metrics
+from cone.tokens.host.ratelimit import RateLimits
+from cone.tokens.host.ratelimit import caller_of
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+logger = logging.getLogger("cone.tokens.consumption")
+
+
+def guarded(request: Request, consume: Callable[[], Outcome]) -> Outcome:
+    """Return the outcome of ``consume``; it is counted, and a refusal is logged.
+
+    What the path or the value means counts too where there is no such token: that is guessing.
+    A grant that is only told again takes no use, and does not count.
+
+    :raises Unfinished: the code may go on, and another one does; that counts too.
+    :raises Repeated: another form of a code that it must not be; that counts too.
+    :raises RateLimited: the caller was refused, or granted, too often; the database is not asked.
+    """
+    refused, granted = wiring.get(RateLimits).refused, wiring.get(RateLimits).granted
+    caller = caller_of(request)
+    refused.check(caller)
+    granted.check(caller)
+    try:
+        outcome = consume()
+    except (TokenNotFound, Unfinished, Repeated) as error:
+        refused.note(caller)
+        wiring.get(Metrics).count_consumption(error.slug)
+        _log(request, error.slug, None)
+        raise
+    if isinstance(outcome, Denied):
+        refused.note(caller)
+        wiring.get(Metrics).count_consumption(outcome.denial.value)
+        _log(request, outcome.denial.value, outcome.token_uid)
+    else:
+        _note_grant(caller, outcome)
+    return outcome
+
+
+def _note_grant(caller: str, granted: Granted) -> None:
+    if not granted.is_repeat:
+        wiring.get(RateLimits).granted.note(caller)
+        wiring.get(Metrics).count_consumption("granted")
+
+
+def _log(request: Request, reason: str, uid: object) -> None:
+    """Log a refusal, without an unknown value: it may be a typing mistake in a real one."""
+    user = wiring.actor(request)
+    logger.info(
+        "consumption refused: %s%s, user %s",
+        reason,
+        f", token {uid}" if uid else "",
+        user,
+        extra={"reason": reason, "token": uid and str(uid), "user": user},
+    )

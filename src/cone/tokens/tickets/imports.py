@@ -1,0 +1,174 @@
+"""What an import means for the tokens that there are, before anything is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import Final
+
+from cone.tokens.core import codes
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.values import Status
+from cone.tokens.core.windows import check_changed_window
+from cone.tokens.core.windows import check_window
+from cone.tokens.tickets.params import VALUE
+from cone.tokens.tickets.values import CodeChange
+from cone.tokens.tickets.values import ImportReport
+from cone.tokens.tickets.values import ImportRow
+from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.values import with_code
+
+#: Reason of a mistake: an earlier row means the same token; its number is in the fact ``row``.
+TOKEN_TWICE = "token_twice"  # noqa: S105 - a slug
+
+#: What the key of an import is bound to: these numbers, and those by status, which keys of earlier
+#: versions lack.
+_NUMBERS: Final = ("added", "updated", "unchanged", "skipped")
+_BY_STATUS: Final = "unusable"
+
+
+def answer_of(report: ImportReport) -> dict[str, Any]:
+    """Return the part of ``report`` that a repeat of the import is told, for ``ImportReport``."""
+    return {name: getattr(report, name) for name in (*_NUMBERS, _BY_STATUS)}
+
+
+def is_answer(answer: Mapping[str, Any]) -> bool:
+    """Return whether ``answer`` may be one of :func:`answer_of`."""
+    by_status = answer.get(_BY_STATUS, {})
+    return (
+        answer.keys() | {_BY_STATUS} == {*_NUMBERS, _BY_STATUS}
+        and isinstance(by_status, dict)
+        and by_status.keys() <= {status.value for status in Status}
+        and all(_is_count(answer[name]) for name in _NUMBERS)
+        and all(_is_count(count) for count in by_status.values())
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done.
+
+    :ivar changes: known tokens, and the fields of each that get another value.
+    :ivar codes: the codes that change, or that would without :attr:`Known.SKIP`, by row.
+    """
+
+    new: list[NewTicket] = dataclasses.field(default_factory=list)
+    changes: list[tuple[Ticket, dict[str, Any]]] = dataclasses.field(default_factory=list)
+    unchanged: list[Ticket] = dataclasses.field(default_factory=list)
+    skipped: list[Ticket] = dataclasses.field(default_factory=list)
+    codes: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
+    mistakes: dict[int, InvalidParameter] = dataclasses.field(default_factory=dict)
+
+    @property
+    def made(self) -> Iterator[NewTicket | Ticket]:
+        """The tokens that are added or changed, as they will be."""
+        yield from self.new
+        for token, fields in self.changes:
+            yield dataclasses.replace(token, **fields)
+
+    @property
+    def report(self) -> ImportReport:
+        """The plan in numbers."""
+        return ImportReport(
+            added=len(self.new),
+            updated=len(self.changes),
+            unchanged=len(self.unchanged),
+            skipped=len(self.skipped),
+            codes=self.codes,
+            mistakes=self.mistakes,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KnownTokens:
+    """The tokens that rows may mean, by uid and by value."""
+
+    by_uid: Mapping[uuid.UUID, Ticket]
+    by_value: Mapping[str, Ticket]
+
+    @classmethod
+    def of(cls, tokens: Iterable[Ticket]) -> KnownTokens:
+        """Return ``tokens`` as rows look them up."""
+        found = list(tokens)
+        return cls({token.uid: token for token in found}, {token.value: token for token in found})
+
+    def meant(self, row: ImportRow) -> Ticket | None:
+        """Return the token of a row: that of its uid, else that of its value.
+
+        A uid that no token has means nothing: the file may be from another site.
+
+        :raises InvalidParameter: the uid is one token's, and the value another's.
+        """
+        value = row.token.value
+        named = self.by_uid.get(row.uid) if row.uid else None
+        holder = None if value is None else self._holder(value)
+        if named and holder and named.uid != holder.uid:
+            message = f"{VALUE.name}: belongs to another token than the uid"
+            raise InvalidParameter(VALUE.name, "uid_of_another_token", message)
+        return named or holder
+
+    def _holder(self, value: str) -> Ticket | None:
+        return self.by_value.get(value) or self.by_value.get(codes.normal_form(value))
+
+
+def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
+    """Return the plan of the import of ``rows``."""
+    planned = Plan()
+    seen: dict[object, int] = {}
+    for number, row in enumerate(rows):
+        try:
+            token = tokens.meant(row)
+            if token is None:
+                check_window(row.token.valid_from, row.token.valid_to)
+                new = with_code(row.token)
+                _check_first(new.value, seen, number)
+                planned.new.append(new)
+                continue
+            _check_first(token.uid, seen, number)
+            _plan_known(planned, number, row, token, known)
+        except InvalidParameter as error:
+            planned.mistakes[number] = error
+    return planned
+
+
+def _check_first(key: object, seen: dict[object, int], number: int) -> None:
+    """Refuse a second row of the same token: which of them counts is not said.
+
+    :param key: its uid, or the code that it is to have; None: no other row can mean it.
+    """
+    first = number if key is None else seen.setdefault(key, number)
+    if first != number:
+        message = f"{VALUE.name}: another row is about the same token"
+        raise InvalidParameter(VALUE.name, TOKEN_TWICE, message, row=first)
+
+
+def _plan_known(planned: Plan, number: int, row: ImportRow, token: Ticket, known: Known) -> None:
+    value = row.token.value
+    if value is not None and known is not Known.SKIP:
+        value = codes.changed_code(token.value, value)
+    is_other_code = value is not None and value != token.value
+    if value is not None and is_other_code:
+        planned.codes[number] = CodeChange(token_uid=token.uid, old=token.value, new=value)
+    if known is Known.SKIP:
+        planned.skipped.append(token)
+        return
+    given = row.changes.given()
+    check_changed_window(token, given)
+    changed = {name: new for name, new in given.items() if getattr(token, name) != new}
+    if is_other_code:
+        changed["value"] = value
+    if changed:
+        planned.changes.append((token, changed))
+    else:
+        planned.unchanged.append(token)

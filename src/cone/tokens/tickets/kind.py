@@ -1,0 +1,66 @@
+"""Tickets as a kind of tokens.
+
+The kernel (statements, histories, transactions) does not know them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Final
+
+from cone.tokens.core import codes
+from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.kind import Derived
+from cone.tokens.core.records import table_of
+from cone.tokens.core.store.changing import NewRow
+from cone.tokens.tickets import imports
+from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.values import AUDITED
+from cone.tokens.tickets.values import DETAILS
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import Ticket
+
+
+def _as_given(count: int) -> int:
+    """Return the uses that a token is given, whatever is taken of them later."""
+    return count
+
+
+TICKET: Final = ConsumedKind(
+    name="ticket",
+    tokens=table_of(TokenRecord),
+    events=table_of(TokenEventRecord),
+    usages=table_of(TokenUsageRecord),
+    read=Ticket,
+    unread=frozenset({"code_digest", "used_before", "user_before"}),
+    audited=AUDITED,
+    later=frozenset(DETAILS),
+    derived=(
+        Derived("code_digest", "value", codes.digest),
+        Derived("uses_given", "usage_count", _as_given),
+    ),
+    code="value",
+    is_answer=imports.is_answer,
+)
+
+
+def new_rows(tokens: Iterable[NewTicket]) -> Iterator[NewRow]:
+    """Return the rows of new tickets, each with a new uid."""
+    return (new_row(uuid.uuid4(), token) for token in tokens)
+
+
+def new_row(uid: uuid.UUID, token: NewTicket) -> NewRow:
+    """Return the row of a new ticket; without a value it gets its uid for one."""
+    return uid, {
+        "value": str(uid) if token.value is None else token.value,
+        "valid_from": token.valid_from,
+        "valid_to": token.valid_to,
+        "usage_count": token.usage_count,
+        "lock_time": token.lock_time,
+        "enabled": token.enabled,
+        **{name: getattr(token, name) for name in DETAILS},
+    }

@@ -1,0 +1,59 @@
+"""The mapped tables of tickets (contract 6)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Integer
+from sqlalchemy import String
+from sqlalchemy import Text
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from cone.tokens.core.records import BEHIND
+from cone.tokens.core.records import Base
+from cone.tokens.core.records import EventColumns
+from cone.tokens.core.records import ExactText
+from cone.tokens.core.records import LastUseColumns
+from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import UsageColumns
+from cone.tokens.core.records import event_indexes
+from cone.tokens.core.records import lifecycle_arguments
+from cone.tokens.core.records import usage_indexes
+
+
+class TokenRecord(LifecycleColumns, LastUseColumns, Base):
+    """A ticket."""
+
+    __tablename__ = "tokens"
+    __table_args__ = lifecycle_arguments(UniqueConstraint("value"))
+
+    #: What is looked up and what the QR code carries.
+    value: Mapped[str] = mapped_column(ExactText)
+    #: Of the value, see :func:`cone.tokens.core.codes.digest`. NULL: written by somebody else; the
+    #: value is found exactly alone.
+    code_digest: Mapped[str | None] = mapped_column(String(32), index=True, sort_order=BEHIND + 1)
+    #: Who or what it is for.
+    label: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
+    email: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
+    category: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
+    note: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
+    #: JSON object of texts.
+    data: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
+    #: The uses that it was issued with, or that were set last. NULL: not known.
+    uses_given: Mapped[int | None] = mapped_column(Integer, sort_order=BEHIND + 3)
+
+
+class TokenUsageRecord(UsageColumns, Base):
+    """One try to consume a ticket."""
+
+    __tablename__ = "token_usage"
+    __table_args__ = usage_indexes()
+
+    token_value: Mapped[str] = mapped_column(ExactText)
+
+
+class TokenEventRecord(EventColumns, Base):
+    """One change of a ticket that is no consumption."""
+
+    __tablename__ = "token_events"
+    __table_args__ = event_indexes()

@@ -1,0 +1,546 @@
+"""The use cases: one method, one transaction each."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+import functools
+import secrets
+import uuid
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine
+
+from cone.tokens.core import codes
+from cone.tokens.core.clock import Clock
+from cone.tokens.core.clock import utc_now
+from cone.tokens.core.database import Database
+from cone.tokens.core.database import HostTransaction
+from cone.tokens.core.errors import TokenChanged
+from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.foresight import chosen
+from cone.tokens.core.foresight import counted
+from cone.tokens.core.foresight import foresee
+from cone.tokens.core.foresight import is_worth_foreseeing
+from cone.tokens.core.many import Rows
+from cone.tokens.core.params import too_many_tokens
+from cone.tokens.core.places import Places
+from cone.tokens.core.retry import NEVER
+from cone.tokens.core.retry import Patience
+from cone.tokens.core.store import changing
+from cone.tokens.core.store import consuming
+from cone.tokens.core.store import events
+from cone.tokens.core.store import finding
+from cone.tokens.core.store import keys
+from cone.tokens.core.store import listing
+from cone.tokens.core.store import usages
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.unit_of_work import UnitOfWork
+from cone.tokens.core.unit_of_work import recorded_answer
+from cone.tokens.core.values import EVERYTHING
+from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import NEWEST_FIRST
+from cone.tokens.core.values import UNSET
+from cone.tokens.core.values import Actor
+from cone.tokens.core.values import Attempt
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import Outcome
+from cone.tokens.core.values import Selection
+from cone.tokens.core.values import SentCode
+from cone.tokens.core.values import Sort
+from cone.tokens.core.values import TokenFilter
+from cone.tokens.core.values import TokenPage
+from cone.tokens.core.values import TokenQuery
+from cone.tokens.core.values import UsagePage
+from cone.tokens.core.windows import check_changed_window
+from cone.tokens.core.windows import check_window
+from cone.tokens.tickets import imports
+from cone.tokens.tickets import statistics
+from cone.tokens.tickets.importing import ImportWork
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.kind import new_row
+from cone.tokens.tickets.kind import new_rows
+from cone.tokens.tickets.params import RANDOM_LENGTH
+from cone.tokens.tickets.params import invalid_receipt
+from cone.tokens.tickets.periods import edges
+from cone.tokens.tickets.values import ImportReport
+from cone.tokens.tickets.values import ImportRow
+from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import Statistics
+from cone.tokens.tickets.values import Step
+from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.values import TicketChanges
+from cone.tokens.tickets.values import with_code
+
+
+class TicketService:
+    """Issues, looks up, consumes, changes and deletes tokens.
+
+    Every method raises :class:`~cone.tokens.core.errors.Unavailable` where the database is busy
+    or away; nothing is changed then. Where it is lost on the way, a method is repeated, as
+    :class:`~cone.tokens.core.unit_of_work.UnitOfWork` says.
+
+    It has more than 15 public methods, and its file more than 400 lines: each method is one use
+    case, most of them a line or two above the statements, and the faces and the Python API reach
+    all of them by one service.
+
+    Concurrency: safe to share among threads. The result of a method is on disk.
+    """
+
+    def __init__(self, work: UnitOfWork) -> None:
+        """Run each use case in a transaction of ``work``."""
+        self._work = work
+
+    def find(self, uid: uuid.UUID) -> Ticket | None:
+        """Return the token with this ``uid``."""
+        return self._work.read(lambda tx: finding.find(tx, TICKET, "uid", uid))
+
+    def get(self, uid: uuid.UUID) -> Ticket:
+        """Return the token with this ``uid``.
+
+        :raises TokenNotFound: there is none.
+        """
+        token = self.find(uid)
+        if token is None:
+            raise TokenNotFound(uid)
+        return token
+
+    def find_by_value(
+        self, value: str, *, site: str | None = None, is_complete: bool = True
+    ) -> Ticket | None:
+        """Return the token that ``value`` means, as :mod:`cone.tokens.core.codes` says.
+
+        :param site: address below which the pages of tokens are; that of a page means its token.
+        :param is_complete: False: more of the code may be under way.
+        :raises Unfinished: that may be, and another code begins with it.
+        """
+        sent = SentCode(value, site, is_complete)
+        return self._work.read(lambda tx: consuming.find_code(tx, TICKET, sent))
+
+    def find_many(
+        self,
+        which: Selection,
+        *,
+        sort: Sort = NEWEST_FIRST,
+        expected_count: int | None = None,
+    ) -> list[Ticket]:
+        """Return tokens: of uids those that are there, in that order; else in that of ``sort``.
+
+        :param which: different uids, :data:`MAX_BATCH` at most, or a filter.
+        :param expected_count: what the caller saw; another number is an error.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: more than :data:`MAX_BATCH` tokens are meant.
+        """
+        if not isinstance(which, TokenFilter) and len(which) > MAX_BATCH:
+            raise too_many_tokens()
+        tokens = self._work.read(
+            lambda tx: listing.find_many(tx, TICKET, which, MAX_BATCH + 1, sort)
+        )
+        return counted(tokens, expected_count)
+
+    def page(
+        self,
+        size: int,
+        *,
+        matching: TokenFilter = EVERYTHING,
+        sort: Sort = NEWEST_FIRST,
+        after: uuid.UUID | None = None,
+        before: uuid.UUID | None = None,
+    ) -> TokenPage[Ticket]:
+        """Return up to ``size`` tokens, beside a token where one is named.
+
+        A token that does not exist counts as not named.
+        """
+        query = TokenQuery(matching=matching, sort=sort, limit=size, after=after, before=before)
+        return self._work.read(lambda tx: listing.page(tx, TICKET, query))
+
+    def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
+        """Return the number of tokens that a filter matches; None: more than :data:`MAX_BATCH`."""
+        return self._work.read(lambda tx: listing.count(tx, TICKET, matching))
+
+    def counted_page(self, query: TokenQuery) -> tuple[TokenPage[Ticket], int | None]:
+        """Return a page, and how many tokens there are in all, as :meth:`count` has it."""
+        page = self.page(
+            query.limit,
+            matching=query.matching,
+            sort=query.sort,
+            after=query.after,
+            before=query.before,
+        )
+        if page.count is not UNSET:
+            return page, page.count
+        # To count takes longer than to read a page.
+        is_whole = not page.has_previous and not page.has_next
+        return page, len(page.tokens) if is_whole else self.count(query.matching)
+
+    def every(self, which: Selection, sort: Sort = NEWEST_FIRST) -> Iterator[Ticket]:
+        """Return all tokens that are meant, one after the other.
+
+        They are read piece by piece as they are taken, each piece in a transaction of its own:
+        what is added or changed meanwhile may be among them or not.
+
+        :param which: tokens that do not exist are left out.
+        :param sort: what is meant by uids comes in their order.
+        """
+        if not isinstance(which, TokenFilter):
+            yield from self.find_many(which, sort=sort)
+            return
+        place = None
+        while True:
+            read = functools.partial(
+                listing.next_part, kind=TICKET, matching=which, sort=sort, place=place
+            )
+            tokens, place = self._work.read(read)
+            yield from tokens
+            if place is None:
+                return
+
+    def usages(self, uid: uuid.UUID, limit: int, before: uuid.UUID | None = None) -> UsagePage:
+        """Return up to ``limit`` usages of a token, newest first.
+
+        :param before: receipt of one of them: go on there.
+        :raises TokenNotFound: there is no such token.
+        :raises InvalidParameter: ``before`` is no receipt of this token.
+        """
+
+        def read(tx: Transaction) -> UsagePage:
+            if finding.find(tx, TICKET, "uid", uid) is None:
+                raise TokenNotFound(uid)
+            try:
+                return usages.usages(tx, TICKET, uid, limit, before)
+            except LookupError:
+                raise invalid_receipt() from None
+
+        return self._work.read(read)
+
+    def statistics(
+        self,
+        first: datetime.date,
+        last: datetime.date,
+        step: Step,
+        zone: datetime.tzinfo,
+    ) -> Statistics:
+        """Return the number of tries in each hour or day of a time.
+
+        :param last: the last day; it belongs to the time.
+        :param zone: whose clocks tell hours and days.
+        """
+        times = edges(first, last, step, zone)
+        return self._work.read(lambda tx: statistics.statistics(tx, TICKET, times))
+
+    def check_key(self, key: IdempotencyKey) -> None:
+        """Refuse a key that is bound to another request.
+
+        :raises IdempotencyConflict: it is.
+        """
+        self._work.read(lambda tx: recorded_answer(tx, key))
+
+    def check_database(self) -> None:
+        """Ask the database for a sign of life, once.
+
+        :raises Unavailable: there is none.
+        """
+        with self._work.database.reading() as tx:
+            tx.ping()
+
+    def consume(
+        self,
+        uid: uuid.UUID,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> Outcome:
+        """Take one use of the token with this ``uid``.
+
+        A refusal is an answer, not an error. Every try of a known token is logged.
+
+        :param key: a repeat with the same key gets the first outcome again and changes nothing.
+        :raises TokenNotFound: there is none.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        attempt = Attempt(uuid.uuid4(), by, key)
+        return self._work.consume(
+            TICKET,
+            lambda tx: consuming.consume(tx, TICKET, "uid", uid, attempt),
+            attempt,
+        )
+
+    def consume_value(
+        self,
+        value: str,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+        site: str | None = None,
+        is_complete: bool = True,
+    ) -> Outcome:
+        """Take one use of the token that ``value`` means; else as :meth:`consume`.
+
+        :param site: as for :meth:`find_by_value`.
+        :param is_complete: False: more of the code may be under way.
+        :raises Unfinished: that may be, and another code begins with it.
+        """
+        return self.consume_code(SentCode(value, site, is_complete), by=by, key=key)
+
+    def consume_code(
+        self, sent: SentCode, *, by: Actor, key: IdempotencyKey | None = None
+    ) -> Outcome:
+        """Take one use of the token that a code means; else as :meth:`consume`.
+
+        :raises Unfinished: the code may go on, and there is one that does.
+        :raises Repeated: it is another form of the code of a token that it must not be read as.
+        """
+        attempt = Attempt(uuid.uuid4(), by, key)
+        return self._work.consume(
+            TICKET,
+            lambda tx: consuming.consume_code(tx, TICKET, sent, attempt),
+            attempt,
+        )
+
+    def add(
+        self,
+        token: NewTicket,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> uuid.UUID:
+        """Add a token and return its uid.
+
+        :param key: as for :meth:`consume`.
+        :raises InvalidParameter: the window ends before it begins, or the value is no code.
+        :raises ValueTaken: another token has the value.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        return self._add([token], by, key)[0]
+
+    def add_as(self, uid: uuid.UUID, token: NewTicket, *, by: Actor) -> uuid.UUID:
+        """Add a token under a uid that the caller chose, and return that.
+
+        :raises InvalidParameter: the window ends before it begins, or the value is no code.
+        :raises UidTaken: another token has the uid.
+        :raises ValueTaken: another token has the value, and may have the uid too.
+        """
+        check_window(token.valid_from, token.valid_to)
+        new = new_row(uid, with_code(token))
+
+        def add(tx: Transaction) -> uuid.UUID:
+            changing.add_as(tx, TICKET, new, actor=by)
+            return uid
+
+        return self._work.write(add)
+
+    def add_many(
+        self,
+        token: NewTicket,
+        count: int,
+        prefix: str | None,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> list[uuid.UUID]:
+        """Add ``count`` tokens like ``token`` and return their uids; all of them or none.
+
+        :param prefix: values are it and 26 random base32 characters (130 bits); None: the uids.
+        :raises ValueTaken: another token has one of the values.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        values = (None if prefix is None else prefix + _random_text() for _ in range(count))
+        tokens = [dataclasses.replace(token, value=value) for value in values]
+        return self._add(tokens, by, key)
+
+    def check_import(self, rows: Sequence[ImportRow], known: Known) -> ImportReport:
+        """Return the report of :meth:`import_tokens` without changing anything."""
+        return self._work.read(lambda tx: ImportWork(tx, rows, known, None).report)
+
+    def import_tokens(
+        self,
+        rows: Sequence[ImportRow],
+        known: Known,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> ImportReport:
+        """Add tokens, and update or skip those whose uid or value is known; all or none.
+
+        A mistake is in the report, not an error: nothing was changed then.
+
+        :param rows: at most :data:`MAX_BATCH`, with different values and uids.
+        :param key: as for :meth:`consume`.
+        :raises ValueTaken: one of the values was taken meanwhile; nothing was changed.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        foreseen: ImportWork | None = None
+        if is_worth_foreseeing(self._work, len(rows)):
+            foreseen = self._work.read(lambda tx: ImportWork(tx, rows, known, by))
+            foreseen.make_ready()
+
+        def work(tx: Transaction) -> ImportReport:
+            answer = recorded_answer(tx, key, for_update=True) if key else None
+            if answer is not None:
+                return ImportReport(**answer)
+            if foreseen and foreseen.still_holds(tx):
+                planned = foreseen
+            else:
+                planned = ImportWork(tx, rows, known, by, for_update=True)
+            if not planned.report.mistakes:
+                keys.bind_key(tx, key, imports.answer_of(planned.report))
+                planned.carry_out(tx)
+            return planned.report
+
+        def repeat(_tx: Transaction, answer: dict[str, Any]) -> ImportReport:
+            return ImportReport(**answer)
+
+        return self._work.write(work, key, repeat)
+
+    def update(
+        self,
+        uid: uuid.UUID,
+        changes: TicketChanges,
+        *,
+        by: Actor,
+        expected_usage_count: int | None = None,
+    ) -> None:
+        """Change what ``changes`` gives.
+
+        :param expected_usage_count: what the caller saw; another one refuses the change.
+        :raises TokenNotFound: there is no such token.
+        :raises TokenChanged: the uses left are not the expected ones.
+        :raises InvalidParameter: the window ends before it begins, or another value is no code.
+        :raises ValueTaken: another token has the value.
+        """
+
+        def work(tx: Transaction) -> Ticket:
+            token = finding.find(tx, TICKET, "uid", uid, for_update=True)
+            if token is None:
+                raise TokenNotFound(uid)
+            if expected_usage_count not in (None, token.usage_count):
+                raise TokenChanged(uid)
+            changed = changes.given()
+            check_changed_window(token, changed)
+            if changes.value is None:
+                changed["value"] = str(uid)
+            elif changes.value is not UNSET:
+                changed["value"] = codes.changed_code(token.value, changes.value)
+            if changed:
+                told = events.of_changes(TICKET, [(token, changed)], by)
+                changing.update(tx, TICKET, [token], changed, told)
+            return token
+
+        self._work.write(work)
+
+    def update_many(
+        self,
+        which: Selection,
+        changes: TicketChanges,
+        *,
+        by: Actor,
+        expected_count: int | None = None,
+    ) -> int:
+        """Change what ``changes`` gives in tokens, all of them or none; return how many.
+
+        :param changes: without a value, which is one token's.
+        :param expected_count: what the caller saw; another number refuses the change.
+        :raises TokenNotFound: one of them does not exist.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: a filter means more than :data:`MAX_BATCH` tokens, or the window
+            of one would end before it begins.
+        """
+        changed = changes.given()
+
+        def describe(tokens: list[Ticket]) -> Rows:
+            return events.of_changes(TICKET, ((token, changed) for token in tokens), by)
+
+        foreseen = foresee(self._work, TICKET, which, describe)
+
+        def work(tx: Transaction) -> int:
+            tokens, told = chosen(tx, TICKET, which, expected_count, foreseen)
+            for token in tokens:
+                check_changed_window(token, changed)
+            if tokens and changed:
+                changing.update(tx, TICKET, tokens, changed, told or describe(tokens))
+            return len(tokens)
+
+        return self._work.write(work)
+
+    def delete(self, uid: uuid.UUID, *, by: Actor) -> None:
+        """Delete the token; its usage log stays.
+
+        :raises TokenNotFound: there is no such token.
+        """
+        self.delete_many([uid], by=by)
+
+    def delete_many(
+        self,
+        which: Selection,
+        *,
+        by: Actor,
+        expected_count: int | None = None,
+    ) -> int:
+        """Delete tokens, all of them or none, and return how many; their usage logs stay.
+
+        :param expected_count: what the caller saw; another number refuses the change.
+        :raises TokenNotFound: one of them does not exist.
+        :raises CountChanged: there are not as many as expected.
+        :raises InvalidParameter: a filter means more than :data:`MAX_BATCH` tokens.
+        """
+
+        def describe(tokens: list[Ticket]) -> Rows:
+            return events.of_deletions(TICKET, tokens, by)
+
+        foreseen = foresee(self._work, TICKET, which, describe)
+
+        def work(tx: Transaction) -> int:
+            tokens, told = chosen(tx, TICKET, which, expected_count, foreseen)
+            if tokens:
+                changing.delete(tx, TICKET, tokens, told or describe(tokens))
+            return len(tokens)
+
+        return self._work.write(work)
+
+    def _add(
+        self,
+        tokens: list[NewTicket],
+        by: Actor,
+        key: IdempotencyKey | None,
+    ) -> list[uuid.UUID]:
+        for token in tokens[:1]:
+            check_window(token.valid_from, token.valid_to)
+        rows = list(new_rows(map(with_code, tokens)))
+        uids = [uid for uid, _fields in rows]
+        new = changing.additions(TICKET, rows, by)
+        if self._work.database.has_one_writer:
+            new.make_ready()
+
+        def add(tx: Transaction) -> list[uuid.UUID]:
+            keys.bind_key(tx, key, {"token_uids": [str(uid) for uid in uids]})
+            changing.add(tx, new)
+            return uids
+
+        def repeat(_tx: Transaction, answer: dict[str, Any]) -> list[uuid.UUID]:
+            return [uuid.UUID(uid) for uid in answer["token_uids"]]
+
+        return self._work.write(add, key, repeat)
+
+
+def on_engine(
+    engine: Engine,
+    clock: Clock = utc_now,
+    patience: Patience = NEVER,
+    places: Places | None = None,
+) -> TicketService:
+    """Return a service that commits each use case by itself."""
+    return TicketService(UnitOfWork(Database(engine, clock, places), patience))
+
+
+def within(connection: Connection, clock: Clock = utc_now) -> TicketService:
+    """Return a service whose changes belong to the transaction of ``connection``."""
+    return TicketService(UnitOfWork(HostTransaction(connection, clock)))
+
+
+def _random_text() -> str:
+    return base64.b32encode(secrets.token_bytes(RANDOM_LENGTH)).decode()[:RANDOM_LENGTH]

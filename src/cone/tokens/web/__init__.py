@@ -1,0 +1,1 @@
+"""The shell of all faces: what pages and endpoints stand on, whatever kind of tokens they show."""

@@ -1,0 +1,575 @@
+"""Codes that are typed or pasted on the scan page: by hand-held scanners and by people."""
+
+import itertools
+import re
+import urllib.parse
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import CONSUME_URL
+from tests.browser.conftest import DESKTOP_ONLY
+from tests.browser.conftest import answer
+from tests.browser.conftest import enter
+from tests.browser.conftest import told
+from tests.support.scanner import CTRL
+from tests.support.scanner import ENTER
+
+pytestmark = DESKTOP_ONLY
+
+UID = "d7123888-fd68-4a1c-9c0e-2b1f6d1f7e55"
+CODES = [UID, "7K2M9QXWZ4", "G-1", "Grüße aus Wien ✓"]
+GRANTED = '{"success": true, "consumed": true, "usage_count": 0}'
+UNFINISHED = '{"success": false, "consumed": false, "error": "unfinished"}'
+
+#: Keys that scanners send behind a code, as [key, place of the key, modifiers].
+TERMINATORS = {
+    "Enter": [ENTER],
+    "Tab": [("Tab", "Tab", 0)],
+    "CR": [("m", "KeyM", CTRL)],
+    "LF": [("j", "KeyJ", CTRL)],
+    "CR LF": [ENTER, ("j", "KeyJ", CTRL)],
+    "Enter twice": [ENTER, ENTER],
+    "FS": [("\\", "Backslash", CTRL)],
+    "GS": [("]", "BracketRight", CTRL)],
+    "GS on a German keyboard": [("+", "BracketRight", CTRL)],
+    "nothing": [],
+}
+
+
+@pytest.fixture
+def door(timed_door):
+    return timed_door
+
+
+@pytest.fixture
+def sent(door):
+    """What the page asks to be redeemed, each as value and ``ended_by``; all of it is granted."""
+    found = []
+
+    def note(route):
+        body = dict(urllib.parse.parse_qsl(route.request.post_data))
+        found.append((body.pop("value"), body.pop("ended_by", None)))
+        assert not body
+        route.fulfill(body=GRANTED)
+
+    door.route(CONSUME_URL, note)
+    return found
+
+
+def next_please(page):
+    """Have the answer that is shown make room."""
+    page.keyboard.press("Escape")
+    expect(told(page)).not_to_have_class(re.compile("is-big"))
+
+
+# --- what scanners do ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", TERMINATORS)
+def test_scanner_when_it_has_its_own_end_pace_and_code_then_each_is_one_scan(
+    door,
+    scanner,
+    sent,
+    end,
+):
+    keys = TERMINATORS[end]
+    # A terminator comes as fast as the rest; a hiccup of the radio does not end a code.
+    for number, (code, pace) in enumerate(itertools.product(CODES, (2, 45, "hiccup")), 1):
+        value = f"{code}{number}" if code != UID else code[:-2] + f"{number:02}"
+        gaps = [5 if pace == "hiccup" else pace] * (len(value) + len(keys) - 1)
+        if pace == "hiccup":
+            gaps[len(value) - 2] = 110
+        scanner.type(value, keys, gaps=gaps)
+        if "GS" in end or not keys:
+            scanner.pause()
+        expect(answer(door, "granted").locator(".value")).to_have_text(value)
+        assert sent[-1] == (value, None if keys else "pause")
+        assert len(sent) == number
+        next_please(door)
+    expect(door.locator("#value")).to_have_value("")
+
+
+CHANGES = {
+    "as it is": str,
+    "with a prefix of AIM": "]Q1{}".format,
+    "with Caps Lock": str.swapcase,
+    "with a German keyboard": lambda code: code.translate(str.maketrans("-yzYZ", "ßzyZY")),
+    "with a blank at its end": "{} ".format,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_scanner_when_it_changes_a_code_then_it_is_sent_as_typed_and_told_how_it_was_read(
+    door,
+    scanner,
+    change,
+):
+    asked = []
+
+    def read(route):
+        asked.append(dict(urllib.parse.parse_qsl(route.request.post_data))["value"])
+        code = CODES[len(asked) - 1]
+        route.fulfill(body=GRANTED.replace("}", f', "read_as": "{code}"}}'))
+
+    door.route(CONSUME_URL, read)
+    for code in CODES:
+        scanner.type(CHANGES[change](code), [ENTER])
+        alert = answer(door, "granted")
+        expect(alert.locator(".read-as")).to_have_text(f"read as {code}")
+        next_please(door)
+    assert asked == [CHANGES[change](code) for code in CODES]
+
+
+@pytest.mark.parametrize("focus", ["[data-part=start]", "[value=consume]", "#sound", "body"])
+def test_scanner_when_the_focus_is_elsewhere_then_no_key_of_it_is_lost(door, scanner, sent, focus):
+    if focus == "body":
+        door.evaluate("document.activeElement.blur()")
+    else:
+        door.locator(focus).focus()
+    scanner.type("G-12", [ENTER])
+    answer(door, "granted")
+    assert sent == [("G-12", None)]
+    expect(door.locator("#viewfinder")).to_have_attribute("data-running", "false")
+
+
+def test_scanner_when_it_pauses_within_a_code_of_its_own_then_the_longer_one_is_redeemed(
+    door,
+    scanner,
+    add,
+    token,
+):
+    """Row "tokens G-1 and G-12; the scanner types G-1, pauses 110 ms, types 2, Enter"."""
+    short, long = add("G-1"), add("G-12")
+    scanner.type("G-12", [ENTER], gaps=[3, 3, 110, 3])
+    expect(answer(door, "granted").locator(".value")).to_have_text(long)
+    assert (token(long)["usage_count"], token(short)["usage_count"]) == (0, 1)
+
+
+def test_scanner_when_the_processor_is_busy_then_no_pause_is_heard_that_was_none(
+    door,
+    scanner,
+    sent,
+):
+    door.clock.resume()
+    door.evaluate(
+        """() => addEventListener("keydown", ({ key }) => key === "1" && setTimeout(() => {
+            const until = Date.now() + 1500;
+            while (Date.now() < until);
+        }))""",
+    )
+    # The page hears of the last two when it is free again: long after its timer was due.
+    scanner.type("G-12", [ENTER], gaps=[3, 3, 110, 3])
+    answer(door, "granted")
+    assert sent == [("G-12", None)]
+
+
+def test_people_when_the_processor_is_busy_then_what_they_type_is_no_scan(door, scanner, sent):
+    scanner.type("G-1234", gap=180)
+    scanner.pause(5_000)
+    assert sent == []
+    expect(door.locator("#value")).to_have_value("G-1234")
+
+
+def test_scanner_when_a_pause_ended_its_code_and_another_begins_so_then_enter_decides(
+    door,
+    scanner,
+):
+    asked = []
+
+    def refuse_first(route):
+        asked.append(route.request.post_data)
+        route.fulfill(body=GRANTED if len(asked) > 1 else UNFINISHED)
+
+    door.route(CONSUME_URL, refuse_first)
+    scanner.type("G-1")
+    scanner.pause()
+    alert = answer(door, "noted")
+    expect(alert.locator(".word")).to_have_text("Not complete?")
+    expect(door.locator("#value")).to_have_value("G-1")
+    next_please(door)
+    door.locator("#value").press("Enter")
+    answer(door, "granted")
+    assert asked == ["value=G-1&ended_by=pause", "value=G-1"]
+
+
+def test_scanner_when_it_has_a_terminator_then_a_pause_ends_nothing_and_the_rest_is_told(
+    door,
+    scanner,
+    sent,
+):
+    scanner.type("G-1", [ENTER])
+    answer(door, "granted")
+    next_please(door)
+    scanner.type("G-1")
+    # The radio lost the end of it.
+    scanner.pause(1_400)
+    answer(door, "granted")
+    scanner.pause(100)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+    assert len(sent) == 1
+    scanner.pause(1_000)
+    scanner.type("H-22", [ENTER])
+    expect(answer(door, "granted").locator(".value")).to_have_text("H-22")
+    assert sent[1:] == [("H-22", None)]
+
+
+def test_scanner_when_something_was_left_in_the_field_then_its_code_is_what_it_typed(
+    door,
+    scanner,
+    sent,
+):
+    scanner.type("xy", gap=200)
+    scanner.type("7K2M9QXWZ4", [ENTER])
+    answer(door, "granted")
+    assert sent == [("7K2M9QXWZ4", None)]
+    # What was left is told of as well, and comes back.
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".value")).to_have_text("xy")
+    expect(door.locator("#value")).to_have_value("xy")
+
+
+def known(page, scanner):
+    """Have the page know that the scanner ends its codes by a key."""
+    scanner.type("H-22", [ENTER])
+    answer(page, "granted")
+    next_please(page)
+
+
+def two_parts(page):
+    """Wait until both parts of what cannot be told apart have their answer."""
+    texts = []
+    for _ in range(2):
+        alert = answer(page, "noted")
+        expect(alert.locator(".word")).to_have_text("One code or two?")
+        texts.append(alert.locator(".value").inner_text())
+        page.clock.run_for(1_000)
+    assert page.evaluate("tones.filter((tone) => tone === 330).length") == 6
+    return texts
+
+
+@pytest.mark.parametrize("pause", [1_050, 1_250, 1_450])
+def test_scanner_when_an_end_was_lost_and_the_next_code_comes_then_both_are_told(
+    door, scanner, sent, pause
+):
+    known(door, scanner)
+    scanner.type("ONE-11111")
+    scanner.type("TWO-22222", [ENTER], after=pause)
+    assert two_parts(door) == ["ONE-11111", "TWO-22222"]
+    assert sent == [("H-22", None)]
+    scanner.type("TWO-22222", [ENTER])
+    answer(door, "granted")
+    assert sent[1:] == [("TWO-22222", None)]
+
+
+@pytest.mark.parametrize("rest", ["77777X", "777", "7"])
+def test_scanner_when_it_pauses_for_a_second_within_a_code_then_no_part_of_it_is_redeemed(
+    door, scanner, sent, rest
+):
+    known(door, scanner)
+    scanner.type("AAAA")
+    scanner.type(rest, [ENTER], after=1_150)
+    assert two_parts(door) == ["AAAA", rest]
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("rest", ["777", "77", "7"])
+def test_scanner_when_the_rest_of_an_unfinished_code_comes_then_the_whole_one_is_sent(
+    door, scanner, rest
+):
+    asked = []
+
+    def refuse_first(route):
+        asked.append(route.request.post_data)
+        route.fulfill(body=GRANTED if len(asked) > 1 else UNFINISHED)
+
+    door.route(CONSUME_URL, refuse_first)
+    scanner.type("GX-1")
+    scanner.pause()
+    answer(door, "noted")
+    scanner.type(rest, [ENTER], after=600)
+    scanner.pause(1_000)
+    expect(answer(door, "granted").locator(".value")).to_have_text(f"GX-1{rest}")
+    assert asked == ["value=GX-1&ended_by=pause", f"value=GX-1{rest}"]
+
+
+def test_scanner_when_the_rest_comes_before_the_answer_then_no_key_of_it_is_lost(door, scanner):
+    asked = []
+
+    def hold(route):
+        asked.append(route)
+        if len(asked) > 1:
+            route.fulfill(body=GRANTED)
+
+    door.route(CONSUME_URL, hold)
+    with door.expect_request(CONSUME_URL):
+        scanner.type("GX-1")
+        scanner.pause()
+    scanner.type("7", after=600)
+    asked[0].fulfill(body=UNFINISHED)
+    answer(door, "noted")
+    scanner.type("77", [ENTER], after=5)
+    scanner.pause(1_000)
+    expect(answer(door, "granted").locator(".value")).to_have_text("GX-1777")
+    assert asked[1].request.post_data == "value=GX-1777"
+
+
+def test_scanner_when_the_end_was_lost_and_more_comes_then_that_is_no_code_of_its_own(
+    door, scanner, sent
+):
+    known(door, scanner)
+    scanner.type("GX-1")
+    scanner.pause(1_500)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+    scanner.type("777", [ENTER], after=1_700)
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".word")).to_have_text("One code or two?")
+    assert len(sent) == 1
+
+
+def test_group_separator_when_it_is_within_a_code_then_it_is_part_of_it(door, scanner, sent):
+    scanner.type("0101", TERMINATORS["GS"])
+    scanner.type("21A", [ENTER], after=5)
+    answer(door, "granted")
+    assert sent == [("0101\x1d21A", None)]
+
+
+def test_scanner_when_it_reads_only_blanks_then_that_is_told(door, scanner, sent):
+    door.locator("#value").fill(" ")
+    door.locator("#value").press("Enter")
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not read")
+    assert door.evaluate("tones") == [330, 330, 330]
+    assert sent == []
+
+
+def test_scanner_when_it_ends_by_cr_lf_then_the_browser_hears_none_of_it(door, scanner, sent):
+    door.evaluate(
+        """() => addEventListener("keydown", (event) => {
+            if (event.key !== "j") return;
+            document.body.dataset.opens = !event.defaultPrevented;
+        })""",
+    )
+    scanner.type("G-12", TERMINATORS["CR LF"])
+    answer(door, "granted")
+    expect(door.locator("body")).to_have_attribute("data-opens", "false")
+    scanner.type("", [("j", "KeyJ", CTRL)])
+    expect(door.locator("body")).to_have_attribute("data-opens", "true")
+    assert sent == [("G-12", None)]
+
+
+# --- repeats ---------------------------------------------------------------------------------
+
+
+def test_ticket_when_five_uses_are_scanned_five_times_then_each_is_asked_for(
+    door,
+    scanner,
+    add,
+    token,
+):
+    """Row "a ticket with 5 uses is scanned 5 times, 1.5 s apart, by a hand-held scanner"."""
+    value = add(usage_count=5)
+    scanner.type(value, [ENTER])
+    answer(door, "granted")
+    next_please(door)
+    for _ in range(4):
+        scanner.pause(1_500)
+        scanner.type(value, TERMINATORS["CR LF"])
+        alert = answer(door, "question")
+        expect(alert).to_contain_text("Redeem another?")
+        expect(alert).to_contain_text("Uses left: 4")
+        expect(told(door)).to_have_css("background-color", "rgb(255, 194, 51)")
+    assert token(value)["usage_count"] == 4
+    expect(door.locator("#granted")).to_have_text("1")
+    assert door.evaluate("tones.filter((tone) => tone === 1320).length") == 1
+    door.get_by_role("button", name="Redeem another").click()
+    expect(answer(door, "granted")).to_contain_text("Uses left: 3")
+    assert token(value)["usage_count"] == 3
+
+
+def ask_for_another(door, scanner, value):
+    scanner.type(value, [ENTER])
+    answer(door, "granted")
+    next_please(door)
+    scanner.type(value, [ENTER])
+    answer(door, "question")
+
+
+def test_question_when_its_button_has_the_focus_then_the_end_of_a_scan_does_not_press_it(
+    door,
+    scanner,
+    add,
+    token,
+):
+    value, other = add(usage_count=5), add()
+    ask_for_another(door, scanner, value)
+    door.get_by_role("button", name="Redeem another").focus()
+    scanner.type("", [ENTER])
+    answer(door, "question")
+    # Another ticket means no.
+    scanner.pause(1_000)
+    scanner.type(other, [ENTER])
+    expect(answer(door, "granted").locator(".value")).to_have_text(other)
+    assert token(value)["usage_count"] == 4
+
+
+@pytest.mark.parametrize("way", ["No", "Escape"])
+def test_question_when_somebody_says_no_then_nothing_is_redeemed(door, scanner, add, token, way):
+    value = add(usage_count=5)
+    ask_for_another(door, scanner, value)
+    if way == "No":
+        door.get_by_role("button", name="No", exact=True).click()
+    else:
+        door.keyboard.press("Escape")
+    answer(door, "none")
+    assert token(value)["usage_count"] == 4
+    scanner.type(value, [ENTER])
+    answer(door, "question")
+
+
+def test_question_when_there_is_only_a_keyboard_then_the_space_bar_says_yes(
+    door,
+    scanner,
+    add,
+    token,
+):
+    value = add(usage_count=5)
+    ask_for_another(door, scanner, value)
+    door.get_by_role("button", name="Redeem another").focus()
+    door.keyboard.press("Space")
+    answer(door, "granted")
+    assert token(value)["usage_count"] == 3
+
+
+def test_same_code_when_no_uses_are_left_then_it_is_amber_and_not_asked(door, scanner, add, usages):
+    value = add()
+    scanner.type(value, [ENTER])
+    answer(door, "granted")
+    next_please(door)
+    scanner.type(value, [ENTER])
+    expect(answer(door, "noted")).to_contain_text("The scan before redeemed it.")
+    assert len(usages(value)) == 1
+
+
+def test_same_code_when_it_comes_ten_seconds_later_then_it_is_a_scan_of_its_own(
+    door,
+    add,
+    token,
+):
+    value = add(usage_count=5)
+    for left in (4, 3):
+        enter(door, value)
+        expect(answer(door, "granted")).to_contain_text(f"Uses left: {left}")
+        door.clock.run_for(10_100)
+    assert token(value)["usage_count"] == 3
+
+
+# --- people ----------------------------------------------------------------------------------
+
+
+def test_door_when_there_are_only_keys_then_all_of_it_can_be_used(door, add):
+    value = add()
+    door.keyboard.press("Tab")
+    expect(door.locator("#submit")).to_be_focused()
+    for expected in ("[value=consume]", "[data-part=start]", "header a"):
+        door.keyboard.press("Shift+Tab")
+        while expected == "[value=consume]" and not focused(door, expected):
+            door.keyboard.press("Shift+Tab")
+        expect(door.locator(expected)).to_be_focused()
+    for _ in range(2):
+        door.keyboard.press("Tab")
+    door.keyboard.press("ArrowRight")
+    expect(door.get_by_label("Only check")).to_be_checked()
+    door.keyboard.press("ArrowLeft")
+    door.keyboard.press("Tab")
+    expect(door.locator("#value")).to_be_focused()
+    door.keyboard.insert_text(value)
+    door.keyboard.press("Enter")
+    answer(door, "granted")
+    door.keyboard.press("Escape")
+    expect(door.locator("#result")).not_to_have_class(re.compile("is-big"))
+
+
+def focused(page, selector):
+    return page.locator(selector).evaluate("(element) => element === document.activeElement")
+
+
+def test_field_when_people_type_into_it_then_only_enter_sends_it(door, sent):
+    door.keyboard.type("G-1234", delay=110)
+    door.clock.run_for(5_000)
+    assert sent == []
+    door.keyboard.press("Enter")
+    answer(door, "granted")
+    assert sent == [("G-1234", None)]
+
+
+def test_field_when_a_key_is_held_then_it_is_no_scanner_and_enter_counts_once(door, sent):
+    door.keyboard.down("7")
+    for _ in range(8):
+        door.keyboard.down("7")
+    door.keyboard.up("7")
+    door.clock.run_for(3_000)
+    assert sent == []
+    door.keyboard.down("Enter")
+    for _ in range(5):
+        door.keyboard.down("Enter")
+    answer(door, "granted")
+    assert sent == [("777777777", None)]
+
+
+def test_field_when_people_tab_out_of_it_then_nothing_is_sent(door, sent):
+    door.keyboard.type("G-1", delay=120)
+    door.keyboard.press("Tab")
+    expect(door.locator("#submit")).to_be_focused()
+    assert sent == []
+
+
+def test_field_when_text_is_composed_then_the_enter_that_ends_it_sends_nothing(door, sent):
+    session = door.context.new_cdp_session(door)
+    session.send(
+        "Input.imeSetComposition", {"text": "とう", "selectionStart": 2, "selectionEnd": 2}
+    )
+    door.evaluate(
+        """() => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+            { key: "Enter", bubbles: true, cancelable: true, isComposing: true }))""",
+    )
+    session.send("Input.insertText", {"text": "東"})
+    assert sent == []
+    door.keyboard.press("Enter")
+    answer(door, "granted")
+    assert sent == [("東", None)]
+
+
+def paste(page, text):
+    page.evaluate(
+        """(text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text", text);
+            const more = { bubbles: true, cancelable: true };
+            const event = new ClipboardEvent("paste", { clipboardData, ...more });
+            const isTaken = document.getElementById("value").dispatchEvent(event);
+            // What a browser does.
+            if (isTaken) document.execCommand("insertText", false, text);
+        }""",
+        text,
+    )
+
+
+def test_field_when_something_is_pasted_then_it_is_one_code(door, sent):
+    paste(door, "G-1\n")
+    door.keyboard.press("Enter")
+    answer(door, "granted")
+    assert sent == [("G-1", None)]
+
+
+def test_field_when_several_lines_are_pasted_then_none_of_them_is_taken(door, sent):
+    paste(door, "G-1\nG-12\n")
+    expect(answer(door, "noted").locator(".word")).to_have_text("One code only")
+    expect(door.locator("#value")).to_have_value("")
+    assert sent == []
+
+
+def test_page_when_another_window_has_the_keyboard_then_it_says_so(door):
+    door.evaluate("() => { document.hasFocus = () => false; dispatchEvent(new Event('blur')); }")
+    expect(door.locator("#note")).to_contain_text("does not hear a hand-held scanner")
+    door.evaluate("() => { document.hasFocus = () => true; dispatchEvent(new Event('focus')); }")
+    expect(door.locator("#note")).to_be_empty()

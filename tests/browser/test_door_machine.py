@@ -1,0 +1,494 @@
+"""The machine of the scan page: all pairs of state and event, and any sequence of events."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+#: What all sequences of a test are run with: each event on the state before it, then what is still
+#: open is answered. ``id`` and ``at`` are filled in where an event has none.
+DRIVE = """
+    const drive = (events) => {
+        let state = m.INITIAL, at = 0;
+        const seen = {
+            scans: [], asked: [], texts: [], answers: [], reasons: [], late: [], views: [],
+            notices: [],
+        };
+        const outcomes = {};
+        const send = (event) => {
+            at += event.after ?? 0;
+            const id = event.type === "notice_over" ? state.notice?.id : state.scan?.id;
+            const before = state;
+            const sent = { id, at, ...event };
+            const [next, effects] = m.step(state, sent);
+            if (event.type === "scan") seen.scans.push(before.number + 1);
+            const isOpen = ["asking", "retrying"].includes(before.phase)
+                || before.answer?.reason.startsWith("given_up");
+            if (event.type === "answered" && isOpen && before.scan?.id === sent.id) {
+                outcomes[sent.id] = event.answer;
+            }
+            state = next;
+            seen.effects = effects.map(({ type }) => type);
+            for (const effect of effects) {
+                if (effect.type === "ask") {
+                    seen.asked.push(effect.scan.id);
+                    seen.texts.push(effect.scan.value);
+                }
+                if (["unclear", "unended"].includes(effect.reason)) seen.texts.push(effect.reason);
+                if (effect.type === "answer") {
+                    seen.answers.push([effect.id, effect.kind]);
+                    seen.reasons.push(effect.reason);
+                }
+                // The answer of a scan that was given up: it stands for that from now on.
+                if (effect.type === "settle") seen.late.push([before.scan.id, event.answer.kind]);
+            }
+            const view = m.view(state);
+            if (state.notice && state.notice !== before.notice) {
+                seen.notices.push([state.notice.name, state.notice.values]);
+            }
+            seen.views.push([
+                view.answer ? view.scan.id : null,
+                view.kind,
+                view.answer ? m.colourOf(view.kind) : "none",
+                view.answer ? outcomes[view.scan.id]?.kind ?? null : null,
+                view.isBig,
+                view.waiting,
+            ]);
+        };
+        events.forEach(send);
+        seen.phase = state.phase;
+        const last = seen.effects;
+        const granted = { kind: "granted", reason: "granted", uses: 0 };
+        const NEXT = {
+            asking: { type: "answered", answer: granted },
+            retrying: { type: "answered", answer: granted },
+            told: { type: "continue" },
+            question: { type: "no" },
+            unsure: { type: "give_up" },
+        };
+        for (let turns = 0; state.phase !== "idle"; turns += 1) {
+            if (turns > 1_000) throw new Error(`never idle: ${state.phase}`);
+            send(NEXT[state.phase]);
+        }
+        return { ...seen, effects: last };
+    };
+"""
+
+
+def scan(value="A", by="keys", **more):
+    return {"type": "scan", "value": value, "by": by, **more}
+
+
+def answered(kind, reason=None, **more):
+    return {"type": "answered", "answer": {"kind": kind, "reason": reason or kind, **more}}
+
+
+def just(event_type, **more):
+    return {"type": event_type, **more}
+
+
+GRANTED = answered("granted", uses=1)
+LOST = answered("unsure", "offline", retries=True)
+
+#: How each state is reached.
+STATES = {
+    "idle": [],
+    "asking": [scan()],
+    "told": [scan(), GRANTED],
+    "told, a while": [scan(), GRANTED, just("fresh_over")],
+    "question": [scan(), GRANTED, just("fresh_over"), scan()],
+    "question, a while": [scan(), GRANTED, just("fresh_over"), scan(), just("fresh_over")],
+    "unsure": [scan(), LOST],
+    "retrying": [scan(), LOST, just("retry")],
+}
+EVENTS = {
+    "scan": scan("B"),
+    "answered": answered("refused", "unknown"),
+    "sent": just("sent"),
+    "notice": just("notice", name="several"),
+    "mode": just("mode", mode="check"),
+    "reading": just("reading", isOpen=False),
+    "retry": just("retry"),
+    "give_up": just("give_up"),
+    "continue": just("continue"),
+    "another": just("another"),
+    "no": just("no"),
+    "fresh_over": just("fresh_over"),
+    "shown_over": just("shown_over"),
+    "retry_due": just("retry_due"),
+    "notice_over": just("notice_over"),
+}
+
+TELL = "answer announce timer timer"
+#: State and effects after each event in each state; what is not here changes nothing but the mode.
+CHANGES = {
+    ("idle", "scan"): ("asking", "ask"),
+    ("asking", "scan"): ("asking", "announce"),
+    ("asking", "answered"): ("told", f"{TELL} count"),
+    ("told", "scan"): ("told", "announce"),
+    ("told", "reading"): ("told", "timer"),
+    ("told", "continue"): ("idle", ""),
+    ("told", "shown_over"): ("idle", ""),
+    ("told, a while", "scan"): ("asking", "ask"),
+    ("told, a while", "reading"): ("told", "timer"),
+    ("told, a while", "continue"): ("idle", ""),
+    ("told, a while", "shown_over"): ("idle", ""),
+    ("question", "scan"): ("question", "announce"),
+    ("question", "mode"): ("idle", "answer announce timer"),
+    ("question", "continue"): ("idle", "answer announce timer"),
+    ("question", "another"): ("asking", "ask"),
+    ("question", "no"): ("idle", "answer"),
+    ("question, a while", "scan"): ("asking", "answer ask timer"),
+    ("question, a while", "mode"): ("idle", "answer announce timer"),
+    ("question, a while", "continue"): ("idle", "answer announce timer"),
+    ("question, a while", "another"): ("asking", "ask"),
+    ("question, a while", "no"): ("idle", "answer"),
+    ("unsure", "scan"): ("unsure", "announce"),
+    ("retrying", "scan"): ("retrying", "announce"),
+    ("unsure", "retry"): ("retrying", "ask"),
+    ("unsure", "retry_due"): ("retrying", "ask"),
+    ("unsure", "give_up"): ("told", f"keep restore {TELL}"),
+    ("retrying", "answered"): ("told", f"{TELL} count"),
+    ("retrying", "give_up"): ("told", f"keep restore {TELL}"),
+}
+
+
+@pytest.fixture
+def drive(run):
+    """Return a function that runs sequences of events."""
+
+    def drive(*sequences):
+        script = f"{DRIVE} return {json.dumps(sequences)}.map(drive);"
+        return run("machine", script)
+
+    return drive
+
+
+def test_machine_when_its_table_is_read_then_each_state_knows_each_event(run):
+    script = """
+        const { TABLE } = m;
+        const isWhole = (row) => Object.values(row).every((part) => typeof part === "function");
+        return Object.entries(TABLE).map(([name, row]) => [name, Object.keys(row), isWhole(row)]);
+    """
+    table = run("machine", script)
+    assert {name for name, _events, _is_whole in table} == {name.split(",")[0] for name in STATES}
+    for name, events, is_whole in table:
+        assert (name, set(events), is_whole) == (name, EVENTS.keys(), True)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_machine_when_an_event_comes_then_state_and_effects_are_those_of_the_table(drive, state):
+    ran = drive(*([*STATES[state], event] for event in EVENTS.values()))
+    said = {
+        name: (end["phase"], " ".join(end["effects"]))
+        for name, end in zip(EVENTS, ran, strict=True)
+    }
+    same = (state.split(",")[0], "")
+    expected = {name: CHANGES.get((state, name), same) for name in EVENTS}
+    expected["notice"] = (same[0], "announce timer")
+    assert said == expected
+
+
+def kinds(ran):
+    return [kind for _id, kind in ran["answers"]]
+
+
+def test_repeat_when_uses_are_left_then_it_is_asked_for(drive):
+    more = [just("continue"), scan(after=1_500), just("another"), answered("granted", uses=0)]
+    [ran] = drive([scan(), GRANTED, *more])
+    assert ran["asked"] == [1, 2]
+    assert kinds(ran) == ["granted", "granted"]
+
+
+def test_repeat_when_no_uses_are_left_then_it_is_told_and_nothing_is_asked(drive):
+    used_up = answered("granted", uses=0)
+    [ran] = drive([scan(), used_up, just("continue"), scan(after=9_999)])
+    assert ran["asked"] == [1]
+    assert kinds(ran) == ["granted", "noted"]
+
+
+@pytest.mark.parametrize(
+    ("event", "is_asked"),
+    [
+        (scan(after=10_000), True),
+        (scan(by="camera", after=3_000), True),
+        (scan(by="camera", after=2_999), False),
+        (scan("B", after=1), True),
+        (scan("a", after=1), False),
+    ],
+    ids=["later", "camera later", "camera", "another code", "the code it was read as"],
+)
+def test_repeat_when_time_or_code_differ_then_it_may_be_a_new_scan(drive, event, is_asked):
+    first = answered("granted", uses=5, readAs="a")
+    [ran] = drive([scan(), first, just("continue"), event])
+    assert (ran["asked"] == [1, 2]) is is_asked
+
+
+def test_repeat_when_another_code_came_in_between_then_it_is_asked_for(drive):
+    on = just("continue")
+    between = [scan("B", after=1_500), answered("granted", uses=0), on]
+    [ran, other, late] = drive(
+        [scan(), GRANTED, on, *between, scan(after=1_500), just("no")],
+        [scan(), GRANTED, on, *between, scan("B", after=1_500)],
+        [scan(), GRANTED, on, *between, scan(after=8_500)],
+    )
+    assert (ran["asked"], kinds(ran)) == ([1, 2], ["granted", "granted", "question"])
+    assert (other["asked"], kinds(other)) == ([1, 2], ["granted", "granted", "noted"])
+    assert late["asked"] == [1, 2, 3]
+
+
+FORMS = {
+    "what was scanned": (scan("t"), True),
+    "what was asked": (scan("T"), True),
+    "another text": (scan("T-1"), False),
+}
+
+
+@pytest.mark.parametrize(("event", "is_repeat"), FORMS.values(), ids=FORMS)
+def test_repeat_when_the_request_said_another_form_then_both_are_forms_of_the_grant(
+    drive, event, is_repeat
+):
+    granted = answered("granted", uses=4, uid="1", readAs="T", forms=["T"])
+    [ran] = drive([scan("t"), granted, just("continue"), {**event, "after": 2_000}])
+    assert (ran["phase"] == "question") is is_repeat
+
+
+def test_grants_when_a_token_is_redeemed_in_two_forms_then_its_uid_is_sent_once(run):
+    script = """
+        const grant = { kind: "granted", reason: "granted", uid: "1", uses: 3 };
+        let state = m.INITIAL;
+        const send = (event) => {
+            const [next, effects] = m.step(state, { at: 1, id: state.scan?.id, ...event });
+            state = next;
+            return effects.find(({ type }) => type === "ask")?.scan.others;
+        };
+        for (const value of ["a", "A"]) {
+            send({ type: "scan", value, by: "keys" });
+            send({ type: "answered", answer: grant });
+            send({ type: "continue" });
+        }
+        return [send({ type: "scan", value: "B", by: "keys" }), state.grants[0].forms];
+    """
+    assert run("machine", script) == [["1"], ["A", "a"]]
+
+
+# --- what goes on after a pause --------------------------------------------------------------
+
+
+def pieces(first, *between, rest="2"):
+    return [scan("G-1", endedBy="pause"), first, *between, scan(rest, goesOn=True)]
+
+
+UNFINISHED = answered("noted", "unfinished")
+OVER = just("fresh_over")
+REST = {
+    "it was not complete": (pieces(UNFINISHED, OVER), ["G-1", "G-12"]),
+    "another scan came in between": (
+        pieces(UNFINISHED, OVER, scan("C", by="camera"), GRANTED, OVER),
+        ["G-1", "C", "G-12"],
+    ),
+    "a longer one": (pieces(UNFINISHED, OVER, rest="G-12"), ["G-1", "unclear"]),
+    "the same code again": (pieces(UNFINISHED, OVER, rest="G-1"), ["G-1", "G-1"]),
+    "its end was lost, and it is scanned again": (
+        [scan("G-1", verdict="unended"), *pieces(OVER, rest="G-1")[1:]],
+        ["unended", "G-1"],
+    ),
+    "its end was lost, and it is scanned as a whole": (
+        [scan("G-1", verdict="unended"), *pieces(OVER, rest="G-12")[1:]],
+        ["unended", "G-12"],
+    ),
+    "its end was lost, and it pauses again": (
+        [scan("G-1", verdict="unended"), OVER, scan("G-12", goesOn=True, endedBy="pause")],
+        ["unended", "unclear"],
+    ),
+    "its end was lost": (
+        [scan("G-1", verdict="unended"), *pieces(OVER)[1:]],
+        ["unended", "unclear"],
+    ),
+    "it was given up": (pieces(LOST, just("give_up"), OVER), ["G-1", "2"]),
+    "it was a code": (pieces(GRANTED, OVER), ["G-1", "2"]),
+    "it was a repeat": (
+        [scan("G-1"), GRANTED, OVER, *pieces(OVER)],
+        ["G-1", "2"],
+    ),
+    "it was a check": (
+        [just("mode", mode="check"), *pieces(UNFINISHED, OVER)],
+        ["G-1", "G-12"],
+    ),
+    "the answer was late": (
+        [scan("G-1", endedBy="pause"), scan("2", goesOn=True), UNFINISHED, OVER],
+        ["G-1", "G-12"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "asked"), REST.values(), ids=REST)
+def test_rest_of_a_code_when_it_comes_after_a_pause_then_it_is_no_code_of_its_own(
+    drive, events, asked
+):
+    [ran] = drive(events)
+    assert ran["texts"] == asked
+
+
+GIVEN_UP = [scan(), LOST, just("retry"), just("sent"), just("give_up")]
+
+
+@pytest.mark.parametrize("meanwhile", [[], [just("shown_over")]], ids=["told", "idle"])
+def test_late_answer_when_its_scan_was_given_up_then_it_takes_the_place_of_that(drive, meanwhile):
+    [ran] = drive([*GIVEN_UP, *meanwhile, GRANTED])
+    assert ran["effects"] == ["settle", "announce", "timer", "timer", "count"]
+    assert ran["views"][-2][1:3] == ["granted", "green"]
+    assert kinds(ran) == ["noted"]
+
+
+def test_late_answer_when_it_is_none_or_another_scan_is_shown_then_the_key_is_kept(drive):
+    ran = drive(
+        [*GIVEN_UP, LOST],
+        [*GIVEN_UP, just("continue"), scan("B"), {**GRANTED, "id": 1}],
+        [scan(), GRANTED, {**GRANTED, "id": 1}],
+    )
+    assert [end["late"] for end in ran] == [[], [], []]
+    assert [end["effects"] for end in ran] == [[], [], []]
+
+
+def test_line_when_it_is_full_then_the_next_scan_is_told_so_at_once(drive):
+    [ran] = drive([scan(str(number)) for number in range(11)])
+    assert kinds(ran) == ["noted"] * 2 + ["granted"] * 9
+    # A notice has a number as well.
+    assert ran["answers"][:2] == [[10, "noted"], [12, "noted"]]
+    assert ran["notices"][-1] == ["full", ["9", "10"]]
+
+
+def test_line_when_it_is_full_and_a_part_of_a_code_is_not_taken_then_its_rest_is_no_code(drive):
+    full = [scan(str(number)) for number in range(9)]
+    told = [GRANTED, OVER] * 9
+    [ran] = drive([*full, scan("G-1", endedBy="pause"), *told, scan("2", goesOn=True)])
+    assert ran["texts"][-1] == "unclear"
+
+
+def test_question_when_another_code_is_scanned_then_it_is_told_that_nothing_was_redeemed(drive):
+    [ran] = drive([*STATES["question, a while"], scan("B")])
+    assert ran["notices"] == [["declined", ["A"]]]
+
+
+@pytest.mark.parametrize("end", [OVER, just("mode", mode="check"), just("continue")])
+def test_question_when_it_ends_though_nobody_said_no_then_that_is_told(drive, end):
+    [ran] = drive([*STATES["question"], scan("B"), end])
+    assert ran["notices"] == [["declined", ["A"]]]
+
+
+def test_question_when_somebody_says_no_then_nothing_more_is_told(drive):
+    [ran] = drive([*STATES["question"], scan("B"), just("no")])
+    assert ran["notices"] == []
+
+
+def test_question_when_the_same_code_is_scanned_again_then_it_is_put_again(drive):
+    [ran] = drive([*STATES["question, a while"], scan()])
+    assert (ran["phase"], ran["notices"]) == ("question", [])
+
+
+FORBIDDEN = answered("unsure", "still_unknown", cause="forbidden", isLost=True)
+FAULT = answered("unsure", "fault", isLost=True)
+SIGNED_OUT = answered("unsure", "signed_out", isLost=False)
+OTHER_USER = answered("unsure", "other_user", isLost=False)
+GIVEN_UP_AFTER = {
+    "a try that took nothing": ([SIGNED_OUT], "given_up_untaken"),
+    "a try whose answer was lost": ([FAULT], "given_up"),
+    "both": ([FAULT, just("retry"), SIGNED_OUT], "given_up"),
+    "a refusal after a lost answer": ([FAULT, just("retry"), FORBIDDEN], "given_up"),
+    "a try that is on its way": ([SIGNED_OUT, just("retry"), just("sent")], "given_up"),
+    "a try that did not go out": ([SIGNED_OUT, just("retry")], "given_up_untaken"),
+    "a try that nothing came of": (
+        [SIGNED_OUT, just("retry"), just("sent"), SIGNED_OUT, just("retry")],
+        "given_up_untaken",
+    ),
+    "somebody else": ([OTHER_USER], "given_up_untaken"),
+    "a check": ([FAULT], "given_up_check"),
+}
+
+
+@pytest.mark.parametrize(("tries", "reason"), GIVEN_UP_AFTER.values(), ids=GIVEN_UP_AFTER)
+def test_scan_when_it_is_given_up_then_it_is_told_whether_a_use_may_be_taken(drive, tries, reason):
+    mode = [just("mode", mode="check")] if reason.endswith("check") else []
+    [ran] = drive([*mode, scan(), *tries, just("give_up")])
+    assert ran["reasons"][-1] == reason
+
+
+def test_line_when_timers_come_in_another_order_then_the_next_scan_is_begun_all_the_same(drive):
+    [ran] = drive([scan(verdict="unread"), scan("B"), just("shown_over")])
+    assert (ran["phase"], ran["asked"]) == ("asking", [2])
+
+
+SEVERAL = just("notice", name="several")
+FULL = just("notice", name="full", value="A")
+
+
+def test_hint_when_the_camera_sees_the_same_still_then_it_stays_and_sounds_once(drive):
+    [ran] = drive([SEVERAL, SEVERAL])
+    assert ran["effects"] == ["timer"]
+
+
+def test_notice_when_another_scan_is_not_taken_then_it_sounds_again(drive):
+    [ran] = drive([FULL, FULL])
+    assert ran["effects"] == ["announce", "timer"]
+
+
+VALUES = st.sampled_from(["A", "B", "C"])
+OUTCOMES = st.sampled_from(
+    [
+        GRANTED,
+        answered("granted", uses=0),
+        answered("granted", uses=-1, readAs="B"),
+        answered("refused", "unknown"),
+        answered("redeemed", "redeemed"),
+        answered("valid", "valid"),
+        answered("noted", "unfinished"),
+        LOST,
+        answered("unsure", "signed_out"),
+    ],
+)
+ANY_EVENT = st.one_of(
+    st.builds(
+        scan,
+        VALUES,
+        by=st.sampled_from(["keys", "camera"]),
+        after=st.sampled_from([0, 300, 1_500, 4_000, 20_000]),
+        verdict=st.sampled_from([None, None, None, "unread", "repeated"]),
+        goesOn=st.booleans(),
+    ),
+    OUTCOMES,
+    st.builds(lambda event, stale: {**event, "id": stale}, OUTCOMES, st.integers(0, 5)),
+    st.sampled_from([event for name, event in EVENTS.items() if name not in {"scan", "answered"}]),
+    st.sampled_from([just("mode", mode="consume"), just("reading", isOpen=True)]),
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(sequences=st.lists(st.lists(ANY_EVENT, max_size=40), min_size=1, max_size=10))
+def test_machine_when_anything_happens_then_each_scan_has_one_answer_in_its_own_colour(
+    drive,
+    sequences,
+):
+    for ran in drive(*sequences):
+        answers = dict(ran["answers"]) | dict(ran["late"])
+        assert sorted(ran["scans"]) == sorted(number for number, _kind in ran["answers"])
+        for number, kind, colour, outcome, is_big, waiting in ran["views"]:
+            assert waiting <= 8
+            if number is None:
+                assert (kind in {"waiting", "none"}, colour, is_big) == (True, "none", False)
+            elif colour in {"green", "blue", "red"}:
+                # Nobody is let in or turned away but by an answer to this very scan.
+                assert (kind, answers[number]) == (outcome, outcome)
+            else:
+                assert answers[number] != "granted" or outcome in {None, "granted", "unsure"}
+            assert colour == {"granted": "green", "valid": "blue", "refused": "red"}.get(
+                kind,
+                "none" if number is None else "amber",
+            )

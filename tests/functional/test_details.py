@@ -1,0 +1,125 @@
+"""What people note about tickets: JSON API, pages, events."""
+
+import json
+
+import cone.sql
+import pytest
+from sqlalchemy import select
+
+from cone.tokens.tickets.records import TokenEventRecord
+from tests.support.asking import assert_invalid
+
+DETAILS = {
+    "label": "Zoë <b>Example</b>",
+    "email": "zoe@example.org",
+    "category": "VIP",
+    "note": "one\ntwo",
+    "data": {"seat": "12 A", "Größe": "M"},
+}
+TEXTS = {**DETAILS, "data": json.dumps(DETAILS["data"])}
+
+
+@pytest.fixture
+def look_up(editor):
+    """Return a function that looks a token up by its value."""
+
+    def query(value):
+        return editor.get("/tokens/query_token", {"value": value}).json["token"]
+
+    return query
+
+
+def noted(token):
+    return {name: token[name] for name in DETAILS}
+
+
+def test_details_when_they_are_sent_as_form_or_json_then_the_token_tells_them(editor, look_up):
+    editor.post("/tokens/add_token", {"value": "form", **TEXTS})
+    editor.post_json("/tokens/add_token", {"value": "json", **DETAILS})
+    assert noted(look_up("form")) == noted(look_up("json")) == DETAILS
+
+
+def test_details_when_they_are_updated_then_only_what_is_given_changes(editor, look_up):
+    uid = editor.post("/tokens/add_token", {"value": "a", **TEXTS}).json["token_uid"]
+    editor.post(f"/tokens/{uid}/update_token", {"label": "Ann", "note": "", "data": ""})
+    assert noted(look_up("a")) == {**DETAILS, "label": "Ann", "note": None, "data": None}
+
+
+def test_details_when_many_tokens_are_added_and_changed_then_all_have_them(editor, look_up):
+    many = {"count": 3, "prefix": "M-", "category": "VIP"}
+    uids = editor.post("/tokens/add_tokens", many).json["token_uids"]
+    changed = {"token_uids": json.dumps(uids), "category": "crew"}
+    editor.post("/tokens/update_tokens", changed)
+    page = editor.get("/tokens/query_tokens", {"prefix": "M-"}).json["tokens"]
+    assert [token["category"] for token in page] == ["crew"] * 3
+
+
+def test_uses_given_when_uses_are_set_and_taken_then_it_is_what_was_set_last(editor, look_up):
+    uid = editor.post("/tokens/add_token", {"value": "a", "usage_count": 3}).json["token_uid"]
+    editor.post(f"/tokens/{uid}/consume_token")
+    told = [look_up("a")]
+    editor.post(f"/tokens/{uid}/update_token", {"usage_count": 9})
+    editor.post(f"/tokens/{uid}/consume_token")
+    told.append(look_up("a"))
+    assert [(one["usage_count"], one["uses_given"]) for one in told] == [(2, 3), (8, 9)]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"), [("label", "x" * 201), ("email", "ann"), ("data", '{"a": 1}')]
+)
+def test_details_when_they_are_not_possible_then_400_names_them_and_nothing_is_added(
+    editor, look_up, name, raw
+):
+    answer = editor.post("/tokens/add_token", {"value": "a", name: raw}, status="*")
+    assert_invalid(answer, name)
+    assert look_up("a") is None
+
+
+def test_details_when_they_change_then_events_tell_them(editor):
+    uid = editor.post("/tokens/add_token", {"value": "a", **TEXTS}).json["token_uid"]
+    editor.post(f"/tokens/{uid}/update_token", {"label": "Ann"})
+    with cone.sql.session_factory.engine.connect() as connection:
+        events = connection.execute(
+            select(TokenEventRecord.new_values).order_by(TokenEventRecord.version)
+        ).scalars()
+        labels = [json.loads(values)["label"] for values in events]
+    assert labels == [DETAILS["label"], "Ann"]
+
+
+def test_form_when_details_are_filled_in_then_the_page_tells_them(editor, look_up):
+    form = editor.get("/tokens/add").forms["form-tokenform"]
+    for name in ("label", "email", "category", "note"):
+        form[f"tokenform.{name}"] = DETAILS[name].replace("\n", "\r\n")
+    form["tokenform.value"] = "a"
+    page = form.submit("action.tokenform.save").follow()
+    assert noted(look_up("a")) == {**DETAILS, "data": None}
+    facts = {
+        fact.find("dt").text: fact.find("dd").text.strip()
+        for fact in page.html.select(".tokens-facts > div")
+    }
+    assert facts["Label"].startswith("Zoë <b>Example</b>")
+    assert facts["Category"] == "VIP"
+    edit = editor.get(f"/tokens/{look_up('a')['uid']}/edit").forms["form-tokenform"]
+    edit["tokenform.label"] = "Ann"
+    edit.submit("action.tokenform.save").follow()
+    assert noted(look_up("a")) == {**DETAILS, "label": "Ann", "data": None}
+
+
+def test_list_when_a_token_has_a_label_then_it_stands_below_the_code(editor):
+    editor.post("/tokens/add_token", {"value": "with", "label": DETAILS["label"]})
+    editor.post("/tokens/add_token", {"value": "without"})
+    rows = editor.get("/tokens/tokens_overview").html.select("tbody tr")
+    labels = [row.select_one(".tokens-label") for row in rows]
+    assert [label and label.text for label in labels] == [None, DETAILS["label"]]
+
+
+def test_page_when_data_has_a_name_of_a_field_then_both_are_told_and_lines_stay(editor):
+    details = {"note": "one\ntwo", "data": {"note": "of the list", "label": "42"}, "label": "Ann"}
+    uid = editor.post_json("/tokens/add_token", details).json["token_uid"]
+    facts = editor.get(f"/tokens/{uid}").html.select(".tokens-facts > div")
+    told = [(fact.find("dt").text, fact.find("dd").text.strip()) for fact in facts]
+    assert {("Label", "Ann"), ("label", "42"), ("Note", "one\ntwo"), ("note", "of the list")} <= {
+        *told
+    }
+    [note] = [fact for fact in facts if fact.find("dt").text == "Note"]
+    assert note.select_one(".tokens-whole")

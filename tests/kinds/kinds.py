@@ -1,0 +1,54 @@
+"""The kinds that the suite is run for. Another kind is another line in :data:`SAMPLES`."""
+
+import dataclasses
+import uuid
+from collections.abc import Callable
+from typing import Any
+from typing import Final
+
+from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.values import DETAILS
+from tests.kinds.passes import PASS
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """A kind, and how its tokens are made.
+
+    :ivar by: a column of its own whose values are unique.
+    :ivar own: returns the own fields of a new token, with this value in that column.
+    :ivar others: what own fields may be changed to.
+    """
+
+    kind: ConsumedKind[Any]
+    by: str
+    own: Callable[[str], dict[str, Any]]
+    others: dict[str, Any]
+
+    def new_fields(self, name: str | None = None, **given: Any) -> dict[str, Any]:
+        """Return the fields of a new token that may be used three times."""
+        fields = {
+            "valid_from": None,
+            "valid_to": None,
+            "usage_count": 3,
+            "lock_time": 0,
+            "enabled": True,
+        }
+        return {**self.own(name or uuid.uuid4().hex), **fields, **given}
+
+
+SAMPLES: Final = (
+    Sample(
+        TICKET,
+        by="value",
+        own=lambda name: {"value": name, **dict.fromkeys(DETAILS)},
+        others={"value": "another"},
+    ),
+    Sample(
+        PASS,
+        by="digest",
+        own=lambda name: {"digest": name, "owner": "ann", "generation": 0, "sign_in_at": None},
+        others={"owner": "bob", "generation": 7, "sign_in_at": 9},
+    ),
+)
