@@ -198,9 +198,7 @@ def test_scanner_when_it_has_a_terminator_then_a_pause_ends_nothing_and_the_rest
     scanner,
     sent,
 ):
-    scanner.type("G-1", [ENTER])
-    answer(door, "granted")
-    next_please(door)
+    known(door, scanner)
     scanner.type("G-1")
     # The radio lost the end of it.
     scanner.pause(1_400)
@@ -209,9 +207,71 @@ def test_scanner_when_it_has_a_terminator_then_a_pause_ends_nothing_and_the_rest
     expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
     assert len(sent) == 1
     scanner.pause(1_000)
-    scanner.type("H-22", [ENTER])
-    expect(answer(door, "granted").locator(".value")).to_have_text("H-22")
-    assert sent[1:] == [("H-22", None)]
+    scanner.type("K-33", [ENTER])
+    expect(answer(door, "granted").locator(".value")).to_have_text("K-33")
+    assert sent[1:] == [("K-33", None)]
+
+
+def test_scanner_when_its_terminator_was_lost_twice_then_a_pause_ends_its_codes_again(
+    door,
+    scanner,
+    sent,
+):
+    known(door, scanner)
+    for code in ("TEN-1010", "TEN-2020"):
+        scanner.type(code)
+        scanner.pause(1_500)
+        expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+        next_please(door)
+        door.locator("#value").fill("")
+    scanner.type("TEN-3030")
+    scanner.pause()
+    answer(door, "granted")
+    assert sent[1:] == [("TEN-3030", "pause")]
+
+
+def test_people_when_they_type_a_quick_word_and_enter_then_no_terminator_is_learned(
+    door,
+    scanner,
+    sent,
+):
+    scanner.type("abc", [ENTER], gaps=[40, 45, 120])
+    answer(door, "granted")
+    next_please(door)
+    scanner.type("TEN-3030")
+    scanner.pause()
+    answer(door, "granted")
+    assert sent == [("abc", None), ("TEN-3030", "pause")]
+
+
+def test_scanner_when_tab_ends_a_code_of_two_characters_then_it_is_one_scan(door, scanner, sent):
+    scanner.type("A7", TERMINATORS["Tab"])
+    answer(door, "granted")
+    assert sent == [("A7", None)]
+
+
+def test_scanner_when_its_tab_is_known_then_it_ends_a_code_of_one_character(door, scanner, sent):
+    scanner.type("H-22", TERMINATORS["Tab"])
+    answer(door, "granted")
+    next_please(door)
+    scanner.type("7", TERMINATORS["Tab"])
+    expect(answer(door, "granted").locator(".value")).to_have_text("7")
+    assert [value for value, _ in sent] == ["H-22", "7"]
+
+
+def test_text_when_tab_left_it_in_the_field_then_what_a_scanner_types_elsewhere_is_another(
+    door,
+    scanner,
+    sent,
+):
+    scanner.type("7", TERMINATORS["Tab"])
+    scanner.type("8", [ENTER])
+    alert = answer(door, "noted")
+    expect(alert.locator(".word")).to_have_text("Not complete")
+    expect(alert.locator(".value")).to_have_text("7")
+    scanner.pause(1_000)
+    expect(answer(door, "granted").locator(".value")).to_have_text("8")
+    assert sent == [("8", None)]
 
 
 def test_scanner_when_something_was_left_in_the_field_then_its_code_is_what_it_typed(

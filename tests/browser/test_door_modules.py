@@ -192,11 +192,11 @@ def test_watch_when_the_page_was_hidden_then_that_time_does_not_count(run):
 # --- keys ------------------------------------------------------------------------------------
 
 
-def typed(run, gaps, *, late=0, now=300, hands=False, terminator=False):
+def typed(run, gaps, *, late=0, now=300, hands=False, terminator=None):
     """Whether a scanner typed, and what the pause behind its keys means."""
     script = f"""
         const typing = new m.Typing();
-        typing.hasTerminator = {json.dumps(terminator)};
+        typing.terminator = {json.dumps(terminator)};
         // The page was busy, and hears of all of them late.
         const heard = 9_000;
         let time = 1_000;
@@ -223,7 +223,7 @@ TYPED = {
         [True, "ended"],
     ),
     "a slow one that lost its end": (
-        {"gaps": [80] * 9, "terminator": True, "now": 1_500},
+        {"gaps": [80] * 9, "terminator": "Enter", "now": 1_500},
         [True, "lost"],
     ),
     "somebody": ({"gaps": [110] * 9}, [False, None]),
@@ -232,8 +232,8 @@ TYPED = {
     "four characters": ({"gaps": [70, 72, 68]}, [False, None]),
     "somebody in a hurry": ({"gaps": [70, 80, 45, 90, 75, 48]}, [False, "wait"]),
     "a key that is held": ({"gaps": [30] * 9, "hands": True}, [False, None]),
-    "one with a terminator": ({"gaps": [10] * 9, "terminator": True}, [True, "wait"]),
-    "one that lost it": ({"gaps": [10] * 9, "terminator": True, "now": 1_500}, [True, "lost"]),
+    "one with a terminator": ({"gaps": [10] * 9, "terminator": "Enter"}, [True, "wait"]),
+    "one that lost it": ({"gaps": [10] * 9, "terminator": "Enter", "now": 1_500}, [True, "lost"]),
 }
 
 
@@ -452,6 +452,23 @@ def test_keys_when_the_page_is_loaded_again_then_open_requests_of_its_user_are_t
         return [...kept, keys[1] === keys[0], keys[2] === keys[0], load("door").isKeeping];
     """
     assert run("server", script) == [True, False, False, True, False]
+
+
+def test_kept_requests_when_they_are_old_then_the_storage_forgets_them(run):
+    script = """
+        const stored = new Map();
+        const clock = { now: 0 };
+        const storage = {
+            getItem: (name) => stored.get(name) ?? null,
+            setItem: (name, text) => stored.set(name, text),
+        };
+        const keys = new m.Keys({ now: () => clock.now, make: () => "key", storage, name: "door" });
+        keys.keep(keys.made({ value: "a" }));
+        clock.now = 120_000;
+        keys.keep(keys.made({ value: "b" }));
+        return JSON.parse(stored.get("door")).map(([value]) => value);
+    """
+    assert run("server", script) == ["b"]
 
 
 READ_AS = {

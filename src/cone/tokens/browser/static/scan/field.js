@@ -22,12 +22,14 @@ export class ValueField extends EventTarget {
   #typing = new Typing();
   #timer;
   #ended = -Infinity;
+  /** Whether Tab left the field and a text in it. */
+  #isLeft = false;
 
   constructor(form) {
     super();
     this.#form = form;
     this.#input = form.elements.namedItem("value");
-    this.#typing.hasTerminator = sessionStorage.getItem(TERMINATOR) !== null;
+    this.#typing.terminator = sessionStorage.getItem(TERMINATOR);
     form.addEventListener("submit", (event) => this.#submit(event));
     this.#input.addEventListener("paste", (event) => this.#paste(event));
     // The keyboard on the screen comes when somebody taps the field, not with a scanner's keys.
@@ -66,9 +68,10 @@ export class ValueField extends EventTarget {
     const isHere = event.target === this.#input;
     if (!isHere && event.target.closest?.(TEXT)) return;
     if (event.key === "Enter") return isHere && this.#end(event);
-    if (event.key === "Tab") return isHere && this.#typing.isOwnEnd(event.timeStamp) && this.#end(event);
+    if (event.key === "Tab") return isHere && this.#tab(event);
     if (isControl(event)) return this.#control(event);
     if (!isText(event) || (!isHere && event.key === " ")) return;
+    if (!isHere && this.#isLeft) this.#leave();
     // The browser enters the key where the focus is then.
     this.focus();
     this.#note(event);
@@ -81,8 +84,24 @@ export class ValueField extends EventTarget {
 
   #note(event) {
     const { selectionStart } = this.#input;
+    this.#isLeft = false;
     this.#typing.add(event.timeStamp, performance.now(), selectionStart, event.repeat);
     this.#await();
+  }
+
+  /** Of people it leads on; a scanner may end a code of one character by it, which looks the same. */
+  #tab(event) {
+    if (this.#typing.isOwnEnd(event.code, event.timeStamp)) return this.#end(event);
+    this.#isLeft = this.#input.value !== "";
+  }
+
+  /** What is typed elsewhere is another text. */
+  #leave() {
+    const { value } = this.#input;
+    this.#input.value = "";
+    this.#isLeft = false;
+    this.#typing.end();
+    this.#tellOff({ value, verdict: "unended" });
   }
 
   /** A terminator. What follows of it (CR LF) finds an empty field. */
@@ -90,15 +109,19 @@ export class ValueField extends EventTarget {
     event.preventDefault();
     if (event.repeat) return;
     this.#ended = event.timeStamp;
-    if (this.#typing.isOwnEnd(event.timeStamp)) {
-      this.#typing.hasTerminator = true;
-      sessionStorage.setItem(TERMINATOR, "true");
-    }
+    this.#typing.endBy(event.code, event.timeStamp);
+    this.#remember();
     this.#enter();
   }
 
+  #remember() {
+    const { terminator } = this.#typing;
+    if (terminator === null) sessionStorage.removeItem(TERMINATOR);
+    else sessionStorage.setItem(TERMINATOR, terminator);
+  }
+
   #control(event) {
-    if (!this.#typing.isOwnEnd(event.timeStamp)) return;
+    if (!this.#typing.isOwnEnd(event.code, event.timeStamp)) return;
     if (ENDS.has(event.code)) return this.#end(event);
     if (event.code !== GS) return;
     // Part of some codes, and the end of others: what comes next tells.
@@ -126,7 +149,8 @@ export class ValueField extends EventTarget {
     if (verdict === "ended") return this.#enter({ endedBy: "pause" });
     const { value } = this.#input;
     const { beginning } = this.#typing;
-    this.#typing.end(true);
+    this.#typing.lose();
+    this.#remember();
     this.#tellOff({ value: value.slice(0, beginning), verdict: "unended" });
     this.#tellOff({ value: value.slice(beginning), verdict: "unended" });
     this.#input.select();
@@ -137,6 +161,7 @@ export class ValueField extends EventTarget {
     const { value } = this.#input;
     const { beginning, goesOn, isUnclear } = this.#typing;
     this.#typing.end(endedBy !== null);
+    this.#isLeft = false;
     this.#input.value = "";
     if (!value) return;
     const left = value.slice(0, beginning);

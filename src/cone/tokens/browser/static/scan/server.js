@@ -53,6 +53,8 @@ export class Keys {
   }
 
   #store() {
+    const kept = new Set(this.kept());
+    for (const [value, open] of this.#open) if (!kept.has(open)) this.#open.delete(value);
     this.#storage?.setItem(this.#name, JSON.stringify([...this.#open]));
   }
 }

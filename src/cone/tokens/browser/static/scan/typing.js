@@ -29,10 +29,13 @@ const ANOTHER_MS = 1_000;
 export const GOES_ON_MS = 2_500;
 /** What people never do, not even three letters at once: text before it is no part of it. */
 const SURE_GAPS = 4;
+/** So many codes in a row without the terminator: it was another scanner's, or nobody's. */
+const FORGOTTEN_AFTER = 2;
 
 export class Typing {
-  /** Whether this scanner was seen to end a code by a key. */
-  hasTerminator = false;
+  /** The key by which this scanner was seen to end a code. */
+  terminator = null;
+  #lost = 0;
   #start = 0;
   #gaps = [];
   #last = -Infinity;
@@ -64,6 +67,21 @@ export class Typing {
     this.#paused = isPause ? this.#last : -Infinity;
     this.#last = -Infinity;
     this.#begin(0, false);
+  }
+
+  /** A key at `time` ended it. What people can type as well does not tell that a scanner did. */
+  endBy(key, time) {
+    if (!this.isOwnEnd(key, time)) return;
+    this.#lost = 0;
+    const fast = this.#fast + (time - this.#last <= FAST_MS);
+    if (fast >= SURE_GAPS || this.#isEven) this.terminator = key;
+  }
+
+  /** The terminator did not come. */
+  lose() {
+    this.#lost += 1;
+    if (this.#lost >= FORGOTTEN_AFTER) this.terminator = null;
+    this.end(true);
   }
 
   #begin(position, isBehind) {
@@ -113,12 +131,19 @@ export class Typing {
   }
 
   /** Whether a key at `time` is the scanner's own end of a code. */
-  isOwnEnd(time) {
-    return (this.isScan || this.#isLikely) && time - this.#last <= TERMINATOR_MS;
+  isOwnEnd(key, time) {
+    const gap = time - this.#last;
+    const isMeant = this.isScan || this.#isLikely || key === this.terminator || this.#isShort(gap);
+    return isMeant && gap <= TERMINATOR_MS;
+  }
+
+  /** Two characters and an end, `gap` behind them, that come at once. */
+  #isShort(gap) {
+    return !this.#byHand && this.#gaps.length === 1 && Math.max(gap, ...this.#gaps) <= FAST_MS;
   }
 
   get #endsByPause() {
-    return this.isScan && !this.hasTerminator;
+    return this.isScan && this.terminator === null;
   }
 
   due(now) {
