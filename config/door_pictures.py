@@ -45,6 +45,11 @@ def denied(error: str, **more: object) -> dict[str, object]:
 #: Status and body of the answer to a consumption, and what a look-up tells of the token.
 ANSWERS: Mapping[str, tuple[int, object, Mapping[str, object]]] = {
     "granted": (200, {**GRANT, "used_before": {"time": BEFORE, "user": "north door"}}, {}),
+    "granted-label": (
+        200,
+        {**GRANT, "label": "Zoë Example-Montgomery", "category": "VIP", "used_before": None},
+        {},
+    ),
     "granted-first": (200, {**GRANT, "usage_count": 0, "used_before": None}, {}),
     "granted-read-as": (
         200,

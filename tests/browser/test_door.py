@@ -242,6 +242,29 @@ def test_door_when_more_of_a_refusal_is_not_told_in_time_then_the_answer_comes_w
     assert len(held) == 1
 
 
+def test_answer_when_the_token_has_a_label_then_it_is_larger_than_the_code(door, add):
+    value = add(label="Zoë <b>Example</b> \u202egpj", category="VIP")
+    for kind in ("granted", "redeemed"):
+        enter(door, value)
+        alert = answer(door, kind)
+        expect(alert.locator(".label")).to_have_text("Zoë <b>Example</b> [U+202E]gpj")
+        expect(alert.locator(".category")).to_have_text("VIP")
+        sizes = [
+            alert.locator(part).evaluate("(it) => parseFloat(getComputedStyle(it).fontSize)")
+            for part in (".label", ".value")
+        ]
+        assert sizes[0] > sizes[1]
+        door.keyboard.press("Escape")
+        door.reload()
+
+
+def test_check_when_the_token_has_a_label_then_it_is_told(door, add):
+    value = add(label="Zoë", category="VIP")
+    door.locator("[value=check]").check(force=True)
+    enter(door, value)
+    expect(answer(door, "valid").locator(".label")).to_have_text("Zoë")
+
+
 def test_answer_when_some_time_is_over_then_it_becomes_a_line(open_door, add):
     page = open_door()
     page.clock.install()

@@ -411,6 +411,13 @@ def test_consume_when_there_are_uses_then_it_takes_them_one_by_one(tokens, servi
     assert list(receipts.values()) == ["desk"]
 
 
+def test_consume_when_the_token_has_a_label_then_it_is_told(tokens, service):
+    service.add(new_token(value="v", usage_count=1, label="Zoë", category="VIP"), by="someone")
+    assert tokens("consume", "v").stdout == "Valid. Uses left: 0\nZoë\nVIP\n"
+    assert tokens("consume", "v").stdout.endswith("\nZoë\nVIP\n")
+    assert tokens.json("consume", "v", status=NO)["label"] == "Zoë"
+
+
 @pytest.mark.parametrize(
     ("fields", "denial"),
     [

@@ -86,6 +86,38 @@ def test_details_when_they_change_then_events_tell_them(editor):
     assert labels == [DETAILS["label"], "Ann"]
 
 
+def consumed(client, **headers):
+    return client.post("/tokens/consume_token", {"value": "a"}, headers=headers).json
+
+
+def test_consume_when_the_token_has_a_label_and_a_category_then_each_outcome_tells_them(editor):
+    editor.post("/tokens/add_token", {"value": "a", "usage_count": 1, **TEXTS})
+    granted, refused = consumed(editor), consumed(editor)
+    assert (granted["consumed"], refused["consumed"]) == (True, False)
+    told = [(one["label"], one["category"]) for one in (granted, refused)]
+    assert told == [(DETAILS["label"], "VIP")] * 2
+    assert not {"email", "note", "data"} & (granted.keys() | refused.keys())
+
+
+def test_consume_when_the_token_has_no_label_then_none_is_told(editor):
+    editor.post("/tokens/add_token", {"value": "a"})
+    assert not {"label", "category"} & consumed(editor).keys()
+
+
+def test_consume_when_it_is_repeated_then_it_tells_the_label_that_the_token_has_now(editor, admin):
+    uid = editor.post("/tokens/add_token", {"value": "a", **TEXTS}).json["token_uid"]
+    key = {"Idempotency-Key": "once-upon-a-time"}
+    first = consumed(editor, **key)
+    editor.post(f"/tokens/{uid}/update_token", {"label": "Ann", "category": ""})
+    again = consumed(editor, **key)
+    assert (again["receipt"], again["label"]) == (first["receipt"], "Ann")
+    assert "category" not in again
+    admin.post(f"/tokens/{uid}/delete_token")
+    gone = consumed(editor, **key)
+    assert gone["receipt"] == first["receipt"]
+    assert "label" not in gone
+
+
 def test_form_when_details_are_filled_in_then_the_page_tells_them(editor, look_up):
     form = editor.get("/tokens/add").forms["form-tokenform"]
     for name in ("label", "email", "category", "note"):

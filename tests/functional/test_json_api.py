@@ -597,7 +597,8 @@ def test_update_when_one_parameter_is_given_then_the_others_stay(editor, make_to
     answer = editor.post(f"/tokens/{token.uid}/update_token", {"usage_count": "8"})
     assert answer.json == {"success": True}
     after = query("v")
-    assert {name for name in FIELDS if after[name] != before[name]} == {"usage_count", "modified"}
+    changed = {name for name in FIELDS if after[name] != before[name]}
+    assert changed == {"usage_count", "uses_given", "modified"}
 
 
 @WAYS

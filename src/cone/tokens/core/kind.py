@@ -103,11 +103,13 @@ class ConsumedKind(Kind[T_co]):
         kind has a code, and a column for each one of ``advanced``, with its value afterwards.
     :ivar seen: columns of which the caller shows what it saw; another value refuses the use.
     :ivar advanced: what a use does to own columns; each is ``audited``.
+    :ivar told: own columns that outcomes tell; no use changes them.
     """
 
     usages: Table
     seen: tuple[str, ...] = ()
     advanced: tuple[Effect, ...] = ()
+    told: tuple[str, ...] = ()
     #: The own columns that a use changes.
     advanced_names: tuple[str, ...] = dataclasses.field(init=False)
     #: The columns of a usage, each with that of the token whose value afterwards it tells.

@@ -45,12 +45,19 @@ _USED_BEFORE: Final[Schema] = {
     "answers that are repeated, where it is not known any more.",
 }
 
+#: What is told of the token besides; missing where it has none.
+_TOLD: Final[dict[str, Schema]] = {
+    "label": {"type": "string", "description": "Who or what the token is for."},
+    "category": {"type": "string"},
+}
+
 #: Members of a granted consumption; a refused one has those of a failure and ``consumed`` false.
 CONSUMED: Final[dict[str, Schema]] = {
     "consumed": {"const": True},
     "usage_count": {"type": "integer", "description": "Uses left; -1 is unlimited."},
     "receipt": UID,
     "used_before": _USED_BEFORE,
+    **_TOLD,
 }
 _TOKEN_MEMBERS: Final[dict[str, Schema]] = {
     "uid": UID,
@@ -92,10 +99,11 @@ _DENIED_MEMBERS: Final[dict[str, Schema]] = {
     "last_user": {**_TEXT_OR_NULL, "description": "By whom; null: not known."},
     "token_uid": UID,
     "read_as": READ_AS,
+    **_TOLD,
 }
 
 #: Those that not each refusal has.
-_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as"}
+_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as", *_TOLD}
 
 #: What answers refer to by name.
 SCHEMAS: Final[dict[str, Schema]] = {
@@ -121,7 +129,7 @@ _DESCRIBED: Final = Described(
 #: What the answers of a consumption have in common.
 CONSUMPTION: Final[dict[str, Any]] = {
     "told": "Consumed, or refused with its reason.",
-    "optional": frozenset({"used_before"}),
+    "optional": frozenset({"used_before", *_TOLD}),
     "refusal": DENIED,
     "is_strict": True,
 }

@@ -44,6 +44,7 @@ TICKET: Final = ConsumedKind(
         Derived("uses_given", "usage_count", _as_given),
     ),
     code="value",
+    told=("label", "category"),
     is_answer=imports.is_answer,
 )
 

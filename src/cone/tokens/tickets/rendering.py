@@ -39,8 +39,11 @@ def tokens_json(page: TokenPage[Ticket], count: int | None, zone: datetime.tzinf
 def outcome_json(outcome: Outcome, zone: datetime.tzinfo) -> Json:
     """Return the answer about a consumption (contract 3); times in ``zone``."""
     if isinstance(outcome, Granted):
-        return _granted_json(outcome, zone)
-    return _denied_json(outcome, zone)
+        told = _granted_json(outcome, zone)
+    else:
+        told = _denied_json(outcome, zone)
+    told.update((name, text) for name, text in outcome.told.items() if text is not None)
+    return told
 
 
 def outcome_of_code_json(outcome: Outcome, sent: str, zone: datetime.tzinfo) -> Json:

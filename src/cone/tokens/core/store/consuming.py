@@ -55,6 +55,9 @@ from cone.tokens.core.values import SentCode
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
 
+#: The use before, which a granted one tells.
+_TOLD: Final = ("used_before", "user_before")
+
 #: Who takes a use.
 _ACTOR: Final = bindparam("actor", type_=String)
 
@@ -99,6 +102,7 @@ def consume(
                 receipt=attempt.receipt,
                 value=getattr(token, kind.code) if kind.code else None,
                 last=LastUse(token.last_used, token.last_user),
+                told=usages.told(kind, token),
             )
     raise Unavailable
 
@@ -223,6 +227,7 @@ def _grant(
         receipt=attempt.receipt,
         value=str(sought) if by == kind.code else None,
         before=LastUse(row.used_before, row.user_before),
+        told=usages.told(kind, row),
     )
 
 
@@ -281,7 +286,7 @@ def _update(kind: ConsumedKind[Any], by: Selector, now: ColumnElement[Any]) -> U
 
 def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
     """Return the columns that a granted use tells."""
-    names = ("uid", *kind.logged.values(), "last_used", "used_before", "user_before")
+    names = ("uid", *kind.logged.values(), "last_used", *_TOLD, *kind.told)
     return [kind.tokens.c[name] for name in names]
 
 
@@ -313,7 +318,7 @@ def _spend_and_log(
         **{name: spent.c[source] for name, source in kind.logged.items()},
     }
     logged = {column.name: usage[column.name] for column in kind.usages.c if column.name in usage}
-    told = (spent.c.uid, spent.c.usage_count, spent.c.used_before, spent.c.user_before)
+    told = (spent.c[name] for name in ("uid", "usage_count", *_TOLD, *kind.told))
     statement = select(*told).add_cte(_insert_selected(kind.usages, logged).cte("logged"))
     if not with_key:
         return Prepared(statement, dialect)

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import Dialect
 from sqlalchemy import Row
 from sqlalchemy import Select
-from sqlalchemy import and_
 from sqlalchemy import insert
 from sqlalchemy import literal
 from sqlalchemy import outerjoin
@@ -106,6 +105,14 @@ def answer(receipt: uuid.UUID, last: LastUse) -> dict[str, str | None]:
     return {"receipt": str(receipt), "time": time, "user": last.user}
 
 
+def told(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
+    """Return what an outcome tells of ``token`` besides its uses.
+
+    :param token: has the columns :attr:`ConsumedKind.told`.
+    """
+    return {name: getattr(token, name) for name in kind.told}
+
+
 def log(
     tx: Transaction,
     kind: ConsumedKind[Any],
@@ -148,9 +155,8 @@ def _log(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
 
 
 def _find_outcome(kind: ConsumedKind[Any], receipt: uuid.UUID) -> Select[Any]:
-    """Return the statement that reads a try, and its token where nothing has changed it since."""
+    """Return the statement that reads a try and its token, where that is still there."""
     token, usage = kind.tokens.c, kind.usages.c
-    is_same = and_(token.uid == usage.token_uid, token.version == usage.version)
     told: list[Any] = [
         *usage,
         token.version.label("token_version"),
@@ -158,16 +164,22 @@ def _find_outcome(kind: ConsumedKind[Any], receipt: uuid.UUID) -> Select[Any]:
         token.last_user,
         token.used_before,
         token.user_before,
+        *(token[name] for name in kind.told),
     ]
-    joined = outerjoin(kind.usages, kind.tokens, is_same)
+    joined = outerjoin(kind.usages, kind.tokens, token.uid == usage.token_uid)
     return select(*told).select_from(joined).where(usage.uid == receipt)
 
 
 def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
     """Return the outcome of a row of :func:`_find_outcome`."""
-    is_known = row.token_version is not None
-    value = row.token_value if kind.code else None
-    common = {"token_uid": row.token_uid, "receipt": row.uid, "value": value}
+    # Nothing has changed the token since.
+    is_known = row.token_version == row.version
+    common = {
+        "token_uid": row.token_uid,
+        "receipt": row.uid,
+        "value": row.token_value if kind.code else None,
+        "told": told(kind, row),
+    }
     denial = Denial.from_code(row.error_code)
     if denial:
         last = LastUse(row.last_used, row.last_user) if is_known else None

@@ -54,7 +54,7 @@ export function lookUp({ status, body, wait }) {
   if (body.unfinished) return { kind: NOTED, reason: "unfinished" };
   if (body.token === null) return refused({ reason: "unknown" });
   if (!body.token) return failure(status, body, wait);
-  const facts = { ...tokenFacts(body.token), ...common(body) };
+  const facts = { ...common(body), ...tokenFacts(body.token) };
   if (body.token.status === "consumable") return { ...facts, kind: VALID, reason: "valid" };
   return refused(facts);
 }
@@ -73,7 +73,9 @@ export function detailed(answer, { status, body }) {
   // When and who belong together.
   const { lastUsed, lastUser } = answer.lastUsed ? answer : facts;
   const time = isMore ? facts.time : undefined;
-  return refused({ readAs: answer.readAs, uses: facts.uses, lastUsed, lastUser, reason, time });
+  const { readAs, label, category } = answer;
+  const { uses } = facts;
+  return refused({ readAs, label, category, uses, lastUsed, lastUser, reason, time });
 }
 
 function refused(facts) {
@@ -83,7 +85,8 @@ function refused(facts) {
 }
 
 function common(body) {
-  return { uid: body.token_uid, readAs: body.read_as ?? undefined };
+  const { token_uid: uid, label, category } = body;
+  return { uid, label, category, readAs: body.read_as ?? undefined };
 }
 
 function tokenFacts(token) {
@@ -93,7 +96,8 @@ function tokenFacts(token) {
     expired: token.valid_to,
   }[token.status];
   const { usage_count: uses, last_used: lastUsed, last_user: lastUser } = token;
-  return { reason: STATUSES[token.status], time, uses, lastUsed, lastUser };
+  const { label, category } = token;
+  return { reason: STATUSES[token.status], time, uses, lastUsed, lastUser, label, category };
 }
 
 /** A failure says nothing about a try before it whose answer was lost. */

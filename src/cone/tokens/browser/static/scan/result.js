@@ -5,6 +5,7 @@ import { filled } from "../texts.js";
 import { shortened, visible } from "./shown.js";
 
 const UNLIMITED = -1;
+const LONGEST_LABEL = 100;
 /** Longer words are shown smaller. */
 const LONG_WORD = 10;
 const BUTTONS = ["retry", "give_up", "continue", "another", "no"];
@@ -97,6 +98,8 @@ export class ResultPanel extends EventTarget {
     const parts = [word(this.#word(name))];
     const reason = this.#reason(name, answer);
     if (reason) parts.push(element("p", "reason", reason));
+    if (answer.label) parts.push(named("label", shortened(visible(answer.label), LONGEST_LABEL)));
+    if (answer.category) parts.push(named("category", visible(answer.category)));
     if (scan.value) parts.push(this.#value(scan.value));
     if (answer.readAs) parts.push(this.#readAs(answer.readAs));
     this.#alert.append(icon(kind), ...parts);
@@ -112,9 +115,7 @@ export class ResultPanel extends EventTarget {
   }
 
   #value(value) {
-    const shown = element("p", "value");
-    shown.append(element("bdi", "", shortened(visible(value))));
-    return shown;
+    return named("value", shortened(visible(value)));
   }
 
   #readAs(value) {
@@ -169,6 +170,13 @@ function element(name, css, text = "") {
   const made = document.createElement(name);
   made.className = css;
   made.textContent = text;
+  return made;
+}
+
+/** A text that may run in another direction. */
+function named(css, text) {
+  const made = element("p", css);
+  made.append(element("bdi", "", text));
   return made;
 }
 
