@@ -17,6 +17,7 @@ from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.search import folded
 from cone.tokens.core.values import EVERYTHING
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import NEWEST_FIRST
@@ -27,6 +28,7 @@ from cone.tokens.core.values import TokenQuery
 from cone.tokens.tickets.params import SORTS
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.service import on_engine
 from cone.tokens.tickets.values import TicketChanges
 from tests.conftest import MovableClock
@@ -62,6 +64,8 @@ def add_old(service, engine, token):
     values = {"value": token.value, "code_digest": codes.digest(token.value)}
     with engine.begin() as connection:
         connection.execute(update(TokenRecord).where(TokenRecord.uid == uid).values(values))
+        searched = update(TokenSearchRecord).where(TokenSearchRecord.token_uid == uid)
+        connection.execute(searched.values(code=folded(token.value)))
 
 
 @pytest.fixture
@@ -84,8 +88,14 @@ def stock(service, made_tables):
             add_old(service, made_tables, token)
     for value in VALUES:
         add_old(service, made_tables, new_token(value=value))
-    service.add_many(new_token(valid_to=now + DAY), 5, "many-", by="me")
+    details = {"label": "Zoë Müller", "category": "VIP"}
+    service.add_many(new_token(valid_to=now + DAY, **details), 5, "many-", by="me")
     return {token.value: token for token in service.page(500).tokens}
+
+
+def has_all(sought: str, token) -> bool:
+    texts = [folded(text) for text in (token.value, token.label) if text]
+    return all(any(part in text for text in texts) for part in folded(sought).split())
 
 
 def means(matching: TokenFilter, token) -> bool:
@@ -94,6 +104,8 @@ def means(matching: TokenFilter, token) -> bool:
     checks = [
         matching.value in (None, token.value),
         token.value.startswith(matching.prefix or ""),
+        matching.search is None or has_all(matching.search, token),
+        matching.category in (None, token.category),
         matching.status in (None, lifecycle.status(token, token.read_at)),
         matching.created_from is None or token.created >= matching.created_from,
         matching.created_to is None or token.created <= matching.created_to,
@@ -145,6 +157,14 @@ def filters(stock) -> dict[str, TokenFilter]:
             for prefix in ("a", "a%", "a_", "\ud7ff", "\ue000", LAST, "a" + LAST, "many-", "no")
         },
         **{status.value: TokenFilter(status=status) for status in Status},
+        "search": TokenFilter(search="MANY"),
+        "search none": TokenFilter(search="manx"),
+        "search and status": TokenFilter(search="many", status=Status.CONSUMABLE),
+        "search and category": TokenFilter(search="-True-", category="VIP"),
+        "category": TokenFilter(category="VIP"),
+        "no such category": TokenFilter(category="vip"),
+        "category and status": TokenFilter(category="VIP", status=Status.CONSUMABLE),
+        "category and time": TokenFilter(category="VIP", created_from=some),
         "from": TokenFilter(created_from=some),
         "to": TokenFilter(created_to=later),
         "from to": TokenFilter(created_from=some, created_to=later),
@@ -336,7 +356,7 @@ def test_page_when_it_is_asked_for_then_it_takes_few_statements(
         asked = {
             "value": matching.prefix,
             "created": matching.created_from or matching.created_to,
-            "": matching.status or matching.valid_at,
+            "": matching.status or matching.valid_at or matching.search or matching.category,
         }
         has_index = not any(sought for by, sought in asked.items() if by != sort.by)
         most = 1 if has_index or matching.value else 6
@@ -348,8 +368,10 @@ def test_page_when_it_is_asked_for_then_it_takes_few_statements(
         assert len(query_recorder) <= most + 1
         query_recorder.clear()
         service.count(matching)
-        assert len([text for text in query_recorder.statements if not text.startswith("SET ")]) == 1
-        assert not [text for text in query_recorder.statements if "LIKE" in text]
+        told = [text for text in query_recorder.statements if not text.startswith("SET ")]
+        # Whether the database finds parts is one more.
+        assert len(told) == 1 + (matching.search is not None)
+        assert matching.search or not [text for text in told if "LIKE" in text]
 
 
 # changes of many

@@ -68,6 +68,9 @@ class Kind(Generic[T_co]):
     :ivar derived: columns that no caller gives.
     :ivar code: the column with the text that people know a token by. It may be in order lists, and
         outcomes and the log of usages tell it. None: there is none.
+    :ivar searched: has :class:`~cone.tokens.core.records.SearchColumns` and those of ``found_by``.
+        None: tokens are not searched.
+    :ivar found_by: columns of ``searched``, each with the one of the token whose text it has.
     :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
     """
 
@@ -80,6 +83,8 @@ class Kind(Generic[T_co]):
     later: frozenset[str] = frozenset()
     derived: tuple[Derived, ...] = ()
     code: str | None = None
+    searched: Table | None = None
+    found_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_answer: Callable[[Any], bool] = is_no_answer
 
     def completed(self, fields: Mapping[str, Any]) -> dict[str, Any]:

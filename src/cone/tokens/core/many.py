@@ -83,7 +83,7 @@ class Rows:
         SQL: 1 statement.
         """
         checkpoint_later(connection)
-        convert = converter(self.table.columns[self.timed[0]])
+        convert = converter(self.table.columns[self.timed[0]]) if self.timed else None
         # In the order of their keys: neighbours in an index are written together.
         text = f"[{','.join(sorted(self._pieces))}]"
         given = {"rows": text, "now": convert(now) if convert else now}

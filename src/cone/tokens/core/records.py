@@ -182,6 +182,18 @@ class EventColumns:
     version: Mapped[int] = mapped_column(Integer)
 
 
+class SearchColumns:
+    """Columns of a table of texts that tokens are searched by, as :mod:`cone.tokens.core.search`.
+
+    It follows the table of the tokens; a token without a row is not found. How it is indexed
+    depends on the database: see revision 0005.
+    """
+
+    #: Rises in the order in which tokens are added.
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, sort_order=_FIRST)
+    token_uid: Mapped[uuid.UUID] = mapped_column(Uuid, unique=True, sort_order=_FIRST)
+
+
 def lifecycle_arguments(*own: Any) -> tuple[Any, ...]:
     """Return the constraints, indexes and options of a table with :class:`LifecycleColumns`.
 

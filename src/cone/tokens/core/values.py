@@ -159,6 +159,8 @@ class TokenFilter:
 
     :ivar value: the whole value.
     :ivar prefix: the beginning of the value.
+    :ivar search: what codes and labels have parts of, see :mod:`cone.tokens.core.search`.
+    :ivar category: the whole category.
     :ivar status: the status right now.
     :ivar created_from: they were added then or later.
     :ivar created_to: they were added then or before.
@@ -167,6 +169,8 @@ class TokenFilter:
 
     value: Value | None = None
     prefix: str | None = None
+    search: str | None = None
+    category: str | None = None
     status: Status | None = None
     created_from: datetime.datetime | None = None
     created_to: datetime.datetime | None = None

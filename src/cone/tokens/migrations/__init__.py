@@ -13,8 +13,11 @@ VERSION_TABLE: Final = "token_schema"
 #: Attribute of Alembic's configuration: what is told of steps that are done.
 PROGRESS: Final = "progress"
 
-#: What there is to do for all revisions: revision 0003 takes the tokens in so many slices.
-STEPS: Final = 16
+#: Revisions that go through all tokens do so in so many slices.
+SLICES: Final = 16
+
+#: What there is to do for all revisions: two of them do so.
+STEPS: Final = 2 * SLICES
 
 #: All revisions, oldest first.
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")

@@ -118,3 +118,22 @@ def _folded(code: str) -> str:
 
 def _is_nothing(sign: str) -> bool:
     return sign.isspace() or unicodedata.category(sign) in _INVISIBLE or sign in _UNSEEN
+
+
+_UNSEARCHED: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
+_SEARCHED_HYPHENS: Final = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001 - they are meant
+
+
+def folded_for_search(text: str) -> str:
+    """Return a text as it is searched: one that looks alike is the same.
+
+    Case, accents, widths, kinds of hyphens and numbers of blanks are gone.
+    """
+    if text.isascii():
+        shown = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+        return shown.lower()
+    words = " ".join(unicodedata.normalize("NFKD", text).translate(_SEARCHED_HYPHENS).split())
+    kept = "".join(sign for sign in words if unicodedata.category(sign) not in _UNSEARCHED)
+    # Folding may compose what is dropped in its turn.
+    again = unicodedata.normalize("NFKD", kept.casefold())
+    return "".join(sign for sign in again if unicodedata.category(sign) not in _UNSEARCHED)

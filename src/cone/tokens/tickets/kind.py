@@ -18,6 +18,7 @@ from cone.tokens.core.store.changing import NewRow
 from cone.tokens.tickets import imports
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.values import AUDITED
 from cone.tokens.tickets.values import DETAILS
@@ -44,6 +45,8 @@ TICKET: Final = ConsumedKind(
         Derived("uses_given", "usage_count", _as_given),
     ),
     code="value",
+    searched=table_of(TokenSearchRecord),
+    found_by={"code": "value", "label": "label"},
     told=("label", "category"),
     is_answer=imports.is_answer,
 )

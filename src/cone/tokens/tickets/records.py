@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import String
 from sqlalchemy import Text
 from sqlalchemy import UniqueConstraint
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
@@ -15,6 +17,7 @@ from cone.tokens.core.records import EventColumns
 from cone.tokens.core.records import ExactText
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import SearchColumns
 from cone.tokens.core.records import UsageColumns
 from cone.tokens.core.records import event_indexes
 from cone.tokens.core.records import lifecycle_arguments
@@ -25,7 +28,17 @@ class TokenRecord(LifecycleColumns, LastUseColumns, Base):
     """A ticket."""
 
     __tablename__ = "tokens"
-    __table_args__ = lifecycle_arguments(UniqueConstraint("value"))
+    __table_args__ = lifecycle_arguments(
+        UniqueConstraint("value"),
+        Index(
+            None,
+            "category",
+            "created",
+            "uid",
+            postgresql_where=text("category IS NOT NULL"),
+            sqlite_where=text("category IS NOT NULL"),
+        ),
+    )
 
     #: What is looked up and what the QR code carries.
     value: Mapped[str] = mapped_column(ExactText)
@@ -41,6 +54,15 @@ class TokenRecord(LifecycleColumns, LastUseColumns, Base):
     data: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
     #: The uses that it was issued with, or that were set last. NULL: not known.
     uses_given: Mapped[int | None] = mapped_column(Integer, sort_order=BEHIND + 3)
+
+
+class TokenSearchRecord(SearchColumns, Base):
+    """What a ticket is searched by."""
+
+    __tablename__ = "token_search"
+
+    code: Mapped[str] = mapped_column(ExactText)
+    label: Mapped[str | None] = mapped_column(ExactText)
 
 
 class TokenUsageRecord(UsageColumns, Base):

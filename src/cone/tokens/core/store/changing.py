@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import Update
 from sqlalchemy import bindparam
 from sqlalchemy import delete as delete_from
+from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import literal
 from sqlalchemy import select
@@ -25,6 +27,7 @@ from cone.tokens.core.kind import Stored
 from cone.tokens.core.many import Rows
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import events as events_of
+from cone.tokens.core.store import searching
 from cone.tokens.core.store.locking import is_one_of
 from cone.tokens.core.transaction import NOW
 from cone.tokens.core.transaction import Transaction
@@ -37,11 +40,14 @@ class Additions:
 
     tokens: Rows
     events: Rows
+    searched: Rows | None
 
     def make_ready(self) -> None:
         """Do now what would have to be done with SQLite's lock in hand."""
         self.tokens.make_ready()
         self.events.make_ready()
+        if self.searched:
+            self.searched.make_ready()
 
 
 #: A uid, and the fields of the token that it is for.
@@ -54,6 +60,7 @@ def additions(kind: Kind[Any], tokens: Iterable[NewRow], actor: Actor) -> Additi
     return Additions(
         Rows(kind.tokens, rows, ("created", "modified")),
         events_of.as_rows(kind, (events_of.of_addition(kind, row, actor) for row in rows)),
+        searching.rows_of(kind, rows),
     )
 
 
@@ -62,9 +69,11 @@ def add(tx: Transaction, new: Additions) -> None:
 
     :raises ValueTaken: a value belongs to another token. The transaction has to be rolled back.
 
-    SQL: 2 statements, each with as many rows as there are tokens.
+    SQL: 2 statements, 3 where the kind is searched, each with as many rows as there are tokens.
     """
     tx.insert_rows(new.tokens)
+    if new.searched:
+        tx.insert_rows(new.searched)
     tx.insert_events(new.events)
 
 
@@ -76,12 +85,16 @@ def add_as(tx: Transaction, kind: Kind[Any], new: NewRow, *, actor: Actor) -> No
     :raises UidTaken: a token has it. The transaction has to be rolled back.
     :raises ValueTaken: as :func:`add`.
 
-    SQL: 3 statements, 4 where a deleted token had the uid. Concurrency: the insert waits for
+    SQL: 3 statements, 4 where a deleted token had the uid, one more where the kind is searched.
+    Concurrency: the insert waits for
     those who add or delete the same uid; from then on nobody else writes its history.
     """
     uid, fields = new
     row = _row(kind, uid, fields, actor)
     tx.insert(kind.tokens, [row], "created", "modified")
+    texts = searching.rows_of(kind, [row])
+    if texts:
+        tx.insert_rows(texts)
     version = _last_version(tx, kind, uid) + 1
     if version > row["version"]:
         tx.connection.execute(
@@ -103,7 +116,7 @@ def update(
     :param events: those of the change.
     :raises ValueTaken: the value belongs to another token. The transaction has to be rolled back.
 
-    SQL: 2 statements.
+    SQL: 2 statements, 3 where what is searched changes.
     """
     table, columns = kind.tokens, kind.completed(changed)
     if "lock_time" in columns:
@@ -115,6 +128,7 @@ def update(
         .where(is_one_of(tx, kind, tokens))
         .values(modified=tx.now, version=table.c.version + 1, **columns),
     )
+    searching.change(tx, kind, _texts_of(tx, kind, tokens), changed)
     tx.insert_events(events)
 
 
@@ -130,7 +144,8 @@ def update_each(
     :param events: those of the changes.
     :raises ValueTaken: a value belongs to another token. The transaction has to be rolled back.
 
-    SQL: 1 statement for all tokens of which the same fields change, and 1 for the events.
+    SQL: 1 statement for all tokens of which the same fields change, 2 where what is searched is
+    among them, and 1 for the events.
     """
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     now = tx.bound_now
@@ -141,6 +156,7 @@ def update_each(
     for names, rows in alike.items():
         statement = _update_fields(kind, names, is_postgresql=tx.is_postgresql)
         tx.connection.execute(statement, rows)
+        searching.change_each(tx, kind, [_as_fields(row, names) for row in rows])
     tx.insert_events(events)
 
 
@@ -154,10 +170,27 @@ def delete(
 
     :param events: those of the deletion.
 
-    SQL: 2 statements.
+    SQL: 2 statements, 3 where the kind is searched.
     """
+    searching.remove(tx, kind, _texts_of(tx, kind, tokens))
     tx.connection.execute(delete_from(kind.tokens).where(is_one_of(tx, kind, tokens)))
     tx.insert_events(events)
+
+
+def _as_fields(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the uid and the new fields of parameters of :func:`_update_fields`."""
+    return {"uid": row["sought"], **{name: row[f"new_{name}"] for name in names}}
+
+
+def _texts_of(
+    tx: Transaction,
+    kind: Kind[Any],
+    tokens: Sequence[Stored],
+) -> ColumnElement[bool]:
+    """Return the condition that selects the searched texts of ``tokens``."""
+    if kind.searched is None:
+        return false()
+    return is_one_of(tx, kind, tokens, kind.searched.c.token_uid)
 
 
 def _last_version(tx: Transaction, kind: Kind[Any], uid: uuid.UUID) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -16,15 +15,14 @@ from cone.tokens.core import lifecycle
 from cone.tokens.core.dialects import without_index
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.search import text_behind
+from cone.tokens.core.store import searching
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import SortKey
 from cone.tokens.core.values import TokenFilter
 
 #: Columns of lists; each has an index.
 _INDEXED: Final[tuple[SortKey, ...]] = get_args(SortKey)
-
-_SURROGATES: Final = 0xD800
-_BEHIND_SURROGATES: Final = 0xE000
 
 
 def columns(tx: Transaction, kind: Kind[Any], *, is_walk: bool) -> dict[str, ColumnElement[Any]]:
@@ -39,9 +37,26 @@ def columns(tx: Transaction, kind: Kind[Any], *, is_walk: bool) -> dict[str, Col
     }
     if kind.code:
         columns["value"] = kind.tokens.c[kind.code]
-    if is_walk or tx.is_postgresql:
-        return columns
-    return {name: without_index(column) for name, column in columns.items()}
+    if "category" in kind.tokens.c:
+        columns["category"] = kind.tokens.c.category
+    # Few tokens are of one category.
+    return columns if is_walk else {**columns, **_hidden(tx, columns, but="category")}
+
+
+def hidden_columns(tx: Transaction, kind: Kind[Any]) -> dict[str, ColumnElement[Any]]:
+    """Return :func:`columns`, each of them as one that SQLite uses no index for."""
+    walked = columns(tx, kind, is_walk=True)
+    return {**walked, **_hidden(tx, walked)}
+
+
+def _hidden(
+    tx: Transaction,
+    columns: Mapping[str, ColumnElement[Any]],
+    but: str | None = None,
+) -> dict[str, ColumnElement[Any]]:
+    if tx.is_postgresql:
+        return {}
+    return {name: without_index(column) for name, column in columns.items() if name != but}
 
 
 def conditions(
@@ -49,9 +64,20 @@ def conditions(
     kind: Kind[Any],
     matching: TokenFilter,
     columns: Mapping[str, ColumnElement[Any]],
+    *,
+    is_each_searched: bool = False,
 ) -> Iterator[ColumnElement[bool]]:
-    """Return the conditions of a filter on the given :func:`columns`."""
+    """Return the conditions of a filter on the given :func:`columns`.
+
+    :param is_each_searched: what is searched is looked for in each token that meets the others;
+        else it is found by its index, and up to :data:`searching.MOST_FOUND` tokens are.
+    """
     created = columns["created"]
+    if matching.search is not None:
+        search = searching.has if is_each_searched else searching.is_found
+        yield search(tx, kind, matching.search)
+    if matching.category is not None:
+        yield columns["category"] == matching.category
     if matching.value is not None:
         # One row at most: its index is always the way.
         yield code_of(kind) == matching.value
@@ -88,7 +114,7 @@ def is_covered(matching: TokenFilter, by: SortKey) -> bool:
     asked = {
         "value": matching.prefix,
         "created": matching.created_from or matching.created_to,
-        "rest": matching.status or matching.valid_at,
+        "rest": matching.status or matching.valid_at or matching.search or matching.category,
     }
     return {name for name, sought in asked.items() if sought} <= {by}
 
@@ -103,16 +129,3 @@ def along(matching: TokenFilter, by: SortKey) -> TokenFilter:
     if by == "value":
         return TokenFilter(prefix=matching.prefix)
     return TokenFilter(created_from=matching.created_from, created_to=matching.created_to)
-
-
-def text_behind(prefix: str) -> str | None:
-    """Return the least text greater than all that begin with ``prefix``; None: there is none.
-
-    Texts are in the order of their code points, which is that of their bytes in UTF-8.
-    """
-    kept = prefix.rstrip(chr(sys.maxunicode))
-    if not kept:
-        return None
-    following = ord(kept[-1]) + 1
-    # No text has a surrogate.
-    return kept[:-1] + chr(_BEHIND_SURROGATES if following == _SURROGATES else following)

@@ -32,8 +32,8 @@ from cone.tokens.core.kind import T
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.prepared import prepared_once
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.search import text_behind
 from cone.tokens.core.store.filters import code_of
-from cone.tokens.core.store.filters import text_behind
 from cone.tokens.core.transaction import Transaction
 
 #: Tokens that are looked at where a code is read in another case or by another keyboard; two are

@@ -243,9 +243,10 @@ def _sought(
     longer. Only many that are all far away are put in order by the database.
     """
     forbid_jit(tx.connection)
-    rows, end = _near(tx, kind, matching, order)
-    if end is None or len(rows) == order.limit:
-        return rows, UNSET
+    if matching.search is None:
+        rows, end = _near(tx, kind, matching, order)
+        if end is None or len(rows) == order.limit:
+            return rows, UNSET
     columns = filters.columns(tx, kind, is_walk=False)
     conditions = list(filters.conditions(tx, kind, matching, columns))
     places, count = _places(tx, conditions, order, columns)
@@ -295,9 +296,8 @@ def _near(
     one = dataclasses.replace(order, limit=1)
     last = [tuple(row) for row in _in_order(tx, reach, one, walk)]
     # The one index that there shall be is that of the order.
-    hidden = filters.columns(tx, kind, is_walk=False)
-    columns = {**hidden, order.by: walk[order.by], "uid": walk["uid"]}
-    conditions = list(filters.conditions(tx, kind, matching, columns))
+    columns = {**filters.hidden_columns(tx, kind), order.by: walk[order.by], "uid": walk["uid"]}
+    conditions = list(filters.conditions(tx, kind, matching, columns, is_each_searched=True))
     for place in last:
         end = _literals(place, key)
         conditions.append(tuple_(*key) <= end if order.is_rising else tuple_(*key) >= end)

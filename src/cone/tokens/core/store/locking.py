@@ -75,12 +75,17 @@ def is_one_of(
     tx: Transaction,
     kind: Kind[Any],
     tokens: Sequence[Stored],
+    column: ColumnElement[Any] | None = None,
 ) -> ColumnElement[bool]:
-    """Return the condition that selects ``tokens``."""
+    """Return the condition that selects ``tokens``.
+
+    :param column: that has their uids, in another table.
+    """
+    column = kind.tokens.c.uid if column is None else column
     uids = [token.uid for token in tokens]
     if tx.is_postgresql or len(uids) < LEAST:
-        return kind.tokens.c.uid.in_(uids)
-    return kind.tokens.c.uid.in_(_given(_as_stored(kind, uids)))
+        return column.in_(uids)
+    return column.in_(_given(_as_stored(kind, uids)))
 
 
 def are_all(

@@ -12,7 +12,7 @@ from alembic import context
 from alembic import op
 
 from cone.tokens.migrations import PROGRESS
-from cone.tokens.migrations import STEPS
+from cone.tokens.migrations import SLICES
 from cone.tokens.migrations.frozen import UtcDateTime
 from cone.tokens.migrations.frozen import digest_of_code
 
@@ -52,7 +52,7 @@ def _fill(connection: sa.Connection, progress: Callable[[int], None]) -> None:
         driver: Any = connection.connection.driver_connection
         driver.create_function("cone_tokens_digest", 1, _stored_digest, deterministic=True)
     fill = _fill_slice_of_sqlite if is_sqlite else _fill_slice
-    for number in range(STEPS):
+    for number in range(SLICES):
         fill(connection, number)
         progress(1)
 
@@ -64,7 +64,7 @@ def _stored_digest(value: object) -> str | None:
 def _fill_slice_of_sqlite(connection: sa.Connection, number: int) -> None:
     # Whatever stands there in the place of a uid belongs to one of the slices.
     low = f"{number:x}" if number else ""
-    high = f"{number + 1:x}" if number + 1 < STEPS else "~"
+    high = f"{number + 1:x}" if number + 1 < SLICES else "~"
     change = "UPDATE tokens SET code_digest = cone_tokens_digest(value), last_user = "
     within = " WHERE uid >= :low AND uid < :high"
     connection.execute(sa.text(change + _LAST_USER + within), {"low": low, "high": high})

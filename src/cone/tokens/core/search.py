@@ -1,0 +1,61 @@
+"""What people search by: parts of texts, whatever their case and their accents."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from typing import Final
+
+#: Signs of a part that is looked up in an index.
+LEAST: Final = 3
+
+_SURROGATES: Final = 0xD800
+_BEHIND_SURROGATES: Final = 0xE000
+
+_DROPPED: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
+_HYPHENS: Final = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001 - they are meant
+
+
+def folded(text: str) -> str:
+    """Return a text as it is searched: one that looks alike is the same.
+
+    Case, accents, widths, kinds of hyphens and numbers of blanks are gone.
+    """
+    if text.isascii():
+        shown = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+        return shown.lower()
+    words = " ".join(unicodedata.normalize("NFKD", text).translate(_HYPHENS).split())
+    kept = "".join(sign for sign in words if unicodedata.category(sign) not in _DROPPED)
+    # Folding may compose what is dropped in its turn.
+    again = unicodedata.normalize("NFKD", kept.casefold())
+    return "".join(sign for sign in again if unicodedata.category(sign) not in _DROPPED)
+
+
+def parts_of(sought: str) -> tuple[str, ...]:
+    """Return the parts that a text has to have, in any order; none: too little is sought.
+
+    These are the words, of which one has :data:`LEAST` signs; else the whole, where it has.
+    """
+    whole = folded(sought).strip()
+    words = tuple(dict.fromkeys(whole.split()))
+    if any(len(word) >= LEAST for word in words):
+        return words
+    return (whole,) if len(whole) >= LEAST else ()
+
+
+def has_parts(texts: list[str | None], parts: tuple[str, ...]) -> bool:
+    """Return whether each of ``parts`` stands in one of the :func:`folded` ``texts``."""
+    return all(any(part in text for text in texts if text is not None) for part in parts)
+
+
+def text_behind(prefix: str) -> str | None:
+    """Return the least text greater than all that begin with ``prefix``; None: there is none.
+
+    Texts are in the order of their code points, which is that of their bytes in UTF-8.
+    """
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    # No text has a surrogate.
+    return kept[:-1] + chr(_BEHIND_SURROGATES if following == _SURROGATES else following)

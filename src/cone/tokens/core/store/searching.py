@@ -1,0 +1,230 @@
+"""Searches: tokens by parts of their codes and labels, from an index of trigrams.
+
+Each kind that is searched has a table of folded texts beside its tokens. On SQLite triggers of that
+table keep an index of FTS5, on PostgreSQL the index is one of ``pg_trgm``. A database that allows
+neither has indexes of the beginnings: what is searched is the beginning of a text then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import Final
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Select
+from sqlalchemy import Table
+from sqlalchemy import and_
+from sqlalchemy import bindparam
+from sqlalchemy import column
+from sqlalchemy import delete as delete_from
+from sqlalchemy import false
+from sqlalchemy import func
+from sqlalchemy import literal
+from sqlalchemy import literal_column
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import table
+from sqlalchemy import text
+from sqlalchemy import update as update_table
+
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.many import Rows
+from cone.tokens.core.search import LEAST
+from cone.tokens.core.search import folded
+from cone.tokens.core.search import parts_of
+from cone.tokens.core.search import text_behind
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.values import MAX_BATCH
+
+#: Tokens that a search finds: more than that are too many to be changed, or to be looked through.
+MOST_FOUND: Final = MAX_BATCH + 1
+
+#: Trigrams of a part that the index of SQLite is asked for; the text itself is looked at anyway.
+_MOST_TRIGRAMS: Final = 24
+
+
+def rows_of(kind: Kind[Any], tokens: Iterable[Mapping[str, Any]]) -> Rows | None:
+    """Return the texts of new tokens, to be inserted; None: the kind is not searched."""
+    if kind.searched is None:
+        return None
+    return Rows(kind.searched, (_row(kind, token) for token in tokens), ())
+
+
+def change(
+    tx: Transaction,
+    kind: Kind[Any],
+    condition: ColumnElement[bool],
+    changed: Mapping[str, Any],
+) -> None:
+    """Change the texts of tokens.
+
+    :param condition: of the column ``token_uid``.
+    :param changed: fields of the tokens with their new values.
+
+    SQL: 1 statement, none where nothing changes that is searched.
+    """
+    texts = _texts(kind, changed)
+    if kind.searched is not None and texts:
+        tx.connection.execute(update_table(kind.searched).where(condition).values(texts))
+
+
+def change_each(
+    tx: Transaction,
+    kind: Kind[Any],
+    changes: Sequence[Mapping[str, Any]],
+) -> None:
+    """Change the texts of tokens, each in its own way.
+
+    :param changes: ``uid`` and the same fields of each, with their new values.
+
+    SQL: 1 statement, none where nothing changes that is searched.
+    """
+    texts = [_texts(kind, changed) for changed in changes]
+    if kind.searched is None or not texts or not texts[0]:
+        return
+    uid = kind.searched.c.token_uid
+    names = texts[0].keys()
+    statement = (
+        update_table(kind.searched)
+        .where(uid == bindparam("sought", type_=uid.type))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    rows = [
+        {"sought": changed["uid"], **{f"new_{name}": one[name] for name in names}}
+        for changed, one in zip(changes, texts, strict=True)
+    ]
+    tx.connection.execute(statement, rows)
+
+
+def remove(tx: Transaction, kind: Kind[Any], condition: ColumnElement[bool]) -> None:
+    """Remove the texts of tokens.
+
+    :param condition: of the column ``token_uid``.
+
+    SQL: 1 statement.
+    """
+    if kind.searched is not None:
+        tx.connection.execute(delete_from(kind.searched).where(condition))
+
+
+def finds_parts(tx: Transaction, kind: Kind[Any]) -> bool:
+    """Return whether parts are found; else beginnings alone.
+
+    SQL: 1 statement.
+    """
+    name = f"{_searched(kind).name}_trigrams"
+    if tx.is_postgresql:
+        there = select(func.to_regclass(name).is_not(None))
+    else:
+        there = select(text("count(*)")).select_from(table("sqlite_master"))
+        there = there.where(column("name") == name)
+    return bool(tx.connection.scalar(there))
+
+
+def is_found(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
+    """Return the condition that selects up to :data:`MOST_FOUND` tokens, by an index.
+
+    The newest ones, where there are more.
+
+    SQL: 1 statement beside the one that has the condition.
+    """
+    uid = kind.tokens.c.uid
+    if not parts_of(sought):
+        return false()
+    found = _found(tx, kind, sought, by_parts=finds_parts(tx, kind)).limit(MOST_FOUND)
+    if tx.is_postgresql:
+        # In an array they are looked up one by one, whatever the planner thinks of their number.
+        return uid == func.any(func.array(found.scalar_subquery()))
+    return uid.in_(found)
+
+
+def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
+    """Return the condition of :func:`is_found` for all tokens, however many: by looking at each.
+
+    SQL: 1 statement beside the one that has the condition.
+    """
+    searched = _searched(kind)
+    if not parts_of(sought):
+        return false()
+    meant = _matches(tx, kind, sought, by_parts=finds_parts(tx, kind))
+    own = searched.c.token_uid == kind.tokens.c.uid
+    return select(literal(1)).select_from(searched).where(own, meant).exists()
+
+
+def _found(tx: Transaction, kind: Kind[Any], sought: str, *, by_parts: bool) -> Select[Any]:
+    searched = _searched(kind)
+    meant = _matches(tx, kind, sought, by_parts=by_parts)
+    if tx.is_postgresql or not by_parts:
+        found = select(searched.c.token_uid).where(meant)
+        return found.order_by(searched.c.id.desc())
+    index = table(f"{searched.name}_trigrams", column("rowid"))
+    is_match = literal_column(index.name).op("MATCH")(_trigrams(parts_of(sought)))
+    joined = index.join(searched, searched.c.id == index.c.rowid)
+    found = select(searched.c.token_uid).select_from(joined).where(is_match, meant)
+    return found.order_by(index.c.rowid.desc())
+
+
+def _matches(
+    tx: Transaction,
+    kind: Kind[Any],
+    sought: str,
+    *,
+    by_parts: bool,
+) -> ColumnElement[bool]:
+    columns = [_searched(kind).c[name] for name in kind.found_by]
+    if not by_parts:
+        beginning = folded(sought).strip()
+        return or_(*(_begins(column, beginning) for column in columns))
+    has = _contains if tx.is_postgresql else _has_sign_by_sign
+    return and_(*(or_(*(has(column, part) for column in columns)) for part in parts_of(sought)))
+
+
+def _contains(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    return column.contains(part, autoescape=True)
+
+
+def _has_sign_by_sign(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    # LIKE of SQLite takes A for a.
+    return func.instr(column, part) > 0
+
+
+def _begins(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    end = text_behind(beginning)
+    return column >= beginning if end is None else and_(column >= beginning, column < end)
+
+
+def _trigrams(parts: tuple[str, ...]) -> str:
+    """Return the question for FTS5: all trigrams of the parts, each in quotes."""
+    trigrams = dict.fromkeys(trigram for part in parts for trigram in _trigrams_of(part))
+    return " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
+
+
+def _trigrams_of(part: str) -> Iterator[str]:
+    last = min(len(part) - LEAST, _MOST_TRIGRAMS)
+    return (part[place : place + LEAST] for place in range(last + 1))
+
+
+def _row(kind: Kind[Any], token: Mapping[str, Any]) -> dict[str, Any]:
+    return {"token_uid": token["uid"], **dict.fromkeys(kind.found_by), **_texts(kind, token)}
+
+
+def _texts(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
+    return {
+        name: None if fields[source] is None else folded(fields[source])
+        for name, source in kind.found_by.items()
+        if source in fields
+    }
+
+
+def _searched(kind: Kind[Any]) -> Table:
+    """Return the table of the texts.
+
+    :raises TypeError: tokens of this kind are not searched.
+    """
+    if kind.searched is None:
+        raise TypeError(kind.name)
+    return kind.searched
