@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from cone.tokens.tickets.records import TokenEventRecord
 from tests.support.asking import assert_invalid
+from tests.support.searches import drop_trigrams
 
 DETAILS = {
     "label": "Zoë <b>Example</b>",
@@ -155,3 +156,79 @@ def test_page_when_data_has_a_name_of_a_field_then_both_are_told_and_lines_stay(
     }
     [note] = [fact for fact in facts if fact.find("dt").text == "Note"]
     assert note.select_one(".tokens-whole")
+
+
+@pytest.fixture
+def guests(editor):
+    """Three tokens with labels, two of them of one category."""
+    for value, label, category in (
+        ("G-1", "Zoë Müller", "VIP"),
+        ("G-2", "Ann Example", "VIP"),
+        ("H-3", "Jo Muller", ""),
+    ):
+        given = {"value": value, "label": label, "category": category, "usage_count": 1}
+        editor.post("/tokens/add_token", given)
+
+
+def values(answer):
+    return [token["value"] for token in answer.json["tokens"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"search": "MULLER"}, ["H-3", "G-1"]),
+        ({"search": "muller zoe"}, ["G-1"]),
+        ({"search": "h-3"}, ["H-3"]),
+        ({"search": "muller", "category": "VIP"}, ["G-1"]),
+        ({"category": " VIP "}, ["G-2", "G-1"]),
+        ({"category": "vip"}, []),
+        ({"search": ""}, ["H-3", "G-2", "G-1"]),
+        ({"search": "'; DROP"}, []),
+    ],
+)
+def test_query_when_something_is_searched_then_what_has_it_is_listed(
+    editor, guests, asked, expected
+):
+    assert values(editor.get("/tokens/query_tokens", asked)) == expected
+
+
+def test_change_when_its_filter_searches_then_what_is_found_is_changed(editor, guests):
+    found = {"filter": json.dumps({"search": "muller"}), "expected_count": 2}
+    editor.post("/tokens/update_tokens", {**found, "category": "family"})
+    assert values(editor.get("/tokens/query_tokens", {"category": "family"})) == ["H-3", "G-1"]
+
+
+@pytest.mark.parametrize("sought", ["x", "ab", "x" * 201])
+def test_query_when_a_search_is_too_short_or_too_long_then_400_says_so(editor, sought):
+    answer = editor.get("/tokens/query_tokens", {"search": sought}, status="*")
+    assert_invalid(answer, "search")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("search=MULLER", ["H-3", "G-1"]),
+        ("search=G-", ["G-2", "G-1"]),
+        ("search=G-&category=VIP", ["G-2", "G-1"]),
+        ("search=Muller&match=prefix", []),
+        ("category=VIP&sort=value", ["G-1", "G-2"]),
+    ],
+)
+def test_list_when_something_is_searched_then_it_has_what_is_found(editor, guests, query, expected):
+    page = editor.get(f"/tokens/tokens_overview?{query}").html
+    assert [link.get_text() for link in page.select("tbody .tokens-value a")] == expected
+
+
+def test_look_up_when_no_code_is_like_it_then_the_list_is_searched(editor, guests):
+    page = editor.get("/tokens?value=zoe").follow().html
+    assert [link.get_text() for link in page.select("tbody .tokens-value a")] == ["G-1"]
+
+
+def test_list_when_the_database_has_no_trigrams_then_it_says_so(editor, guests):
+    drop_trigrams(cone.sql.session_factory.engine)
+    page = editor.get("/tokens/tokens_overview?search=Muller").html
+    assert "beginnings of codes and labels" in page.get_text()
+    assert page.select("tbody .tokens-value a") == []
+    page = editor.get("/tokens/tokens_overview?search=zoe").html
+    assert [link.get_text() for link in page.select("tbody .tokens-value a")] == ["G-1"]

@@ -217,8 +217,8 @@ def test_form_when_rows_are_chosen_then_the_labels_are_in_their_order(
     [
         ("", [4, 3, 2, 1, 0]),
         ("?sort=created&size=25", [0, 1, 2, 3, 4]),
-        ("sort=-value&search=value", [2, 1, 0]),
-        ("?search=VALUE&sort=value&after=x", [4, 3]),
+        ("sort=-value&search=value&match=prefix", [2, 1, 0]),
+        ("?search=VALUE&match=prefix&sort=value&after=x", [4, 3]),
         ("?search=VALUE b&match=value", [3]),
     ],
 )

@@ -14,10 +14,14 @@ from sqlalchemy import create_engine
 from sqlalchemy import inspect
 from sqlalchemy import text
 
+from cone.tokens.core.values import TokenFilter
 from cone.tokens.migrations import schema
+from cone.tokens.tickets.service import on_engine
+from tests.support.factories import new_token
 from tests.support.old_database import add_token
 from tests.support.old_database import add_usage
 from tests.support.old_database import make_tables
+from tests.support.searches import drop_trigrams
 from tests.support.site import write_site
 
 COMMAND = (sys.executable, "-W", "ignore", "-c")
@@ -269,6 +273,21 @@ def test_upgrade_when_the_database_is_empty_then_there_is_nothing_to_do(our_site
     sqlite3.connect(our_site.ini.parent / "tokens.db").execute("CREATE TABLE another (x)").close()
     ended = our_site.run()
     assert (ended.status, ended.out.splitlines()[-1]) == (0, "Nothing to do.")
+
+
+def test_upgrade_when_the_database_allows_trigrams_now_then_parts_are_found(our_site):
+    engine = create_engine(our_site.url)
+    schema.prepare(engine)
+    drop_trigrams(engine)
+    on_engine(engine).add(new_token(label="Zoë Müller"), by=None)
+    sought = TokenFilter(search="muller")
+    assert on_engine(engine).count(sought) == 0
+    assert our_site.run("--check").out.splitlines()[-1] == "Nothing to do."
+    said = our_site.run().out.splitlines()[-1]
+    assert said == "Searches find parts of codes and labels now."
+    assert on_engine(engine).count(sought) == 1
+    engine.dispose()
+    assert our_site.run().out.splitlines()[-1] == "Nothing to do."
 
 
 def test_upgrade_when_the_version_is_older_then_it_is_upgraded_with_a_backup(our_site):

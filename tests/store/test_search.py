@@ -3,14 +3,13 @@
 import pytest
 from sqlalchemy import func
 from sqlalchemy import select
-from sqlalchemy import text
 
 from cone.tokens.core.store import searching
 from cone.tokens.core.values import TokenFilter
-from cone.tokens.migrations import search_index
 from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.values import TicketChanges
 from tests.support.factories import new_token
+from tests.support.searches import drop_trigrams
 
 NAMES = {
     "G-1": "Zoë Example",
@@ -110,19 +109,8 @@ def test_search_when_more_match_than_are_counted_then_all_are_walked(service, mo
     assert len(list(service.every(TokenFilter(search="crew")))) == 31
 
 
-def without_trigrams(engine):
-    statements = [f"DROP INDEX {search_index.NAME}"]
-    if engine.name == "sqlite":
-        triggers = ("added", "removed", "changed")
-        statements = [f"DROP TRIGGER token_search_{name}" for name in triggers]
-        statements.append(f"DROP TABLE {search_index.NAME}")
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-
-
 def test_search_when_the_database_has_no_trigrams_then_beginnings_are_found(guests, made_tables):
-    without_trigrams(made_tables)
+    drop_trigrams(made_tables)
     assert found(guests, "g-1") == {"G-1", "G-12", "G-123"}
     assert found(guests, "zoe") == {"G-1"}
     assert found(guests, "example") == set()

@@ -23,6 +23,7 @@ from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import limits
 from cone.tokens.browser.tokens import COUNT as DONE_COUNT
 from cone.tokens.browser.tokens import DONE
+from cone.tokens.browser.tokens import MATCH
 from cone.tokens.browser.tokens import NEW
 from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.browser.tokens import SEARCH
@@ -173,7 +174,7 @@ def list_url(model: TokenContainer, request: Request) -> str:
         "created_to": (end + _MILLISECOND).isoformat(timespec="milliseconds"),
     }
     prefix = request.GET.get(PREFIX.name, "")
-    search = {SEARCH: prefix} if prefix else {}
+    search = {SEARCH: prefix, MATCH: PREFIX.name} if prefix else {}
     # They are all alike.
     doubts = {UNUSABLE: [status.value for status in lifecycle.lasting(first, first.read_at)]}
     query = urlencode({**search, **range_, **note, **doubts}, doseq=True)

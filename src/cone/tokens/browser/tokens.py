@@ -26,6 +26,7 @@ from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import status_of
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import collect
+from cone.tokens.core.search import LEAST
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import Sort
 from cone.tokens.core.values import SortKey
@@ -36,6 +37,7 @@ from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
 from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.params import MAX_SEARCH
 from cone.tokens.tickets.params import VALUE_SOUGHT
 from cone.tokens.tickets.params import parse_value_sought
 from cone.tokens.tickets.security import ADD
@@ -64,6 +66,7 @@ OVERVIEW: Final = "tokens_overview"
 SEARCH: Final = "search"
 MATCH: Final = "match"
 STATUS: Final = "status"
+CATEGORY: Final = "category"
 SORT: Final = "sort"
 SIZE: Final = "size"
 AFTER: Final = "after"
@@ -71,13 +74,16 @@ BEFORE: Final = "before"
 TIMES: Final = ("created_from", "created_to", "valid_at")
 #: Says that the times are those of tokens that were just added: nobody entered them.
 NEW: Final = "new"
-STATE: Final = (SEARCH, MATCH, STATUS, *TIMES, SORT, SIZE, NEW)
+STATE: Final = (SEARCH, MATCH, STATUS, CATEGORY, *TIMES, SORT, SIZE, NEW)
 
+#: How the text that is searched for is meant; the names are those of the parser.
+PART: Final = "search"
 PREFIX: Final = "prefix"
 EXACT: Final = "value"
 MATCHES: Final = {
-    PREFIX: _("match_prefix", default="begins with"),
-    EXACT: _("match_exact", default="is exactly"),
+    PART: _("match_part", default="Code or label has"),
+    PREFIX: _("match_prefix", default="Code begins with"),
+    EXACT: _("match_exact", default="Code is exactly"),
 }
 PAGE_SIZE: Final = "50"
 SIZES: Final = ("25", PAGE_SIZE, "100", "200")
@@ -89,11 +95,16 @@ ORDERS: Final = {
     "-value": _("order_value_down", default="Value, Z to A"),
 }
 #: What stands in an address only where it is something else.
-_DEFAULTS: Final = {MATCH: PREFIX, SORT: NEWEST_FIRST, SIZE: PAGE_SIZE}
+_DEFAULTS: Final = {MATCH: PART, SORT: NEWEST_FIRST, SIZE: PAGE_SIZE}
 #: What the parser calls parameters that have another name in the address.
 _PARSED: Final = {PREFIX: SEARCH, EXACT: SEARCH, "limit": SIZE}
 
 _NOTES: Final = {"deleted": _("note_deleted", default="The token was deleted.")}
+_BEGINNINGS: Final = _(
+    "note_beginnings",
+    default="This database finds the beginnings of codes and labels alone. The documentation says "
+    "how it finds their parts.",
+)
 _WRONG_PAGE: Final = _(
     "note_wrong_page",
     default="There is no such page of the list. This is the first one.",
@@ -217,8 +228,15 @@ def _without_defaults(texts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _raw(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters under the names of the parser."""
-    raw = {name: texts[name] for name in (STATUS, *TIMES, SORT, AFTER, BEFORE) if name in texts}
-    raw[texts.get(MATCH) or PREFIX] = texts.get(SEARCH, "")
+    raw = {
+        name: texts[name]
+        for name in (STATUS, CATEGORY, *TIMES, SORT, AFTER, BEFORE)
+        if name in texts
+    }
+    search, match = texts.get(SEARCH, ""), texts.get(MATCH) or PART
+    # There are too many codes with one or two letters somewhere.
+    is_beginning = match == PART and len(search) < LEAST
+    raw[PREFIX if is_beginning else match] = search
     return {**raw, "limit": texts.get(SIZE) or PAGE_SIZE}
 
 
@@ -233,9 +251,10 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FilterField:
-    """A field of the form above the list: one to choose from, or one for a time.
+    """A field of the form above the list: one to choose from, or one for a text or a time.
 
     :ivar choices: empty where there is nothing to choose from.
+    :ivar kind: the type of the input then.
     """
 
     name: str
@@ -243,6 +262,7 @@ class FilterField:
     text: str
     mistake: object | None
     choices: tuple[Choice, ...] = ()
+    kind: str = "datetime-local"
 
     @property
     def mistake_id(self) -> str | None:
@@ -318,7 +338,8 @@ class ContainerContent(_ContainerTile):
             self.redirect(url(self.request, self.model[str(token.uid)], query=query))
         elif self.may_list:
             # The list has the field to go on with.
-            query = f"?{urlencode({MATCH: EXACT, SEARCH: self.sought})}"
+            is_part = LEAST <= len(self.sought) <= MAX_SEARCH
+            query = f"?{urlencode({SEARCH: self.sought, MATCH: PART if is_part else EXACT})}"
             self.redirect(url(self.request, self.model, OVERVIEW, query))
         elif self.mistake is None:
             self.mistake = _("note_no_token_with_value", default="No token with this value.")
@@ -376,7 +397,7 @@ class Overview(_ContainerTile):
     def has_more_fields(self) -> bool:
         """Whether the fields beside the search have to be seen."""
         texts = () if self.state.is_of_new else self.state.texts
-        return any(name in (*texts, *self.state.mistakes) for name in (STATUS, *TIMES))
+        return any(name in (*texts, *self.state.mistakes) for name in (STATUS, CATEGORY, *TIMES))
 
     @property
     def list_url(self) -> str:
@@ -423,7 +444,7 @@ class Overview(_ContainerTile):
     @property
     def match(self) -> FilterField:
         """How it is searched for."""
-        label = _("match", default="The value")
+        label = _("match", default="Search in")
         return self._choice_field(MATCH, label, MATCHES)
 
     @property
@@ -433,6 +454,13 @@ class Overview(_ContainerTile):
         any_status = {"": _("any_status", default="any")}
         return [
             self._choice_field(STATUS, _("status", default="Status"), any_status | words),
+            FilterField(
+                CATEGORY,
+                _("category", default="Category"),
+                self.request.GET.get(CATEGORY, ""),
+                self.state.mistakes.get(CATEGORY),
+                kind="text",
+            ),
             *(self._time_field(name) for name in TIMES),
         ]
 
@@ -516,6 +544,8 @@ class Overview(_ContainerTile):
         query = self.state.query
         service = wiring.get(TicketService)
         page, count = service.counted_page(query)
+        if query.matching.search and not service.finds_parts():
+            self.notes.append(Note("info", _BEGINNINGS))
         # Beside a token there are others: it itself. One that is gone says nothing.
         is_gone = not (page.has_previous if query.after else page.has_next or not query.before)
         if self.state.mistakes:

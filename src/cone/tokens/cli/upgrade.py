@@ -93,6 +93,8 @@ def upgrade(site: Site, output: Output, *, check: bool, **given: Any) -> None:
             _of_2_0(site, output, _options(given), None if check else _report(site, **given))
         elif found is Schema.OLDER:
             _older(site, output, check=check)
+        elif found is Schema.CURRENT:
+            _current(site, output, check=check)
         else:
             _tell_nothing(output)
     except UpgradeRefused as error:
@@ -111,6 +113,14 @@ def _older(site: Site, output: Output, *, check: bool) -> None:
             site.found_database, progress, tell=lambda backup: _tell_backup(output, backup)
         )
     output.result({"success": True, "upgraded": True}, "The database is upgraded.")
+
+
+def _current(site: Site, output: Output, *, check: bool) -> None:
+    if check or not upgrades.make_search_index(site.found_database):
+        _tell_nothing(output)
+        return
+    text = "Searches find parts of codes and labels now."
+    output.result({"success": True, "upgraded": True}, text)
 
 
 def _tell_nothing(output: Output) -> None:

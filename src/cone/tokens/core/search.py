@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 #: Signs of a part that is looked up in an index.
@@ -21,14 +22,21 @@ def folded(text: str) -> str:
 
     Case, accents, widths, kinds of hyphens and numbers of blanks are gone.
     """
-    if text.isascii():
-        shown = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
-        return shown.lower()
-    words = " ".join(unicodedata.normalize("NFKD", text).translate(_HYPHENS).split())
-    kept = "".join(sign for sign in words if unicodedata.category(sign) not in _DROPPED)
-    # Folding may compose what is dropped in its turn.
-    again = unicodedata.normalize("NFKD", kept.casefold())
-    return "".join(sign for sign in again if unicodedata.category(sign) not in _DROPPED)
+    spaced = " ".join(text.split())
+    if spaced.isascii():
+        return _with_single_blanks(filter(str.isprintable, spaced.lower()))
+    plain = unicodedata.normalize("NFKD", spaced).translate(_HYPHENS)
+    # Folding may make signs that are decomposed in their turn.
+    again = unicodedata.normalize("NFKD", _without_marks(plain).casefold())
+    return _with_single_blanks(_without_marks(again))
+
+
+def _without_marks(text: str) -> str:
+    return "".join(sign for sign in text if unicodedata.category(sign) not in _DROPPED)
+
+
+def _with_single_blanks(signs: Iterable[str]) -> str:
+    return " ".join("".join(signs).split())
 
 
 def parts_of(sought: str) -> tuple[str, ...]:
@@ -36,7 +44,7 @@ def parts_of(sought: str) -> tuple[str, ...]:
 
     These are the words, of which one has :data:`LEAST` signs; else the whole, where it has.
     """
-    whole = folded(sought).strip()
+    whole = folded(sought)
     words = tuple(dict.fromkeys(whole.split()))
     if any(len(word) >= LEAST for word in words):
         return words

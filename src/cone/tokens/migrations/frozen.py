@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 from typing import Final
 
@@ -129,11 +130,18 @@ def folded_for_search(text: str) -> str:
 
     Case, accents, widths, kinds of hyphens and numbers of blanks are gone.
     """
-    if text.isascii():
-        shown = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
-        return shown.lower()
-    words = " ".join(unicodedata.normalize("NFKD", text).translate(_SEARCHED_HYPHENS).split())
-    kept = "".join(sign for sign in words if unicodedata.category(sign) not in _UNSEARCHED)
-    # Folding may compose what is dropped in its turn.
-    again = unicodedata.normalize("NFKD", kept.casefold())
-    return "".join(sign for sign in again if unicodedata.category(sign) not in _UNSEARCHED)
+    spaced = " ".join(text.split())
+    if spaced.isascii():
+        return _with_single_blanks(filter(str.isprintable, spaced.lower()))
+    plain = unicodedata.normalize("NFKD", spaced).translate(_SEARCHED_HYPHENS)
+    # Folding may make signs that are decomposed in their turn.
+    again = unicodedata.normalize("NFKD", _without_marks(plain).casefold())
+    return _with_single_blanks(_without_marks(again))
+
+
+def _without_marks(text: str) -> str:
+    return "".join(sign for sign in text if unicodedata.category(sign) not in _UNSEARCHED)
+
+
+def _with_single_blanks(signs: Iterable[str]) -> str:
+    return " ".join("".join(signs).split())

@@ -44,6 +44,8 @@ _BEGINNINGS: Final = (
 
 def make(connection: Connection) -> bool:
     """Make the index, within the transaction; return whether it finds parts."""
+    if is_there(connection):
+        return True
     wanted = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
     try:
         # What the database does not allow leaves nothing behind.
@@ -60,3 +62,12 @@ def make(connection: Connection) -> bool:
 def _run(connection: Connection, statements: tuple[str, ...]) -> None:
     for statement in statements:
         connection.exec_driver_sql(statement)
+
+
+def is_there(connection: Connection) -> bool:
+    """Return whether there is an index that finds parts."""
+    if connection.dialect.name == "sqlite":
+        sought = "SELECT 1 FROM sqlite_master WHERE name = 'token_search_trigrams'"
+    else:
+        sought = "SELECT 1 WHERE to_regclass('token_search_trigrams') IS NOT NULL"
+    return connection.exec_driver_sql(sought).first() is not None

@@ -30,6 +30,7 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.migrations import of_2_0
 from cone.tokens.migrations import own_objects
 from cone.tokens.migrations import schema
+from cone.tokens.migrations import search_index
 from cone.tokens.migrations.local_times import Kind
 from cone.tokens.migrations.of_2_0 import Change
 from cone.tokens.migrations.of_2_0 import Findings
@@ -170,6 +171,18 @@ def upgrade_older(
         if schema.find(connection) is schema.Schema.OLDER:
             tell(back_up(connection))
             schema.migrate(connection, progress=progress)
+
+
+def make_search_index(database: Database) -> bool:
+    """Make the index that finds parts, where the database has not allowed it so far.
+
+    Return whether it was made.
+    """
+    with database.connecting() as connection:
+        if search_index.is_there(connection):
+            return False
+    with _upgrading(database) as connection:
+        return not search_index.is_there(connection) and search_index.make(connection)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ _LINE_END: Final = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 
 
-def _line(parameter: Parameter, raw: object) -> str | None:
+def parse_line(parameter: Parameter, raw: object) -> str | None:
     """Return a text of one line, without the blanks at its ends; None: it is empty."""
     return _checked(parameter, parse_text(parameter, raw)) or None
 
@@ -40,7 +40,7 @@ def _lines(parameter: Parameter, raw: object) -> str | None:
 
 
 def _email(parameter: Parameter, raw: object) -> str | None:
-    text = _line(parameter, raw)
+    text = parse_line(parameter, raw)
     if text is not None and not _EMAIL.fullmatch(text):
         name = parameter.name
         raise InvalidParameter(name, "invalid_email", f"{name}: is no e-mail address")
@@ -95,9 +95,9 @@ def _checked(parameter: Parameter, text: str, *, limit: int | None = None, also:
 
 #: The parameters, each with the function that reads it.
 READERS: Final[tuple[tuple[Parameter, Callable[[Parameter, object], str | None]], ...]] = (
-    (LABEL, _line),
+    (LABEL, parse_line),
     (EMAIL, _email),
-    (CATEGORY, _line),
+    (CATEGORY, parse_line),
     (NOTE, _lines),
     (DATA, _data),
 )

@@ -23,6 +23,7 @@ from cone.tokens.core.params import parse_text
 from cone.tokens.core.params import parse_uids
 from cone.tokens.core.params import text_schema
 from cone.tokens.core.params import unless_empty
+from cone.tokens.core.search import LEAST
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.core.values import UNLIMITED
@@ -44,6 +45,8 @@ MAX_LABEL: Final = 200
 MAX_EMAIL: Final = 254
 MAX_CATEGORY: Final = 100
 MAX_NOTE: Final = 2_000
+#: Characters that a search may have.
+MAX_SEARCH: Final = 200
 #: Members that ``data`` may have, and characters of their names and texts.
 MAX_DATA: Final = 50
 MAX_DATA_NAME: Final = 100
@@ -195,6 +198,21 @@ FILTER_PARAMETERS = (
     _text_filter("value", "The whole value; case and spaces count."),
     _text_filter("prefix", "The beginning of the value."),
     Parameter(
+        "search",
+        {
+            "type": "string",
+            "maxLength": MAX_SEARCH,
+            "anyOf": [{"minLength": LEAST}, {"maxLength": 0}],
+        },
+        "Words that the value or the label has, whole or in part; case and accents do not count. "
+        f"At least {LEAST} characters.",
+    ),
+    Parameter(
+        "category",
+        {"type": "string", "maxLength": CATEGORY.schema["maxLength"]},
+        "The whole category; case counts.",
+    ),
+    Parameter(
         "status",
         {"type": "string", "enum": [*(status.value for status in Status), ""]},
         "What the tokens can do right now.",
@@ -203,7 +221,8 @@ FILTER_PARAMETERS = (
     _time_filter("created_to", "They were added then or before."),
     _time_filter("valid_at", "Their window has this time in it."),
 )
-OF_VALUE, OF_PREFIX, OF_STATUS, CREATED_FROM, CREATED_TO, VALID_AT = FILTER_PARAMETERS
+OF_VALUE, OF_PREFIX, OF_SEARCH, OF_CATEGORY, OF_STATUS, *_OF_TIMES = FILTER_PARAMETERS
+CREATED_FROM, CREATED_TO, VALID_AT = _OF_TIMES
 
 #: The orders of a list, by what a request calls them.
 SORTS: Final = {
@@ -285,6 +304,21 @@ def parse_value_sought(given: Mapping[str, Any]) -> str:
     if raw == "":
         raise missing(VALUE_SOUGHT)
     return parse_text(VALUE_SOUGHT, raw)
+
+
+def parse_search(parameter: Parameter, raw: object) -> str:
+    """Return what is searched for.
+
+    :raises InvalidParameter: it is too short or too long.
+    """
+    name, text = parameter.name, parse_text(parameter, raw)
+    if len(text) < LEAST:
+        message = f"{name}: must be at least {LEAST} characters"
+        raise InvalidParameter(name, "too_few_characters", message, minimum=LEAST)
+    if len(text) > MAX_SEARCH:
+        message = f"{name}: must be at most {MAX_SEARCH} characters"
+        raise InvalidParameter(name, "too_many_characters", message, maximum=MAX_SEARCH)
+    return text
 
 
 def parse_is_complete(given: Mapping[str, Any]) -> bool:

@@ -43,7 +43,9 @@ from cone.tokens.tickets.params import FILTER
 from cone.tokens.tickets.params import FILTER_PARAMETERS
 from cone.tokens.tickets.params import LOCK_TIME
 from cone.tokens.tickets.params import MAX_VALUE_BYTES
+from cone.tokens.tickets.params import OF_CATEGORY
 from cone.tokens.tickets.params import OF_PREFIX
+from cone.tokens.tickets.params import OF_SEARCH
 from cone.tokens.tickets.params import OF_STATUS
 from cone.tokens.tickets.params import OF_VALUE
 from cone.tokens.tickets.params import PAGE_LIMIT
@@ -58,6 +60,7 @@ from cone.tokens.tickets.params import VALID_AT
 from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
 from cone.tokens.tickets.params import VALUE
+from cone.tokens.tickets.params import parse_search
 from cone.tokens.tickets.params import parse_token_uids
 from cone.tokens.tickets.params import unknown_token
 from cone.tokens.tickets.values import NewTicket
@@ -161,6 +164,8 @@ class Parser:
         return TokenFilter(
             value=_parse_value(OF_VALUE, given.get(OF_VALUE.name, "")),
             prefix=_parse_value(OF_PREFIX, given.get(OF_PREFIX.name, "")),
+            search=unless_empty(OF_SEARCH, given, parse_search, None),
+            category=details.parse_line(OF_CATEGORY, given.get(OF_CATEGORY.name, "")),
             status=unless_empty(OF_STATUS, given, _parse_status, None),
             created_from=self._edge(CREATED_FROM, given),
             created_to=self._edge(CREATED_TO, given),

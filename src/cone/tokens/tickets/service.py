@@ -37,6 +37,7 @@ from cone.tokens.core.store import events
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
 from cone.tokens.core.store import listing
+from cone.tokens.core.store import searching
 from cone.tokens.core.store import usages
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.unit_of_work import UnitOfWork
@@ -158,6 +159,10 @@ class TicketService:
         """
         query = TokenQuery(matching=matching, sort=sort, limit=size, after=after, before=before)
         return self._work.read(lambda tx: listing.page(tx, TICKET, query))
+
+    def finds_parts(self) -> bool:
+        """Return whether searches find parts of codes and labels; else beginnings alone."""
+        return self._work.read(lambda tx: searching.finds_parts(tx, TICKET))
 
     def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
         """Return the number of tokens that a filter matches; None: more than :data:`MAX_BATCH`."""

@@ -45,6 +45,10 @@ _MISTAKES: Final = {
         default="This is too long: at most ${maximum} bytes are possible, letters beyond "
         "plain English and emoji take 2 to 4.",
     ),
+    "too_few_characters": _(
+        "mistake_too_few_characters",
+        default="At least ${minimum} characters are needed.",
+    ),
     "too_many_characters": _(
         "mistake_too_many_characters",
         default="This is too long: at most ${maximum} characters are possible.",

@@ -177,7 +177,7 @@ def _matches(
 ) -> ColumnElement[bool]:
     columns = [_searched(kind).c[name] for name in kind.found_by]
     if not by_parts:
-        beginning = folded(sought).strip()
+        beginning = folded(sought)
         return or_(*(_begins(column, beginning) for column in columns))
     has = _contains if tx.is_postgresql else _has_sign_by_sign
     return and_(*(or_(*(has(column, part) for column in columns)) for part in parts_of(sought)))
