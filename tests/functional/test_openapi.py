@@ -16,7 +16,10 @@ TOKEN_PARAMETERS = {
     *("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled"),
     *("label", "email", "category", "note", "data"),
 }
-FILTERS = {"value", "prefix", "status", "created_from", "created_to", "valid_at"}
+FILTERS = {
+    *("value", "prefix", "search", "category", "status"),
+    *("created_from", "created_to", "valid_at"),
+}
 SELECTION = {"token_uids", "filter", "expected_count"}
 #: Method, path and parameters of every operation of the contract, and whether it takes a key.
 OPERATIONS = {
@@ -27,6 +30,8 @@ OPERATIONS = {
     ("post", "/{uid}/consume_token"): (set(), True),
     ("get", "/{uid}/consume_token"): (set(), True),
     ("post", "/consume_token"): ({"value", "ended_by", "not_read_as"}, True),
+    ("get", "/find_tokens"): ({"search", "found"}, False),
+    ("post", "/consume_found"): ({"found", "not_read_as"}, True),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),
     ("post", "/{uid}/delete_token"): (set(), False),
     ("post", "/update_tokens"): (TOKEN_PARAMETERS | SELECTION, False),

@@ -17,10 +17,10 @@ from tests.support.asking import assert_failure
 from tests.support.asking import make_user
 from tests.support.asking import sign_in
 
-EDITOR = {"view", "list", "add", "edit", "consume"}
+EDITOR = {"view", "list", "add", "edit", "consume", "find"}
 GRANTED = {
     "viewer": {"view", "list"},
-    "token_operator": {"view", "consume"},
+    "token_operator": {"view", "consume", "find"},
     "editor": EDITOR,
     "admin": EDITOR | {"delete"},
     "manager": EDITOR | {"delete"},
@@ -28,9 +28,11 @@ GRANTED = {
     None: set(),
 }
 ROLES = pytest.mark.parametrize("role", GRANTED)
-PERMISSIONS = ("view", "list", "add", "edit", "delete", "consume")
-CHANGING = [view for view in VIEWS if view.permission not in ("view", "list")]
-READING = [view for view in VIEWS if view.permission in ("view", "list")]
+PERMISSIONS = ("view", "list", "add", "edit", "delete", "consume", "find")
+READING = [
+    view for view in VIEWS if view.permission in ("view", "list") or view.name == "find_tokens"
+]
+CHANGING = [view for view in VIEWS if view not in READING]
 
 
 @pytest.fixture

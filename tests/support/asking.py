@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import cone.sql
 import pytest
 from cone.app.ugm import ugm_backend
+from sqlalchemy import select
 from webob import Request
 from webob import Response
 from webtest import TestApp
 from webtest import TestResponse
 
+from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.values import Ticket
 from tests.support.site import PASSWORD
 from tests.support.site import login_form
@@ -60,11 +63,20 @@ class View:
         **more: Any,
     ) -> TestResponse:
         names = {"uid": token.uid, "value": token.value}
+        if "found" in self.parameters:
+            names["found"] = number_of(token)
         parameters = {name: names.get(text, text) for name, text in self.parameters.items()}
         if "token_uids" in parameters:
             parameters["token_uids"] = json.dumps([str(token.uid)])
         path = f"{self.path(token.uid)}?{query}" if query else self.path(token.uid)
         return send(client, self.method, path, parameters, **more)
+
+
+def number_of(token: Ticket) -> int:
+    """Return the number of a token that is found."""
+    with cone.sql.session_factory.engine.connect() as connection:
+        sought = select(TokenSearchRecord.id).where(TokenSearchRecord.token_uid == token.uid)
+        return connection.scalars(sought).one()
 
 
 VIEWS = [
@@ -75,6 +87,8 @@ VIEWS = [
     View("consume_token", "POST", "consume", on_token=True),
     View("consume_token", "GET", "consume", on_token=True),
     View("consume_token", "POST", "consume", parameters={"value": "value"}),
+    View("find_tokens", "GET", "find", parameters={"search": "anybody"}),
+    View("consume_found", "POST", "find", parameters={"found": "found"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),
     View("delete_token", "POST", "delete", on_token=True),
     View(

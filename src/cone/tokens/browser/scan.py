@@ -25,8 +25,10 @@ from cone.tokens.i18n import _
 from cone.tokens.tickets.nodes import SCAN
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import CONSUME
+from cone.tokens.tickets.security import FIND
 from cone.tokens.tickets.settings_file import CODE_KINDS
 from cone.tokens.tickets.settings_file import SOUNDS
+from cone.tokens.tickets.values import CONSUME_FOUND
 from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.host import CAME_FROM
 from cone.tokens.web.page import language
@@ -69,6 +71,7 @@ def scan_page(model: TokenContainer, request: Request) -> Response:
         "static": lambda name: static_url(request, name),
         "manifest_url": url(request, model, MANIFEST),
         "sign_in_url": url(request, model, SIGN_IN, f"?{urlencode({CAME_FROM: request.path})}"),
+        "may_find": request.has_permission(FIND, model),
         "tokens_url": url(request, model) if request.has_permission(VIEW, model) else None,
         "theme_color": _THEME_COLOR,
     }
@@ -122,6 +125,9 @@ def _settings(model: TokenContainer, request: Request) -> str:
         "consume": url(request, model, "consume_token"),
         "look_up": url(request, model, "query_token"),
     }
+    if request.has_permission(FIND, model):
+        urls["find"] = url(request, model, "find_tokens")
+        urls["consume_found"] = url(request, model, CONSUME_FOUND)
     values = current_settings().values
     chosen = {name: values[name] for name in (SOUNDS, CODE_KINDS)}
     return script_json(request, TEXTS, urls=urls, user=actor(request), **chosen)

@@ -205,6 +205,13 @@ TEXTS: Final = MappingProxyType(
         "waiting": _("door_waiting", default="Asking …"),
         "in_line": _("door_in_line", default="In line: ${count}"),
         "read_as": _("door_read_as", default="read as ${code}"),
+        "found_none": _("door_found_none", default="Nothing is called so."),
+        "found_count": _("door_found_count", default="Found: ${count}. Choose one."),
+        "found_first": _(
+            "door_found_first",
+            default="These are the newest ${count}. Type more to find others.",
+        ),
+        "no_label": _("door_no_label", default="Without a label"),
         "uses_left": _("uses_left", default="Uses left"),
         "unlimited": UNLIMITED_WORD,
         "before": _("door_before", default="Before"),

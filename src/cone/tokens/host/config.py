@@ -48,6 +48,7 @@ class TokensConfig:
 
     :ivar settings_path: names from the root to the settings node.
     :ivar zone: naive times are read and times of answers given in it.
+    :ivar operators_find: who has the role ``token_operator`` may find tokens by their labels.
     :ivar auto_upgrade: a start upgrades a database of an older version.
     :ivar host_body: bytes that a body may have that is sent to a page of the host.
     :ivar places: how many requests of a process may be at long work, or wait for SQLite's lock.
@@ -59,6 +60,7 @@ class TokensConfig:
     entry_factory: Callable[..., Any]
     zone: datetime.tzinfo
     consume_by_get: bool
+    operators_find: bool
     auto_upgrade: bool
     host_body: int
     patience: Patience
@@ -77,6 +79,7 @@ def read_config(settings: Mapping[str, str]) -> TokensConfig:
         entry_factory=_entry_factory(settings),
         zone=_zone(settings),
         consume_by_get=_flag(settings, "cone.tokens.consume_by_get", default=True),
+        operators_find=_flag(settings, "cone.tokens.operators_find", default=True),
         auto_upgrade=_flag(settings, "cone.tokens.auto_upgrade", default=False),
         host_body=_host_body(settings),
         patience=_patience(settings),

@@ -23,6 +23,7 @@ NAMES: Final = (
     "limits.sign_in_name",
     "limits.storage",
     "metrics_secret",
+    "operators_find",
     "parts",
     "places",
     "settings_node_path",

@@ -7,6 +7,9 @@ from typing import Final
 
 from cone.tokens.core.lifecycle import DENIALS
 from cone.tokens.core.values import Status
+from cone.tokens.tickets.found import FOUND
+from cone.tokens.tickets.found import HIT_FIELDS
+from cone.tokens.tickets.found import MOST_HITS
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.web import openapi
 from cone.tokens.web.openapi import FAILURE_MEMBERS
@@ -110,6 +113,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Token": object_schema(_TOKEN_MEMBERS),
     "Usage": object_schema(_USAGE_MEMBERS),
     "Denied": object_schema(_DENIED_MEMBERS, _OPTIONAL),
+}
+HITS: Final[Schema] = {
+    "type": "array",
+    "maxItems": MOST_HITS,
+    "items": object_schema(
+        {
+            FOUND.name: {"type": "integer", "description": "Names the token to `consume_found`."},
+            **{name: _TOKEN_MEMBERS[name] for name in HIT_FIELDS},
+        }
+    ),
 }
 DENIED: Final[Schema] = {"$ref": "#/components/schemas/Denied"}
 

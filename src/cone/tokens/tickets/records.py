@@ -60,6 +60,8 @@ class TokenSearchRecord(SearchColumns, Base):
     """What a ticket is searched by."""
 
     __tablename__ = "token_search"
+    # A number that somebody was told is not given to another token.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     code: Mapped[str] = mapped_column(ExactText)
     label: Mapped[str | None] = mapped_column(ExactText)

@@ -12,6 +12,8 @@ from pyramid.authorization import Allow
 from pyramid.authorization import Deny
 from pyramid.authorization import Everyone
 
+from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 
@@ -22,18 +24,20 @@ EDIT: Final = "edit"
 DELETE: Final = "delete"
 #: Take a use of a token.
 CONSUME: Final = "consume"
+#: Find tokens by parts of their codes and labels, and take uses of them.
+FIND: Final = "find"
 #: Change the settings.
 MANAGE: Final = "manage"
 
 #: The role of somebody at a door: looks tokens up and consumes them, and nothing else.
 OPERATOR_ROLE: Final = ("token_operator", _("role_token_operator", default="Token operator"))
 
-_EDITOR = [VIEW, LIST, ADD, EDIT, CONSUME]
+_EDITOR = [VIEW, LIST, ADD, EDIT, CONSUME, FIND]
 _ADMIN = [*_EDITOR, DELETE]
 
 TOKENS_ACL: Final = [
     (Allow, "role:viewer", [VIEW, LIST]),
-    (Allow, "role:token_operator", [VIEW, CONSUME]),
+    (Allow, "role:token_operator", [VIEW, CONSUME, FIND]),
     (Allow, "role:editor", _EDITOR),
     (Allow, "role:admin", _ADMIN),
     (Allow, "role:manager", _ADMIN),
@@ -41,6 +45,9 @@ TOKENS_ACL: Final = [
     (Allow, Everyone, ["login"]),
     (Deny, Everyone, ALL_PERMISSIONS),
 ]
+
+#: Where operators may scan and not find, as ``cone.tokens.operators_find`` says.
+_WITHOUT_FIND: Final = [(Deny, "role:token_operator", FIND), *TOKENS_ACL]
 
 
 def acl_of(node: Any) -> list[tuple[str, str, Any]]:
@@ -52,7 +59,7 @@ def acl_of(node: Any) -> list[tuple[str, str, Any]]:
     """
     if not cone.app.security.node_available(node, node.node_info_name):
         return [(Deny, Everyone, ALL_PERMISSIONS)]
-    return TOKENS_ACL
+    return TOKENS_ACL if wiring.get(TokensConfig).operators_find else _WITHOUT_FIND
 
 
 def register_operator_role() -> None:

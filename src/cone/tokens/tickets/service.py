@@ -164,6 +164,13 @@ class TicketService:
         """Return whether searches find parts of codes and labels; else beginnings alone."""
         return self._work.read(lambda tx: searching.finds_parts(tx, TICKET))
 
+    def hits(self, sought: str | int, limit: int) -> list[tuple[int, Ticket]]:
+        """Return up to ``limit`` tokens that were found, each with its number; the newest first.
+
+        :param sought: parts of codes and labels, or the number of a token that was found.
+        """
+        return self._work.read(lambda tx: listing.hits(tx, TICKET, sought, limit))
+
     def count(self, matching: TokenFilter = EVERYTHING) -> int | None:
         """Return the number of tokens that a filter matches; None: more than :data:`MAX_BATCH`."""
         return self._work.read(lambda tx: listing.count(tx, TICKET, matching))
@@ -304,6 +311,27 @@ class TicketService:
         return self._work.consume(
             TICKET,
             lambda tx: consuming.consume_code(tx, TICKET, sent, attempt),
+            attempt,
+        )
+
+    def consume_found(
+        self,
+        number: int,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+        but: frozenset[uuid.UUID] = frozenset(),
+    ) -> Outcome:
+        """Take one use of a token that was found; else as :meth:`consume`.
+
+        :param number: of :meth:`hits`.
+        :param but: tokens that are not meant.
+        :raises Repeated: it is one of those.
+        """
+        attempt = Attempt(uuid.uuid4(), by, key)
+        return self._work.consume(
+            TICKET,
+            lambda tx: consuming.consume_found(tx, TICKET, number, but, attempt),
             attempt,
         )
 

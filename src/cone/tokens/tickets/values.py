@@ -25,6 +25,7 @@ from cone.tokens.core.values import Unset
 from cone.tokens.core.values import Value
 
 CONSUME_TOKEN: Final = Operation("consume_token")
+CONSUME_FOUND: Final = Operation("consume_found")
 ADD_TOKEN: Final = Operation("add_token")
 ADD_TOKENS: Final = Operation("add_tokens")
 

@@ -5,6 +5,7 @@ Statements are prepared once for a dialect.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 from typing import Final
@@ -39,6 +40,7 @@ from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import filters
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
+from cone.tokens.core.store import searching
 from cone.tokens.core.store import usages
 from cone.tokens.core.store.finding import C
 from cone.tokens.core.store.finding import Coded
@@ -147,6 +149,29 @@ def consume_code(
     if token.uid in sent.not_read_as:
         raise Repeated(token.uid)
     return consume(tx, kind, by, token.value, attempt)
+
+
+def consume_found(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    number: int,
+    but: frozenset[uuid.UUID],
+    attempt: Attempt,
+) -> Outcome:
+    """Take one use of a token that was found; else as :func:`consume`.
+
+    :param number: of :func:`~cone.tokens.core.store.searching.newest`.
+    :raises Repeated: it is one of ``but``.
+
+    SQL: 1 statement more than :func:`consume`.
+    """
+    found = searching.newest(tx, kind, number, 1)
+    if not found:
+        raise TokenNotFound
+    uid = found[0].token_uid
+    if uid in but:
+        raise Repeated(uid)
+    return consume(tx, kind, "uid", uid, attempt)
 
 
 def find_code(tx: Transaction, kind: ConsumedKind[C], sent: SentCode) -> C | None:

@@ -15,6 +15,7 @@ from typing import Any
 from typing import Final
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import Table
 from sqlalchemy import and_
@@ -140,6 +141,28 @@ def is_found(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[boo
         # In an array they are looked up one by one, whatever the planner thinks of their number.
         return uid == func.any(func.array(found.scalar_subquery()))
     return uid.in_(found)
+
+
+def newest(
+    tx: Transaction,
+    kind: Kind[Any],
+    sought: str | int,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Return the number and the uid of up to ``limit`` tokens, the newest first.
+
+    :param sought: a text, or the number of a token that was found.
+
+    SQL: 1 statement, 2 for a text.
+    """
+    searched = _searched(kind)
+    if isinstance(sought, int):
+        found = select(searched.c.token_uid).where(searched.c.id == sought)
+    elif parts_of(sought):
+        found = _found(tx, kind, sought, by_parts=finds_parts(tx, kind)).limit(limit)
+    else:
+        return []
+    return tx.connection.execute(found.add_columns(searched.c.id)).all()
 
 
 def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_token_search"),
         sa.UniqueConstraint("token_uid", name="uq_token_search_token_uid"),
         if_not_exists=True,
+        sqlite_autoincrement=True,
     )
     op.get_bind().execute(sa.delete(_SEARCH))
     _fill(op.get_bind(), context.config.attributes[PROGRESS])

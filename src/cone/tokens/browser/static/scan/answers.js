@@ -22,7 +22,7 @@ const REFUSALS = {
   token_not_exists: "unknown",
 };
 
-const STATUSES = {
+export const STATUSES = {
   exhausted: "redeemed",
   locked: "locked",
   not_yet_valid: "not_yet_valid",

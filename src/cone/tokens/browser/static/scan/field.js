@@ -15,7 +15,7 @@ const TURN_MS = 50;
 const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
 const LINES = /[\r\n]+/;
 
-/** Events: `entered` {value, endedBy, verdict}. */
+/** Events: `entered` {value, endedBy, verdict}, `changed`, and `down` for the key. */
 export class ValueField extends EventTarget {
   #form;
   #input;
@@ -34,6 +34,7 @@ export class ValueField extends EventTarget {
     this.#input.addEventListener("paste", (event) => this.#paste(event));
     // The keyboard on the screen comes when somebody taps the field, not with a scanner's keys.
     this.#input.addEventListener("pointerdown", () => this.#input.removeAttribute("inputmode"));
+    this.#input.addEventListener("input", () => this.#change());
     document.addEventListener("keydown", (event) => this.#press(event));
   }
 
@@ -44,6 +45,20 @@ export class ValueField extends EventTarget {
     this.#input.value = value;
     // What is typed next takes its place.
     this.#input.select();
+  }
+
+  /** The text, where people may have typed it. */
+  get typed() {
+    return this.#typing.isScan ? "" : this.#input.value;
+  }
+
+  clear() {
+    this.#input.value = "";
+    this.#typing.end();
+  }
+
+  #change() {
+    this.dispatchEvent(new Event("changed"));
   }
 
   forget(value) {
@@ -68,6 +83,7 @@ export class ValueField extends EventTarget {
     const isHere = event.target === this.#input;
     if (!isHere && event.target.closest?.(TEXT)) return;
     if (event.key === "Enter") return isHere && this.#end(event);
+    if (event.key === "ArrowDown" && isHere) this.dispatchEvent(new Event("down"));
     if (event.key === "Tab") return isHere && this.#tab(event);
     if (isControl(event)) return this.#control(event);
     if (!isText(event) || (!isHere && event.key === " ")) return;
@@ -163,6 +179,7 @@ export class ValueField extends EventTarget {
     this.#typing.end(endedBy !== null);
     this.#isLeft = false;
     this.#input.value = "";
+    this.#change();
     if (!value) return;
     const left = value.slice(0, beginning);
     const code = value.slice(beginning).replace(/\x1d+$/, "");

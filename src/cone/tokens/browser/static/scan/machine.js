@@ -5,6 +5,8 @@ export const CHECK = "check";
 
 export const CAMERA = "camera";
 export const KEYS = "keys";
+/** Somebody chose it among those that were found: its value is a number, and is not shown. */
+export const FOUND = "found";
 
 export const GRANTED = "granted";
 export const VALID = "valid";
@@ -36,7 +38,7 @@ export const SHOWN_MS = {
 export const NOTICE_MS = 3_000;
 export const MOST_WAITING = 8;
 /** How long after a grant the same code is a repeat. */
-export const REPEAT_MS = { [KEYS]: 10_000, [CAMERA]: 3_000 };
+export const REPEAT_MS = { [KEYS]: 10_000, [FOUND]: 10_000, [CAMERA]: 3_000 };
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
@@ -68,7 +70,7 @@ export const INITIAL = {
 };
 
 /**
- * Events: `scan` {value, by, at, endedBy, goesOn, verdict}, `answered` {id, answer, at}, `notice` {name},
+ * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name}, `answered` {id, answer, at}, `notice` {name},
  * `sent` {id}: its consumption goes out, `mode` {mode}, `reading` {isOpen}, the buttons `retry`, `give_up`, `continue`, `another`, `no`,
  * and the timers `fresh_over`, `shown_over`, `retry_due`, `notice_over`, each with its {id}.
  */
@@ -181,16 +183,22 @@ function wait(state, event) {
     return [{ ...next, line: [...next.line, scan] }, [{ type: "announce", kind: QUEUED }]];
   }
   const cut = { ...next, isCut: scan.by === KEYS };
-  const [noticed, effects] = showNotice(cut, { name: "full", value: scan.value });
+  const [noticed, effects] = showNotice(cut, { name: "full", value: nameOf(scan) });
   return [noticed, [answerOf(scan, { kind: NOTED, reason: "full" }), ...effects]];
 }
 
-function numbered(state, { value, by, at, endedBy = null, goesOn = false, verdict = null }) {
+function numbered(state, event) {
+  const { value, by, at, endedBy = null, goesOn = false, verdict = null, name } = event;
   const id = state.number + 1;
   const isRest = goesOn && state.isCut;
-  const scan = { id, value, by, at, endedBy, goesOn, mode: state.mode, tries: 0 };
+  const scan = { id, value, by, at, endedBy, goesOn, name, mode: state.mode, tries: 0 };
   scan.verdict = verdict ?? (isRest ? "unclear" : null);
-  return [{ ...state, number: id, isCut: state.isCut && by === CAMERA }, scan];
+  return [{ ...state, number: id, isCut: state.isCut && by !== KEYS }, scan];
+}
+
+/** What people know a scan by. */
+export function nameOf({ value, name }) {
+  return name ?? value;
 }
 
 function start(state, sent) {
@@ -309,7 +317,7 @@ function tell(state, scan, answer) {
 }
 
 function typedOf({ typed }, { by, value }, { kind, reason }) {
-  return by === CAMERA ? typed : { value, kind, reason };
+  return by === KEYS ? { value, kind, reason } : typed;
 }
 
 function beUnsure(state, answer) {
@@ -376,10 +384,11 @@ function decline(state) {
 /** Nobody said no: that nothing more was redeemed is told beside what comes next. */
 function declineUnasked(state, go = startNext) {
   const { value } = state.scan;
+  const name = nameOf(state.scan);
   const [next, effects] = go({ ...state, scan: null, answer: null });
   const told = [declined(state), ...effects];
   if (next.scan?.value === value) return [next, told];
-  const [noticed, [sound, over]] = showNotice(next, { name: "declined", value });
+  const [noticed, [sound, over]] = showNotice(next, { name: "declined", value: name });
   // The next scan is heard.
   return [noticed, next.scan ? [...told, over] : [...told, sound, over]];
 }
@@ -422,8 +431,9 @@ function giveUp(state) {
   const untaken = isLost ? "given_up" : "given_up_untaken";
   const reason = scan.mode === CONSUME ? untaken : "given_up_check";
   const [next, effects] = tell(state, scan, { kind: NOTED, reason });
-  const { value } = scan;
-  return [next, [{ type: "keep", scan }, { type: "restore", value }, ...effects]];
+  const { value, by } = scan;
+  const restored = by === FOUND ? [] : [{ type: "restore", value }];
+  return [next, [{ type: "keep", scan }, ...restored, ...effects]];
 }
 
 // --- beside the scans

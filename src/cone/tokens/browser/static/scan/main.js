@@ -3,6 +3,7 @@
 import { clockFormat } from "../times.js";
 import { announce, switchSound, unlockSound } from "./feedback.js";
 import { ValueField } from "./field.js";
+import { Finder } from "./finder.js";
 import { CAMERA, GRANTED, INITIAL, KEYS, NOTED, isCovered, isOpen, step, view } from "./machine.js";
 import { NoticeBar, ResultPanel } from "./result.js";
 import { Keys, Server } from "./server.js";
@@ -26,7 +27,7 @@ const viewfinder = new Viewfinder(part("viewfinder"), texts, settings.code_kinds
 const counts = { granted: 0, refused: 0, ...JSON.parse(sessionStorage.getItem(COUNTS)) };
 const timers = new Map();
 /** What a big answer hides from the eyes and the keyboard. */
-const hidden = document.querySelectorAll("header, #viewfinder, .modes, #submit");
+const hidden = document.querySelectorAll("header, #viewfinder, .modes, #submit, #finder");
 
 let state = INITIAL;
 /** Keeps the screen on. */
@@ -53,6 +54,10 @@ const EFFECTS = {
 };
 
 field.addEventListener("entered", ({ detail }) => send({ type: "scan", by: KEYS, ...detail }));
+if (urls.find) {
+  const finder = new Finder(part("finder"), field, server, texts);
+  finder.addEventListener("chosen", ({ detail }) => send({ type: "scan", ...detail }));
+}
 viewfinder.addEventListener("seen", ({ detail }) => send({ by: CAMERA, ...detail }));
 viewfinder.addEventListener("fault", () => announce(NOTED));
 panel.addEventListener("pressed", ({ detail }) => send(detail));

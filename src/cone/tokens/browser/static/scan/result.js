@@ -1,6 +1,6 @@
 // The answer, and what is told beside it.
 
-import { CHECK, REDEEMED, UNSURE, VALID, colourOf } from "./machine.js";
+import { CHECK, FOUND, REDEEMED, UNSURE, VALID, colourOf, nameOf } from "./machine.js";
 import { filled } from "../texts.js";
 import { shortened, visible } from "./shown.js";
 
@@ -91,7 +91,7 @@ export class ResultPanel extends EventTarget {
     this.#whole.hidden = true;
     if (!scan) return;
     if (!answer) {
-      this.#waiting.append(element("p", "word", this.#texts.waiting), this.#value(scan.value));
+      this.#waiting.append(element("p", "word", this.#texts.waiting), this.#value(nameOf(scan)));
       return;
     }
     const name = answer.reason;
@@ -100,11 +100,13 @@ export class ResultPanel extends EventTarget {
     if (reason) parts.push(element("p", "reason", reason));
     if (answer.label) parts.push(named("label", shortened(visible(answer.label), LONGEST_LABEL)));
     if (answer.category) parts.push(named("category", visible(answer.category)));
-    if (scan.value) parts.push(this.#value(scan.value));
+    // What was found is known by its label.
+    const isLabelled = scan.by === FOUND && answer.label;
+    if (nameOf(scan) && !isLabelled) parts.push(this.#value(nameOf(scan)));
     if (answer.readAs) parts.push(this.#readAs(answer.readAs));
     this.#alert.append(icon(kind), ...parts);
     this.#facts.append(...this.#factsOf(scan, answer));
-    const text = visible(scan.value);
+    const text = visible(nameOf(scan));
     this.#whole.hidden = shortened(text) === text;
     this.#whole.querySelector("bdi").textContent = text;
   }

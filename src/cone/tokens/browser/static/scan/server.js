@@ -5,7 +5,7 @@
 
 import { randomKey } from "../random.js";
 import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
-import { CHECK, UNSURE } from "./machine.js";
+import { CHECK, FOUND, UNSURE } from "./machine.js";
 
 const TIMEOUT_MS = 3_000;
 const DETAILS_MS = 700;
@@ -36,13 +36,13 @@ export class Keys {
     return [...this.#open.values()].filter(({ since }) => this.#now() - since < KEPT_MS);
   }
 
-  made({ value, endedBy, others }, uid) {
-    return { value, key: this.#make(), endedBy, others, uid };
+  made({ value, by, endedBy, others }, uid) {
+    return { value, by, key: this.#make(), endedBy, others, uid };
   }
 
-  keep({ value, key, endedBy, others, uid, isLost }) {
+  keep({ value, by, key, endedBy, others, uid, isLost }) {
     const since = this.#now();
-    this.#open.set(value, { value, key, endedBy, others, uid, isLost, since });
+    this.#open.set(value, { value, by, key, endedBy, others, uid, isLost, since });
     this.#store();
   }
 
@@ -99,7 +99,7 @@ export class Server {
     this.#open = null;
     this.settle(key);
     if (!wantsDetails(answer)) return answer;
-    return detailed(answer, await this.#lookUp({ value: scan.value }, DETAILS_MS));
+    return detailed(answer, await this.#lookUp({ value: scan.value, by: scan.by }, DETAILS_MS));
   }
 
   /** The scan was given up: the same token is the same request, for a while. */
@@ -120,6 +120,7 @@ export class Server {
     const kept = this.#keys.kept();
     const same = kept.find(({ value }) => value === scan.value);
     if (same || !kept.length) return { request: same ?? this.#keys.made(scan) };
+    if (scan.by === FOUND) return this.#foundBeside(kept, scan);
     // The code may be typed in another way now.
     const found = await Promise.all([{ value: scan.value }, ...kept].map((one) => this.#uid(one)));
     const { failure } = found.find((one) => one.failure) ?? {};
@@ -128,9 +129,17 @@ export class Server {
     return { failure, request: kept[index] ?? this.#keys.made(scan, uid) };
   }
 
+  /** What was found may be what was asked and given up: that alone is not meant then. */
+  async #foundBeside(kept, scan) {
+    const known = await Promise.all(kept.map((one) => this.#uid(one)));
+    const { failure } = known.find((one) => one.failure) ?? {};
+    const others = known.flatMap(({ uid }) => uid || []);
+    return { failure, request: this.#keys.made({ ...scan, others }) };
+  }
+
   /** The uid of the token that a value means, "" where that is none or cannot be told. */
   async #uid(one) {
-    if (one.uid !== undefined) return one;
+    if (one.uid !== undefined || one.by === FOUND) return one;
     const said = await this.#lookUp({ value: one.value }, TIMEOUT_MS);
     const answer = lookUp(said);
     // Who may not look up, or what nobody can, has the text alone.
@@ -139,15 +148,29 @@ export class Server {
     return one;
   }
 
-  #consume({ value, key, endedBy, others }) {
-    const body = parameters({ value, endedBy });
+  #consume({ value, by, key, endedBy, others }) {
+    const isFound = by === FOUND;
+    const body = isFound ? foundParameters(value) : parameters({ value, endedBy });
     if (others?.length) body.set("not_read_as", JSON.stringify(others));
     const headers = { "Idempotency-Key": key };
-    return this.#ask(this.#urls.consume, TIMEOUT_MS, { method: "POST", headers, body });
+    const url = isFound ? this.#urls.consume_found : this.#urls.consume;
+    return this.#ask(url, TIMEOUT_MS, { method: "POST", headers, body });
   }
 
   #lookUp(scan, timeout) {
+    if (scan.by === FOUND) return this.#lookUpFound(scan, timeout);
     return this.#ask(`${this.#urls.look_up}?${parameters(scan)}`, timeout);
+  }
+
+  async #lookUpFound({ value }, timeout) {
+    const said = await this.find(foundParameters(value), timeout);
+    const { hits, ...body } = said.body ?? {};
+    return hits ? { ...said, body: { ...body, token: hits[0] ?? null } } : said;
+  }
+
+  /** What has the parts of `asked.search`. */
+  find(asked, timeout = TIMEOUT_MS) {
+    return this.#ask(`${this.#urls.find}?${new URLSearchParams(asked)}`, timeout);
   }
 
   #ask(url, timeout, options = {}) {
@@ -161,6 +184,15 @@ function asScanned(answer, sent, value) {
   if (sent === value || !answer.uid) return answer;
   const code = answer.readAs ?? sent;
   return { ...answer, readAs: code === value ? undefined : code, forms: [sent] };
+}
+
+/** Codes have no control characters: one marks the numbers of what was found. */
+export function foundValue(number) {
+  return `\u0001${number}`;
+}
+
+function foundParameters(value) {
+  return new URLSearchParams({ found: value.slice(1) });
 }
 
 function parameters({ value, endedBy }) {

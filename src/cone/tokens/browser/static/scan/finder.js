@@ -1,0 +1,114 @@
+// Finds tickets by parts of their labels and codes, while people type.
+//
+// Nothing is redeemed by typing: the code in the field is one thing, what is chosen below it another.
+
+import { filled } from "../texts.js";
+import { STATUSES } from "./answers.js";
+import { FOUND } from "./machine.js";
+import { foundValue } from "./server.js";
+import { visible } from "./shown.js";
+
+const LEAST = 3;
+/** After a pause of people; a scanner has ended its code by then. */
+const PAUSE_MS = 400;
+
+/** Events: `chosen` {value, name}. */
+export class Finder extends EventTarget {
+  #field;
+  #server;
+  #texts;
+  #list;
+  #note;
+  #timer;
+  /** What the list is about. */
+  #sought = "";
+
+  constructor(root, field, server, texts) {
+    super();
+    this.#field = field;
+    this.#server = server;
+    this.#texts = texts;
+    this.#list = root.querySelector("ul");
+    this.#note = root.querySelector("[role=status]");
+    field.addEventListener("changed", () => this.#plan());
+    field.addEventListener("down", () => this.#move(this.#buttons[0]));
+    this.#list.addEventListener("keydown", (event) => this.#press(event));
+    root.hidden = false;
+  }
+
+  #plan() {
+    clearTimeout(this.#timer);
+    const sought = this.#field.typed.trim();
+    if (sought === this.#sought) return;
+    this.#show([]);
+    this.#note.textContent = "";
+    this.#sought = sought;
+    if (sought.length >= LEAST) this.#timer = setTimeout(() => this.#find(sought), PAUSE_MS);
+  }
+
+  async #find(sought) {
+    const { status, body } = await this.#server.find({ search: sought });
+    if (sought !== this.#sought) return;
+    const hits = (status === 200 && body?.hits) || null;
+    this.#show(hits ?? []);
+    this.#note.textContent = this.#told(hits, body?.has_more);
+  }
+
+  #told(hits, hasMore) {
+    // What is wrong is told where something is redeemed.
+    if (!hits) return "";
+    if (!hits.length) return this.#texts.found_none;
+    const count = hits.length;
+    return filled(hasMore ? this.#texts.found_first : this.#texts.found_count, { count });
+  }
+
+  #show(hits) {
+    this.#list.replaceChildren(...hits.map((hit) => this.#item(hit)));
+  }
+
+  #item({ found, label, category, status }) {
+    const button = document.createElement("button");
+    button.type = "button";
+    const name = label === null ? this.#texts.no_label : visible(label);
+    const word = status === "consumable" ? "granted_word" : `${STATUSES[status]}_word`;
+    button.append(part("label", name), category ? part("category", visible(category)) : "");
+    button.append(part("status", this.#texts[word]));
+    button.dataset.status = status;
+    button.addEventListener("click", () => this.#choose(found, name));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }
+
+  #choose(number, name) {
+    this.#field.clear();
+    this.#plan();
+    this.#field.focus();
+    const detail = { value: foundValue(number), by: FOUND, name };
+    this.dispatchEvent(new CustomEvent("chosen", { detail }));
+  }
+
+  get #buttons() {
+    return [...this.#list.querySelectorAll("button")];
+  }
+
+  #press(event) {
+    const place = this.#buttons.indexOf(event.target);
+    if (event.key === "ArrowDown") this.#move(this.#buttons[place + 1]);
+    else if (event.key === "ArrowUp" && place) this.#move(this.#buttons[place - 1]);
+    else if (event.key === "ArrowUp" || event.key === "Escape") this.#field.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  #move(button) {
+    button?.focus();
+  }
+}
+
+function part(css, text) {
+  const made = document.createElement("bdi");
+  made.className = css;
+  made.textContent = text;
+  return made;
+}

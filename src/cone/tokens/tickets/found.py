@@ -1,0 +1,85 @@
+"""Tickets that are found by a part of their code or label, by who may not see codes.
+
+What was found is named by a number that stands for nothing else: its uid may be its code.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.params import Parameter
+from cone.tokens.core.params import integer_schema
+from cone.tokens.core.params import missing
+from cone.tokens.core.params import parse_integer
+from cone.tokens.core.values import MAX_INTEGER
+from cone.tokens.host.rendering import Json
+from cone.tokens.host.rendering import encoded
+from cone.tokens.tickets.fields import fields_of
+from cone.tokens.tickets.params import OF_SEARCH
+from cone.tokens.tickets.params import parse_search
+from cone.tokens.tickets.values import Ticket
+
+#: Tickets that a search tells.
+MOST_HITS: Final = 10
+
+#: The fields of a ticket that a hit tells.
+HIT_FIELDS: Final = (
+    "label",
+    "category",
+    "status",
+    "usage_count",
+    "valid_from",
+    "valid_to",
+    "locked_until",
+    "last_used",
+    "last_user",
+)
+
+SOUGHT: Final = Parameter(OF_SEARCH.name, OF_SEARCH.schema, OF_SEARCH.description)
+FOUND: Final = Parameter(
+    "found",
+    integer_schema(1, MAX_INTEGER),
+    "The number of a token that was found.",
+    required=True,
+)
+#: Of a look-up: instead of a search.
+FOUND_AGAIN: Final = Parameter(
+    FOUND.name, FOUND.schema, f"{FOUND.description} Instead of `{SOUGHT.name}`."
+)
+
+
+def parse_sought(given: Mapping[str, Any]) -> str | int:
+    """Return the text that is searched for, or the number of a token that was found.
+
+    :raises InvalidParameter: it is neither, or both are given.
+    """
+    names = [name for name in (SOUGHT.name, FOUND.name) if given.get(name, "") != ""]
+    if len(names) > 1:
+        message = f"{FOUND.name}: cannot be given together with {SOUGHT.name}"
+        raise InvalidParameter(FOUND.name, "not_together", message)
+    if names == [FOUND.name]:
+        return parse_found(given)
+    if not names:
+        raise missing(SOUGHT)
+    return parse_search(SOUGHT, given[SOUGHT.name])
+
+
+def parse_found(given: Mapping[str, Any]) -> int:
+    """Return the number of a token that was found.
+
+    :raises InvalidParameter: it is none.
+    """
+    if given.get(FOUND.name, "") == "":
+        raise missing(FOUND)
+    return parse_integer(FOUND, given[FOUND.name])
+
+
+def hit_json(number: int, token: Ticket, zone: datetime.tzinfo) -> Json:
+    """Return what is told of a token that was found; times in ``zone``."""
+    fields = fields_of(token)
+    told = {name: encoded(fields[name], zone) for name in HIT_FIELDS}
+    return {FOUND.name: number, **told}
