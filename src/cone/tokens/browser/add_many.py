@@ -19,15 +19,15 @@ from pyramid.response import Response
 
 from cone.tokens.browser.forms import ADD_WORD
 from cone.tokens.browser.forms import TokenForm
+from cone.tokens.browser.list_notes import COUNT as DONE_COUNT
+from cone.tokens.browser.list_notes import DONE
+from cone.tokens.browser.list_notes import UNUSABLE
+from cone.tokens.browser.list_state import MATCH
+from cone.tokens.browser.list_state import NEW
+from cone.tokens.browser.list_state import OVERVIEW
+from cone.tokens.browser.list_state import SEARCH
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import limits
-from cone.tokens.browser.tokens import COUNT as DONE_COUNT
-from cone.tokens.browser.tokens import DONE
-from cone.tokens.browser.tokens import MATCH
-from cone.tokens.browser.tokens import NEW
-from cone.tokens.browser.tokens import OVERVIEW
-from cone.tokens.browser.tokens import SEARCH
-from cone.tokens.browser.tokens import UNUSABLE
 from cone.tokens.core import lifecycle
 from cone.tokens.core.params import collect
 from cone.tokens.core.params import find_uid

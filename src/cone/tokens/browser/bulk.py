@@ -15,6 +15,10 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
+from cone.tokens.browser.list_notes import COUNT
+from cone.tokens.browser.list_notes import DONE
+from cone.tokens.browser.list_notes import PROBLEM
+from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.selection import ALL
 from cone.tokens.browser.selection import EXPECTED
 from cone.tokens.browser.selection import STATE
@@ -22,11 +26,6 @@ from cone.tokens.browser.selection import UIDS
 from cone.tokens.browser.selection import ListSelection
 from cone.tokens.browser.selection import parse_expected
 from cone.tokens.browser.selection import unknown
-from cone.tokens.browser.tokens import ACTIONS
-from cone.tokens.browser.tokens import COUNT
-from cone.tokens.browser.tokens import DONE
-from cone.tokens.browser.tokens import OVERVIEW
-from cone.tokens.browser.tokens import PROBLEM
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenError
@@ -40,6 +39,8 @@ from cone.tokens.tickets.params import ENABLED
 from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
+from cone.tokens.tickets.security import DELETE
+from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import TicketChanges
@@ -66,6 +67,15 @@ CONFIRMED: Final = "confirmed"
 
 #: Where a request carries the mistakes of the form that is to be shown again.
 _MISTAKES: Final = "cone.tokens.bulk_mistakes"
+
+#: The actions for many tokens, and what they need.
+ACTIONS: Final = {
+    "disable": (EDIT, _("bulk_disable", default="Disable")),
+    "enable": (EDIT, _("bulk_enable", default="Enable")),
+    "validity": (EDIT, _("bulk_validity", default="Set validity")),
+    "uses": (EDIT, _("bulk_uses", default="Set uses left")),
+    "delete": (DELETE, _("bulk_delete", default="Delete")),
+}
 
 _QUESTIONS: Final = {
     "delete": _(

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from pyramid.httpexceptions import HTTPSeeOther
 
+from cone.tokens.browser.list_notes import PROBLEM
+from cone.tokens.browser.list_state import OVERVIEW
+from cone.tokens.browser.list_state import ListState
 from cone.tokens.browser.selection import ListSelection
 from cone.tokens.browser.selection import check_names
-from cone.tokens.browser.tokens import OVERVIEW
-from cone.tokens.browser.tokens import PROBLEM
-from cone.tokens.browser.tokens import ListState
 from cone.tokens.core.places import Places
 from cone.tokens.core.values import Selection
 from cone.tokens.core.values import Sort

@@ -6,7 +6,6 @@ It works without a script: the page of the report brings the file along once mor
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,36 +16,30 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
-from cone.tokens.browser.selection import unknown
+from cone.tokens.browser.import_attempt import CHECKED
+from cone.tokens.browser.import_attempt import KNOWN
+from cone.tokens.browser.import_attempt import TEXT
+from cone.tokens.browser.import_attempt import Attempt
+from cone.tokens.browser.import_attempt import content_of
+from cone.tokens.browser.import_attempt import known_of
+from cone.tokens.browser.import_attempt import packed
+from cone.tokens.browser.import_attempt import unpacked
+from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.browser.token import shortened
-from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import ValueTaken
-from cone.tokens.core.places import Places
-from cone.tokens.core.values import Actor
-from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.host import wiring
-from cone.tokens.host.form_data import MIB
-from cone.tokens.host.form_data import Limits
 from cone.tokens.host.request_data import FORMS
 from cone.tokens.host.request_data import forget_body
 from cone.tokens.host.request_data import pairs
 from cone.tokens.i18n import _
-from cone.tokens.tickets import spreadsheet
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
-from cone.tokens.tickets.service import TicketService
-from cone.tokens.tickets.spreadsheet import FILE
-from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import Known
-from cone.tokens.tickets.wiring import current_parser
-from cone.tokens.web.declared import Allowance
-from cone.tokens.web.form_page import BAD_REQUEST
-from cone.tokens.web.form_page import CONFLICT
 from cone.tokens.web.once import KEY
 from cone.tokens.web.once import key_of
 from cone.tokens.web.once import new_key
@@ -59,25 +52,14 @@ from cone.tokens.web.texts import mistake_text
 if TYPE_CHECKING:
     from pyramid.request import Request
 
-#: Name of the page that takes a file, and how large that may be.
+#: Name of the page that takes a file.
 IMPORT: Final = "import"
-ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
-
-#: Names of the other fields.
-TEXT: Final = "text"
-KNOWN: Final = "known"
-CHECKED: Final = "checked"
 
 #: Mistakes that are listed.
 LISTED: Final = 100
 
 #: Unknown columns that are named.
 _NAMED: Final = 10
-
-#: Bytes that the file may have in the form of the report, which has other fields too.
-_MOST: Final = ALLOWANCE.limits.size - 10_000
-
-OK: Final = 200
 
 #: Where a request carries what the page is to tell.
 _ATTEMPT: Final = "cone.tokens.import_attempt"
@@ -134,65 +116,6 @@ class CodeRow:
     new: str
 
 
-class Attempt:
-    """A file that somebody wants to import, and what comes of it.
-
-    :ivar pasted: what stood in the field for text.
-    :ivar problem: what is wrong with the file as a whole.
-    :ivar report: None where there is a problem.
-    :ivar mistakes: what is wrong in its lines, from above.
-    :ivar codes: the codes that differ from those of the tokens that are meant, by line.
-    :ivar is_taken: whether a value was given away meanwhile.
-    """
-
-    def __init__(self, known: Known, pasted: str) -> None:
-        """Begin with nothing."""
-        self.known = known
-        self.pasted = pasted
-        self.content = ""
-        self.problem: InvalidParameter | None = None
-        self.report: ImportReport | None = None
-        self.mistakes: list[spreadsheet.Mistake] = []
-        self.codes: list[tuple[int, CodeChange]] = []
-        self.is_taken = False
-
-    @property
-    def status(self) -> int:
-        """The status of the page."""
-        if self.is_taken:
-            return CONFLICT
-        return BAD_REQUEST if self.problem or self.mistakes else OK
-
-    def look(self) -> None:
-        """Find out what an import would do."""
-        read = spreadsheet.read(self.content, current_parser())
-        rows = [line.row for line in read.lines]
-        self._take(read, wiring.get(TicketService).check_import(rows, self.known))
-
-    def carry_out(self, by: Actor, key: IdempotencyKey) -> ImportReport | None:
-        """Import what has no mistake, and return the report of it.
-
-        :param key: of the page that showed what would be done.
-        :raises ValueTaken: one of the values was given away meanwhile.
-        """
-        read = spreadsheet.read(self.content, current_parser())
-        if read.mistakes:
-            self.look()
-            return None
-        rows = [line.row for line in read.lines]
-        with wiring.get(Places).work(len(rows)):
-            report = wiring.get(TicketService).import_tokens(rows, self.known, by=by, key=key)
-        if not report.mistakes:
-            return report
-        self._take(read, report)
-        return None
-
-    def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
-        self.report = report
-        self.mistakes = read.all_mistakes(report)
-        self.codes = read.codes(report)
-
-
 def answer(model: TokenContainer, request: Request) -> str | None:
     """Look at the file that is sent, or import it where it was looked at; return where to go.
 
@@ -205,16 +128,16 @@ def answer(model: TokenContainer, request: Request) -> str | None:
         return None
     fields = dict(pairs(request, FORMS))
     forget_body(request)
-    known = _known(fields)
+    known = known_of(fields)
     permitted = request.has_permission(EDIT if known is Known.UPDATE else ADD, model)
     if not permitted:
         raise HTTPForbidden(result=permitted)
     is_checked = CHECKED in fields
-    checked = _unpacked(fields[CHECKED]) if is_checked else ""
+    checked = unpacked(fields[CHECKED]) if is_checked else ""
     attempt = request.environ[_ATTEMPT] = Attempt(known, fields.get(TEXT, ""))
     done = None
     try:
-        attempt.content = checked if is_checked else _content(fields)
+        attempt.content = checked if is_checked else content_of(fields)
         if is_checked:
             asked = {KNOWN: known.value, TEXT: checked}
             key = key_of(request, fields.get(KEY.name), "import_tokens", asked)
@@ -242,49 +165,6 @@ def _doubts(unusable: Mapping[str, int]) -> list[Note]:
         for status, text in UNUSABLE_MANY.items()
         if unusable.get(status.value)
     ]
-
-
-def _known(fields: Mapping[str, Any]) -> Known:
-    try:
-        return Known(fields.get(KNOWN))
-    except ValueError:
-        raise unknown(KNOWN) from None
-
-
-def _content(fields: Mapping[str, Any]) -> str:
-    """Return the text of the file, or what was pasted.
-
-    :raises InvalidParameter: it is none, both or too large.
-    """
-    file, pasted = fields.get(FILE, b""), fields.get(TEXT, "")
-    # Where no file is chosen the field is an empty text.
-    if bool(file) is bool(pasted.strip()):
-        raise _wrong("two_sources" if file else "no_source", "either it or the text is needed")
-    content = spreadsheet.decode(file) if isinstance(file, bytes) and file else file or pasted
-    if len(_packed(content).encode()) > _MOST:
-        raise _wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
-    return content
-
-
-def _wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
-    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)
-
-
-def _packed(content: str) -> str:
-    """Return ``content`` as a text that browsers send as it is: they change the ends of lines."""
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _unpacked(packed: str) -> str:
-    try:
-        content = json.loads(packed)
-        # JSON can spell halves of characters, which are no text.
-        json.dumps(content, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, str):
-        raise InvalidParameter(CHECKED, "invalid_form", f"{CHECKED}: is no text of ours")
-    return content
 
 
 @tile(
@@ -432,7 +312,7 @@ class ImportForm(Localized, Tile):
         """What the form of the report brings along."""
         return [
             (KNOWN, self.attempt.known.value),
-            (CHECKED, _packed(self.attempt.content)),
+            (CHECKED, packed(self.attempt.content)),
             # Of this rendering: pressed twice, the button imports once.
             (KEY.name, new_key()),
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,40 +14,40 @@ from cone.tile import Tile
 from cone.tile import tile
 from pyramid.response import Response
 
+from cone.tokens.browser.label_order import CAPTION
+from cone.tokens.browser.label_order import CUT_MARKS
+from cone.tokens.browser.label_order import OWN
+from cone.tokens.browser.label_order import PAGES
+from cone.tokens.browser.label_order import SHEET
+from cone.tokens.browser.label_order import START
+from cone.tokens.browser.label_order import Order
+from cone.tokens.browser.label_order import WrongSelectionError
+from cone.tokens.browser.label_order import order_of
+from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.selection import ALL
 from cone.tokens.browser.selection import EXPECTED
 from cone.tokens.browser.selection import STATE
 from cone.tokens.browser.selection import ListSelection
-from cone.tokens.browser.selection import parse_expected
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import token_of
-from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.places import Places
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.host import wiring
-from cone.tokens.host.request_data import FORMS
-from cone.tokens.host.request_data import pairs
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.params import TOKEN_UIDS
-from cone.tokens.tickets.params import parse_token_uids
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
-from cone.tokens.tickets.settings_file import LABEL_SHEET
-from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.downloads import file_response
 from cone.tokens.web.form_page import BAD_REQUEST
 from cone.tokens.web.form_page import CONFLICT
-from cone.tokens.web.page import NUMBER
 from cone.tokens.web.page import Localized
 from cone.tokens.web.page import Note
-from cone.tokens.web.page import find_number
 from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
@@ -56,26 +55,8 @@ if TYPE_CHECKING:
 
 LABELS: Final = "labels"
 
-#: The field whose presence asks for the document instead of the form.
-MAKE: Final = "make"
-
 NOT_IMPLEMENTED: Final = 501
 
-_OWN: Final = "own"
-_SHEET, _START, _CAPTION, _MARKS = "sheet", "start", "caption", "cut_marks"
-_PAGES: Final = {"A4": (210.0, 297.0), "Letter": (215.9, 279.4)}
-
-#: What an own sheet begins with: that of the maker's number which is sold most.
-_COUNTS: Final = {"columns": "3", "rows": "7"}
-_LENGTHS: Final = {
-    "width": "63.5",
-    "height": "38.1",
-    "left": "7.2",
-    "top": "15.15",
-    "gap_x": "2.5",
-    "gap_y": "0",
-}
-_DEFAULTS: Final = {_START: "1", "page": "A4", **_COUNTS, **_LENGTHS}
 _FIELD_WORDS: Final = {
     "columns": _("labels_columns", default="Columns"),
     "rows": _("labels_rows", default="Rows"),
@@ -86,28 +67,11 @@ _FIELD_WORDS: Final = {
     "gap_x": _("labels_gap_x", default="Gap between columns (mm)"),
     "gap_y": _("labels_gap_y", default="Gap between rows (mm)"),
 }
-_LENGTH: Final = re.compile(r"[0-9]{1,4}([.,][0-9]{1,4})?", re.ASCII)
-
 _SHEET_WORDS: Final = _(
     "labels_sheet_words",
     default="${name}: ${width} by ${height} mm, ${columns} by ${rows} on a page",
 )
 _OWN_WORDS: Final = _("labels_own_sheet", default="Another sheet, with the sizes below")
-NO_SHEET: Final = _("labels_no_sheet", default="There is no such sheet.")
-_NO_NUMBER: Final = _("labels_no_number", default="This must be a number.")
-_WRONG_START: Final = _(
-    "labels_wrong_start",
-    default="This must be a whole number from 1 to ${count}, the labels of a page.",
-)
-_WRONG_SHEETS: Final = {
-    "count": _("labels_wrong_count", default="A page needs a column and a row at least."),
-    "many": _("labels_too_many_on_page", default="A page has at most ${most} labels.")
-    % {"most": labels.MOST_ON_PAGE},
-    "size": _("labels_too_small", default="A label is at least ${least} mm wide and high.")
-    % {"least": f"{labels.SMALLEST:g}"},
-    "overlap": _("labels_overlap", default="The labels would overlap."),
-    "page": _("labels_beyond_page", default="The labels would reach beyond the page."),
-}
 _WRONG_SELECTION: Final = _(
     "labels_wrong_selection",
     default="The chosen tokens cannot be read. Choose them in the list again, ${maximum} at most.",
@@ -145,138 +109,6 @@ class SizeField:
     label: str
     text: str
     mistake: str | None
-
-
-class WrongSelectionError(ValueError):
-    """The tokens that were chosen cannot be read."""
-
-
-class Order:
-    """What a request asks to print, and what is wrong with it.
-
-    :ivar mistakes: texts by the name of the field that they stand beside.
-    :ivar options: None where there are mistakes.
-    """
-
-    def __init__(self, fields: Iterable[tuple[str, Any]], sheet: str) -> None:
-        """Read the ``fields`` of a form.
-
-        :param sheet: name of the sheet where none is chosen.
-        """
-        given: dict[str, list[str]] = {}
-        for name, text in fields:
-            given.setdefault(name, []).append(text)
-        self._given = {name: texts[-1] for name, texts in given.items()}
-        self._defaults = {**_DEFAULTS, _SHEET: sheet}
-        self._fields = [(name, text) for name, texts in given.items() for text in texts]
-        self.is_sent = MAKE in given
-        self.mistakes: dict[str, str] = {}
-        self.options = self._options()
-
-    def selection(self) -> ListSelection:
-        """Return the chosen tokens: those of the list, or named by uids, as fields or JSON list.
-
-        :raises WrongSelectionError: that cannot be read.
-        """
-        texts = [text for name, text in self._fields if name == TOKEN_UIDS.name and text]
-        is_json = len(texts) == 1 and texts[0].startswith("[")
-        raw = texts[0] if is_json else list(dict.fromkeys(texts))
-        try:
-            chosen = ListSelection.read(self._fields)
-            if chosen.means_all or not texts:
-                return chosen
-            uids = [*chosen.uids, *parse_token_uids({TOKEN_UIDS.name: raw})]
-        except (InvalidParameter, TokenNotFound):
-            raise WrongSelectionError from None
-        return dataclasses.replace(chosen, uids=list(dict.fromkeys(uids)))
-
-    @property
-    def expected(self) -> int | None:
-        """How many tokens match, as the form told; None where none did.
-
-        :raises WrongSelectionError: no form of ours sends that.
-        """
-        if EXPECTED not in self._given:
-            if self.is_sent and self.selection().means_all:
-                raise WrongSelectionError
-            return None
-        try:
-            return parse_expected(self._given[EXPECTED])
-        except InvalidParameter:
-            raise WrongSelectionError from None
-
-    def text(self, name: str) -> str:
-        """Return the text of a field."""
-        return self._given.get(name, self._defaults[name])
-
-    def is_on(self, name: str, *, default: bool) -> bool:
-        """Return whether a box is ticked; browsers do not send one that is not."""
-        return name in self._given if self.is_sent else default
-
-    def _options(self) -> labels.Options | None:
-        sheet = self._sheet()
-        start = self._start(sheet) if sheet else None
-        if sheet is None or start is None:
-            return None
-        return labels.Options(
-            sheet=sheet,
-            start=start,
-            caption=self.is_on(_CAPTION, default=True),
-            cut_marks=self.is_on(_MARKS, default=False),
-        )
-
-    def _start(self, sheet: labels.Sheet) -> int | None:
-        text = self.text(_START)
-        number = find_number(text)
-        if number is not None and 1 <= number <= sheet.count:
-            return number
-        self.mistakes[_START] = _WRONG_START % {"count": sheet.count}
-        return None
-
-    def _sheet(self) -> labels.Sheet | None:
-        name = self.text(_SHEET)
-        if name == _OWN:
-            return self._own_sheet()
-        if name not in labels.SHEETS:
-            self.mistakes[_SHEET] = NO_SHEET
-        return labels.SHEETS.get(name)
-
-    def _own_sheet(self) -> labels.Sheet | None:
-        page = _PAGES.get(self.text("page"))
-        if page is None:
-            self.mistakes[_SHEET] = NO_SHEET
-        for names, pattern in ((_COUNTS, NUMBER), (_LENGTHS, _LENGTH)):
-            wrong = [name for name in names if not pattern.fullmatch(self.text(name))]
-            self.mistakes.update(dict.fromkeys(wrong, _NO_NUMBER))
-        if page is None or self.mistakes:
-            return None
-        number = {name: float(self.text(name).replace(",", ".")) for name in _LENGTHS}
-        try:
-            return labels.Sheet(
-                name=_OWN,
-                page=page,
-                columns=int(self.text("columns")),
-                rows=int(self.text("rows")),
-                width=number["width"],
-                height=number["height"],
-                left=number["left"],
-                top=number["top"],
-                pitch_x=number["width"] + number["gap_x"],
-                pitch_y=number["height"] + number["gap_y"],
-            )
-        except labels.WrongSheetError as error:
-            text = _WRONG_SHEETS[error.reason]
-            self.mistakes.update(dict.fromkeys(error.fields or (_SHEET,), text))
-            return None
-
-
-def order_of(request: Request) -> Order:
-    """Return the print job that ``request`` describes."""
-    sheet = current_settings().values[LABEL_SHEET]
-    is_form = request.method == "POST"
-    # A link makes no document: that is work, and somebody else may have put it there.
-    fields = [(name, text) for name, text in pairs(request, FORMS) if is_form or name != MAKE]
-    return Order(fields, sheet)
 
 
 def sheet_words(sheet: labels.Sheet, lang: str) -> str:
@@ -439,18 +271,18 @@ class LabelsForm(Localized, Tile):
     @property
     def sheets(self) -> list[SheetChoice]:
         """The sheets to choose from."""
-        chosen = self.order.text(_SHEET)
+        chosen = self.order.text(SHEET)
         choices = [
             SheetChoice(name, sheet_words(sheet, self.lang), name == chosen)
             for name, sheet in labels.SHEETS.items()
         ]
-        return [*choices, SheetChoice(_OWN, _OWN_WORDS, chosen == _OWN)]
+        return [*choices, SheetChoice(OWN, _OWN_WORDS, chosen == OWN)]
 
     @property
     def pages(self) -> list[SheetChoice]:
         """The papers of an own sheet."""
         chosen = self.order.text("page")
-        return [SheetChoice(name, name, name == chosen) for name in _PAGES]
+        return [SheetChoice(name, name, name == chosen) for name in PAGES]
 
     @property
     def size_fields(self) -> Iterator[SizeField]:
@@ -461,22 +293,22 @@ class LabelsForm(Localized, Tile):
     @property
     def is_own(self) -> bool:
         """Whether the sizes of an own sheet are asked for."""
-        return self.order.text(_SHEET) == _OWN
+        return self.order.text(SHEET) == OWN
 
     @property
     def start(self) -> str:
         """The first label, as it was written."""
-        return self.order.text(_START)
+        return self.order.text(START)
 
     @property
     def caption(self) -> str | None:
         """The state of the box."""
-        return "checked" if self.order.is_on(_CAPTION, default=True) else None
+        return "checked" if self.order.is_on(CAPTION, default=True) else None
 
     @property
     def cut_marks(self) -> str | None:
         """The state of the box."""
-        return "checked" if self.order.is_on(_MARKS, default=False) else None
+        return "checked" if self.order.is_on(CUT_MARKS, default=False) else None
 
     def mistake(self, name: str) -> str | None:
         """Return the mistake in a field that was sent, or None."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from cone.tokens.browser.tokens import AFTER
-from cone.tokens.browser.tokens import BEFORE
-from cone.tokens.browser.tokens import STATE as LIST_STATE
-from cone.tokens.browser.tokens import ListState
+from cone.tokens.browser.list_state import AFTER
+from cone.tokens.browser.list_state import BEFORE
+from cone.tokens.browser.list_state import STATE as LIST_STATE
+from cone.tokens.browser.list_state import ListState
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.values import MAX_BATCH

@@ -12,7 +12,7 @@ from typing import Final
 
 from cone.tile import tile
 
-from cone.tokens.browser.labels import NO_SHEET
+from cone.tokens.browser.label_order import NO_SHEET
 from cone.tokens.browser.labels import sheet_words
 from cone.tokens.browser.quick import RANGE_WORDS
 from cone.tokens.browser.token import notes_of

@@ -1,105 +1,55 @@
-"""The container: looking a token up, and the list of tokens."""
+"""The list of tokens."""
 
 from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-from typing import Any
 from typing import Final
-from urllib.parse import urlencode
 
 from cone.tile import Tile
 from cone.tile import tile
 
+from cone.tokens.browser.bulk import ACTIONS
+from cone.tokens.browser.list_notes import DELETED_NOTES
+from cone.tokens.browser.list_notes import bulk_notes
+from cone.tokens.browser.list_state import CATEGORY
+from cone.tokens.browser.list_state import MATCH
+from cone.tokens.browser.list_state import MATCHES
+from cone.tokens.browser.list_state import ORDERS
+from cone.tokens.browser.list_state import OVERVIEW
+from cone.tokens.browser.list_state import SEARCH
+from cone.tokens.browser.list_state import SIZE
+from cone.tokens.browser.list_state import SIZES
+from cone.tokens.browser.list_state import SORT
+from cone.tokens.browser.list_state import STATUS
+from cone.tokens.browser.list_state import TIMES
+from cone.tokens.browser.list_state import ListState
 from cone.tokens.browser.texts import STATUS_WORDS
-from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.browser.texts import uses_text
-from cone.tokens.browser.token import READ
 from cone.tokens.browser.token import StatusBadge
 from cone.tokens.browser.token import badge
 from cone.tokens.browser.token import notes_of
 from cone.tokens.browser.token import shortened
 from cone.tokens.browser.token import status_of
-from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.params import collect
-from cone.tokens.core.search import LEAST
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import Sort
 from cone.tokens.core.values import SortKey
 from cone.tokens.core.values import TokenPage
-from cone.tokens.core.values import TokenQuery
 from cone.tokens.host import wiring
-from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
 from cone.tokens.tickets.nodes import TokenContainer
-from cone.tokens.tickets.params import MAX_SEARCH
-from cone.tokens.tickets.params import VALUE_SOUGHT
-from cone.tokens.tickets.params import parse_value_sought
 from cone.tokens.tickets.security import ADD
-from cone.tokens.tickets.security import DELETE
-from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import Ticket
-from cone.tokens.tickets.wiring import current_parser
 from cone.tokens.web.moments import Moment
 from cone.tokens.web.moments import Moments
 from cone.tokens.web.page import Localized
 from cone.tokens.web.page import Note
-from cone.tokens.web.page import find_number
 from cone.tokens.web.page import url
-from cone.tokens.web.texts import GIVEN_TWICE
-from cone.tokens.web.texts import UNKNOWN_MISTAKE
-from cone.tokens.web.texts import mistake_text
 
-if TYPE_CHECKING:
-    from pyramid.request import Request
-
-OVERVIEW: Final = "tokens_overview"
-
-#: Names of the parameters in the address of the list.
-SEARCH: Final = "search"
-MATCH: Final = "match"
-STATUS: Final = "status"
-CATEGORY: Final = "category"
-SORT: Final = "sort"
-SIZE: Final = "size"
-AFTER: Final = "after"
-BEFORE: Final = "before"
-TIMES: Final = ("created_from", "created_to", "valid_at")
-#: Says that the times are those of tokens that were just added: nobody entered them.
-NEW: Final = "new"
-STATE: Final = (SEARCH, MATCH, STATUS, CATEGORY, *TIMES, SORT, SIZE, NEW)
-
-#: How the text that is searched for is meant; the names are those of the parser.
-PART: Final = "search"
-PREFIX: Final = "prefix"
-EXACT: Final = "value"
-MATCHES: Final = {
-    PART: _("match_part", default="Code or label has"),
-    PREFIX: _("match_prefix", default="Code begins with"),
-    EXACT: _("match_exact", default="Code is exactly"),
-}
-PAGE_SIZE: Final = "50"
-SIZES: Final = ("25", PAGE_SIZE, "100", "200")
-NEWEST_FIRST: Final = "-created"
-ORDERS: Final = {
-    NEWEST_FIRST: _("order_newest", default="Newest first"),
-    "created": _("order_oldest", default="Oldest first"),
-    "value": _("order_value", default="Value, A to Z"),
-    "-value": _("order_value_down", default="Value, Z to A"),
-}
-#: What stands in an address only where it is something else.
-_DEFAULTS: Final = {MATCH: PART, SORT: NEWEST_FIRST, SIZE: PAGE_SIZE}
-#: What the parser calls parameters that have another name in the address.
-_PARSED: Final = {PREFIX: SEARCH, EXACT: SEARCH, "limit": SIZE}
-
-_NOTES: Final = {"deleted": _("note_deleted", default="The token was deleted.")}
 _BEGINNINGS: Final = _(
     "note_beginnings",
     default="This database finds the beginnings of codes and labels alone. The documentation says "
@@ -119,28 +69,6 @@ _COUNT_OF_ALL: Final = _("count_all", default="Tokens: ${count}.")
 _COUNT_OF_MATCHING: Final = _("count_matching", default="Tokens that match: ${count}.")
 _COUNT_OF_NEW: Final = _("count_new", default="${count} new tokens.")
 _COUNT_OF_ONE_NEW: Final = _("count_one_new", default="${count} new token.")
-#: What the page of changes leaves in the address.
-DONE: Final = "done"
-COUNT: Final = "count"
-#: Why the tokens that were added cannot be used, by status; may stand there several times.
-UNUSABLE: Final = "unusable"
-DONE_NOTES: Final = {
-    "add": _("note_bulk_add", default="Tokens added: ${count}."),
-    "delete": _("note_bulk_delete", default="Tokens deleted: ${count}."),
-    "enable": _("note_bulk_enable", default="Tokens enabled: ${count}."),
-    "disable": _("note_bulk_disable", default="Tokens disabled: ${count}."),
-    "validity": _("note_bulk_validity", default="Tokens with a new validity: ${count}."),
-    "uses": _("note_bulk_uses", default="Tokens with new uses left: ${count}."),
-}
-PROBLEM: Final = "problem"
-_PROBLEM_NOTES: Final = {
-    "none": _("note_bulk_none", default="No token is selected. Nothing was changed."),
-    "many": _(
-        "note_bulk_many",
-        default="At most ${maximum} tokens can be changed at once. Narrow the filter. "
-        "Nothing was changed.",
-    ),
-}
 
 #: The forms that make tokens.
 NEW_VIEWS: Final = {
@@ -148,96 +76,6 @@ NEW_VIEWS: Final = {
     "add_many": _("add_many", default="Add many"),
     "import": _("import", default="Import CSV"),
 }
-
-#: The actions for many tokens, and what they need.
-ACTIONS: Final = {
-    "disable": (EDIT, _("bulk_disable", default="Disable")),
-    "enable": (EDIT, _("bulk_enable", default="Enable")),
-    "validity": (EDIT, _("bulk_validity", default="Set validity")),
-    "uses": (EDIT, _("bulk_uses", default="Set uses left")),
-    "delete": (DELETE, _("bulk_delete", default="Delete")),
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListState:
-    """What the address of the list asks for, as far as it is possible.
-
-    :ivar texts: the parameters as they were given, without those that are wrong or a default.
-    :ivar mistakes: what is wrong with the others.
-    :ivar is_wrong_page: whether the token beside the page is named wrongly.
-    """
-
-    query: TokenQuery
-    texts: Mapping[str, str]
-    mistakes: Mapping[str, object]
-    is_wrong_page: bool
-
-    @classmethod
-    def read(cls, pairs: Iterable[tuple[str, str]]) -> ListState:
-        """Return the state in ``pairs`` of names and texts; the first page after a mistake."""
-        texts: dict[str, str] = {}
-        mistakes: dict[str, object] = {}
-        for name, text in pairs:
-            if name in texts:
-                mistakes[name] = GIVEN_TWICE
-            elif name in (*STATE, AFTER, BEFORE):
-                texts[name] = text
-        for name, choices in ((MATCH, MATCHES), (SIZE, SIZES)):
-            if texts.get(name, "") not in ("", *choices):
-                mistakes[name] = UNKNOWN_MISTAKE
-        is_wrong_page = bool({AFTER, BEFORE} & {name for name, text in texts.items() if not text})
-        while True:
-            if mistakes or is_wrong_page:
-                texts = {
-                    name: text
-                    for name, text in texts.items()
-                    if name not in {*mistakes, AFTER, BEFORE}
-                }
-            try:
-                query = current_parser().token_query(_raw(texts))
-            except InvalidParameter as error:
-                name = _PARSED.get(error.parameter, error.parameter)
-                if name in (AFTER, BEFORE):
-                    is_wrong_page = True
-                else:
-                    mistakes[name] = mistake_text(error)
-                continue
-            return cls(query, _without_defaults(texts), mistakes, is_wrong_page)
-
-    @property
-    def is_of_new(self) -> bool:
-        """Whether the list is about the tokens that were just added."""
-        return bool(self.texts.get(NEW) and self.texts.get(TIMES[0])) and STATUS not in self.texts
-
-    @property
-    def address(self) -> str:
-        """The state as the query of an address."""
-        return self.address_with()
-
-    def address_with(self, **changes: object) -> str:
-        """Return the query of the address of another list or page."""
-        texts = {**{name: self.texts.get(name, "") for name in STATE}, **changes}
-        given = {name: text for name, text in _without_defaults(texts).items() if text}
-        return f"?{urlencode(given)}" if given else ""
-
-
-def _without_defaults(texts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: text for name, text in texts.items() if text != _DEFAULTS.get(name, "")}
-
-
-def _raw(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters under the names of the parser."""
-    raw = {
-        name: texts[name]
-        for name in (STATUS, CATEGORY, *TIMES, SORT, AFTER, BEFORE)
-        if name in texts
-    }
-    search, match = texts.get(SEARCH, ""), texts.get(MATCH) or PART
-    # There are too many codes with one or two letters somewhere.
-    is_beginning = match == PART and len(search) < LEAST
-    raw[PREFIX if is_beginning else match] = search
-    return {**raw, "limit": texts.get(SIZE) or PAGE_SIZE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -299,78 +137,13 @@ class Row:
     created: Moment | None
 
 
-class _ContainerTile(Localized, Tile):
-    """Base of the tiles of the container."""
-
-    @property
-    def may_list(self) -> bool:
-        """Whether the reader may see which tokens there are."""
-        return bool(self.request.has_permission(LIST, self.model))
-
-    @property
-    def add_url(self) -> str | None:
-        """Address of the form, for those who may add a token."""
-        may_add = self.request.has_permission(ADD, self.model)
-        return url(self.request, self.model, "add") if may_add else None
-
-
-@tile(
-    name="content",
-    path="templates/container.pt",
-    interface=TokenContainer,
-    permission=VIEW,
-)
-class ContainerContent(_ContainerTile):
-    """The list for those who may see it, to others a field to look a token up by its value."""
-
-    sought: str
-    mistake: str | None
-
-    def prepare(self) -> None:
-        """Look the token up that is asked for, and go to its page."""
-        self.sought = self.request.GET.get(VALUE_SOUGHT.name, "")
-        self.mistake = None
-        if not self.sought:
-            return
-        token = self._find()
-        if token is not None:
-            query = "" if token.value == self.sought else f"?{READ}=1"
-            self.redirect(url(self.request, self.model[str(token.uid)], query=query))
-        elif self.may_list:
-            # The list has the field to go on with.
-            is_part = LEAST <= len(self.sought) <= MAX_SEARCH
-            query = f"?{urlencode({SEARCH: self.sought, MATCH: PART if is_part else EXACT})}"
-            self.redirect(url(self.request, self.model, OVERVIEW, query))
-        elif self.mistake is None:
-            self.mistake = _("note_no_token_with_value", default="No token with this value.")
-
-    @property
-    def action_url(self) -> str:
-        """Where the value goes."""
-        return url(self.request, self.model)
-
-    @property
-    def notes(self) -> list[Note]:
-        """What was done on the page before."""
-        return notes_of(self.request, _NOTES)
-
-    def _find(self) -> Ticket | None:
-        try:
-            value = parse_value_sought(collect(self.request.GET.items(), [VALUE_SOUGHT]))
-        except InvalidParameter as error:
-            self.mistake = mistake_text(error)
-            return None
-        site = url(self.request, self.model)
-        return wiring.get(TicketService).find_by_value(value, site=site)
-
-
 @tile(
     name=OVERVIEW,
     path="templates/overview.pt",
     interface=TokenContainer,
     permission=LIST,
 )
-class Overview(_ContainerTile):
+class Overview(Localized, Tile):
     """A page of the list of tokens. Its address has the whole state of it.
 
     It has more than 15 public members: each is a value that the template shows.
@@ -540,7 +313,7 @@ class Overview(_ContainerTile):
 
     def _read(self) -> tuple[TokenPage, int | None]:
         """Return the page; mistakes in the address become notes."""
-        self.notes = [*notes_of(self.request, _NOTES), *_bulk_notes(self.request)]
+        self.notes = [*notes_of(self.request, DELETED_NOTES), *bulk_notes(self.request)]
         query = self.state.query
         service = wiring.get(TicketService)
         page, count = service.counted_page(query)
@@ -563,7 +336,7 @@ class Overview(_ContainerTile):
         label: object,
         choices: Mapping[str, object | None],
     ) -> FilterField:
-        chosen = self.state.texts.get(name) or _DEFAULTS.get(name, "")
+        chosen = self.state.chosen(name)
         return FilterField(
             name,
             label,
@@ -614,17 +387,3 @@ _TIME_LABELS: Final = {
     "created_to": _("filter_created_to", default="Created to"),
     "valid_at": _("filter_valid_at", default="Valid at"),
 }
-
-
-def _bulk_notes(request: Request) -> Iterator[Note]:
-    """Return the notes that the page of changes left in the address."""
-    done, count = request.GET.get(DONE), find_number(request.GET.get(COUNT, ""))
-    if done in DONE_NOTES and count is not None and count <= MAX_BATCH:
-        yield Note("success", DONE_NOTES[done] % {"count": count})
-        told = request.GET.getall(UNUSABLE) if done == "add" else ()
-        for status, text in UNUSABLE_MANY.items():
-            if status.value in told:
-                yield Note("warning", text % {"count": count})
-    problem = request.GET.get(PROBLEM)
-    if problem in _PROBLEM_NOTES:
-        yield Note("warning", _PROBLEM_NOTES[problem] % {"maximum": MAX_BATCH})

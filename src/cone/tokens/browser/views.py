@@ -15,6 +15,7 @@ from pyramid.view import view_config
 
 from cone.tokens.browser import add_many
 from cone.tokens.browser import bulk
+from cone.tokens.browser import import_attempt
 from cone.tokens.browser import imports
 from cone.tokens.browser import quick
 from cone.tokens.browser.add_many import ADD_MANY
@@ -24,9 +25,9 @@ from cone.tokens.browser.export import export_response
 from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
+from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.statistics import STATISTICS
 from cone.tokens.browser.token import token_of
-from cone.tokens.browser.tokens import OVERVIEW
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.params import collect
 from cone.tokens.host import wiring
@@ -86,7 +87,7 @@ def export_file(model: TokenContainer, request: Request) -> Response:
     name=imports.IMPORT,
     context=TokenContainer,
     permission=ADD,
-    allowance=imports.ALLOWANCE,
+    allowance=import_attempt.ALLOWANCE,
 )
 def import_page(model: TokenContainer, request: Request) -> Response:
     """Ask for a CSV file and tell what is in it; a POST of what was told imports it."""

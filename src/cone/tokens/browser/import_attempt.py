@@ -1,0 +1,151 @@
+"""A file that somebody wants to import: how a form brings it, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from typing import Final
+
+from cone.tokens.browser.selection import unknown
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.places import Places
+from cone.tokens.core.values import Actor
+from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.host import wiring
+from cone.tokens.host.form_data import MIB
+from cone.tokens.host.form_data import Limits
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.security import ADD
+from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.spreadsheet import FILE
+from cone.tokens.tickets.values import CodeChange
+from cone.tokens.tickets.values import ImportReport
+from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.web.declared import Allowance
+from cone.tokens.web.form_page import BAD_REQUEST
+from cone.tokens.web.form_page import CONFLICT
+
+#: What a request with a file needs, and how large it may be.
+ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
+
+#: Names of the fields beside that of the file.
+TEXT: Final = "text"
+KNOWN: Final = "known"
+CHECKED: Final = "checked"
+
+#: Bytes that the file may have in the form of the report, which has other fields too.
+_MOST: Final = ALLOWANCE.limits.size - 10_000
+
+OK: Final = 200
+
+
+class Attempt:
+    """A file that somebody wants to import, and what comes of it.
+
+    :ivar pasted: what stood in the field for text.
+    :ivar problem: what is wrong with the file as a whole.
+    :ivar report: None where there is a problem.
+    :ivar mistakes: what is wrong in its lines, from above.
+    :ivar codes: the codes that differ from those of the tokens that are meant, by line.
+    :ivar is_taken: whether a value was given away meanwhile.
+    """
+
+    def __init__(self, known: Known, pasted: str) -> None:
+        """Begin with nothing."""
+        self.known = known
+        self.pasted = pasted
+        self.content = ""
+        self.problem: InvalidParameter | None = None
+        self.report: ImportReport | None = None
+        self.mistakes: list[spreadsheet.Mistake] = []
+        self.codes: list[tuple[int, CodeChange]] = []
+        self.is_taken = False
+
+    @property
+    def status(self) -> int:
+        """The status of the page."""
+        if self.is_taken:
+            return CONFLICT
+        return BAD_REQUEST if self.problem or self.mistakes else OK
+
+    def look(self) -> None:
+        """Find out what an import would do."""
+        read = spreadsheet.read(self.content, current_parser())
+        rows = [line.row for line in read.lines]
+        self._take(read, wiring.get(TicketService).check_import(rows, self.known))
+
+    def carry_out(self, by: Actor, key: IdempotencyKey) -> ImportReport | None:
+        """Import what has no mistake, and return the report of it.
+
+        :param key: of the page that showed what would be done.
+        :raises ValueTaken: one of the values was given away meanwhile.
+        """
+        read = spreadsheet.read(self.content, current_parser())
+        if read.mistakes:
+            self.look()
+            return None
+        rows = [line.row for line in read.lines]
+        with wiring.get(Places).work(len(rows)):
+            report = wiring.get(TicketService).import_tokens(rows, self.known, by=by, key=key)
+        if not report.mistakes:
+            return report
+        self._take(read, report)
+        return None
+
+    def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
+        self.report = report
+        self.mistakes = read.all_mistakes(report)
+        self.codes = read.codes(report)
+
+
+def known_of(fields: Mapping[str, Any]) -> Known:
+    """Return how the form wants known values to be treated.
+
+    :raises InvalidParameter: no form of ours sends that.
+    """
+    try:
+        return Known(fields.get(KNOWN))
+    except ValueError:
+        raise unknown(KNOWN) from None
+
+
+def content_of(fields: Mapping[str, Any]) -> str:
+    """Return the text of the file, or what was pasted.
+
+    :raises InvalidParameter: it is none, both or too large.
+    """
+    file, pasted = fields.get(FILE, b""), fields.get(TEXT, "")
+    # Where no file is chosen the field is an empty text.
+    if bool(file) is bool(pasted.strip()):
+        raise _wrong("two_sources" if file else "no_source", "either it or the text is needed")
+    content = spreadsheet.decode(file) if isinstance(file, bytes) and file else file or pasted
+    if len(packed(content).encode()) > _MOST:
+        raise _wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
+    return content
+
+
+def _wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
+    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)
+
+
+def packed(content: str) -> str:
+    """Return ``content`` as a text that browsers send as it is: they change the ends of lines."""
+    return json.dumps(content, ensure_ascii=False)
+
+
+def unpacked(text: str) -> str:
+    """Return the content of which :func:`packed` made ``text``.
+
+    :raises InvalidParameter: it made no such text.
+    """
+    try:
+        content = json.loads(text)
+        # JSON can spell halves of characters, which are no text.
+        json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, str):
+        raise InvalidParameter(CHECKED, "invalid_form", f"{CHECKED}: is no text of ours")
+    return content
