@@ -34,6 +34,7 @@ SPECIAL = {
     "host.cookie_secret": {"paste"},
     "host.form_data": {"multipart"},
     "host.pipeline": {"paste"},
+    "tickets.label_text": {"reportlab"},  # optional
     "tickets.labels": {"reportlab"},  # optional
     "host.metrics": {"prometheus_client"},  # optional
     "host.ratelimit": {"limits", "redis"},

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from cone.tokens.host import ratelimit
+from cone.tokens.host.callers import address_of
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.ratelimit import Memory
 from cone.tokens.host.ratelimit import RateLimited
-from cone.tokens.host.ratelimit import address_of
 from cone.tokens.host.ratelimit import read_limits
 from tests.support.redis import RedisServer
 from tests.support.redis import RedisUnavailable

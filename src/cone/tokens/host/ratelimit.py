@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import ipaddress
 import logging
 import math
 import threading
@@ -16,7 +15,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import TypeVar
@@ -31,11 +29,7 @@ from limits.storage import storage_from_string
 from pyramid.httpexceptions import HTTPTooManyRequests
 
 from cone.tokens.host.config import StartupError
-from cone.tokens.host.identity import claimed_userid
 from cone.tokens.logs import printable
-
-if TYPE_CHECKING:
-    from pyramid.request import Request
 
 logger = logging.getLogger("cone.tokens.ratelimit")
 
@@ -63,9 +57,6 @@ PAUSE_S: Final = 10
 
 #: Seconds for which it is remembered who signed in from where: 30 days.
 KNOWN_S: Final = 2_592_000
-
-#: The part of an IPv6 address that one customer of a provider has.
-_IPV6_NETWORK: Final = 64
 
 
 class RateLimited(HTTPTooManyRequests):
@@ -338,29 +329,6 @@ def read_limits(settings: Mapping[str, str]) -> RateLimits:
         for name, default in DEFAULTS.items()
     }
     return RateLimits(**limits, signed_in=Known("signed_in", shared))
-
-
-def caller_of(request: Request) -> str:
-    """Return the caller that a request is counted for: the user, or the address of nobody known.
-
-    A hall of phones has one address.
-    """
-    # The user directory may be in the database.
-    user = claimed_userid(request)
-    return f"address {address_of(request)}" if user is None else f"user {user}"
-
-
-def address_of(request: Request) -> str:
-    """Return the address that a request comes from, of IPv6 the network."""
-    text = request.environ.get("REMOTE_ADDR") or "unknown"
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text
-    if address.version == 4:  # noqa: PLR2004 - the version of the protocol
-        return text
-    mapped = address.ipv4_mapped
-    return str(mapped or ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
 
 
 def _item(key: str, settings: Mapping[str, str], default: str) -> RateLimitItem | None:

@@ -18,12 +18,12 @@ from cone.app.browser import login
 from yafowil.base import ExtractionError
 
 from cone.tokens.host import wiring
+from cone.tokens.host.callers import address_of
 from cone.tokens.host.form_data import UnreadableRequest
 from cone.tokens.host.identity import claimed_userid
 from cone.tokens.host.metrics import Metrics
 from cone.tokens.host.ratelimit import RateLimited
 from cone.tokens.host.ratelimit import RateLimits
-from cone.tokens.host.ratelimit import address_of
 from cone.tokens.host.security import comes_from_elsewhere
 from cone.tokens.i18n import _
 from cone.tokens.logs import printable

@@ -5,6 +5,9 @@ nowhere. What becomes of which row is said once, by a :class:`Rule`: counting, r
 follow from it, on both databases.
 
 The rows are copied into the tables of revision 0001, in slices; the old tables go in the end.
+
+The file has more than 400 lines: counting, reporting and copying stand beside the rules that they
+follow from, and 2.0 changes no more.
 """
 
 from __future__ import annotations

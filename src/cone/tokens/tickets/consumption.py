@@ -13,9 +13,9 @@ from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
 from cone.tokens.core.values import Outcome
 from cone.tokens.host import wiring
+from cone.tokens.host.callers import caller_of
 from cone.tokens.host.metrics import Metrics
 from cone.tokens.host.ratelimit import RateLimits
-from cone.tokens.host.ratelimit import caller_of
 
 if TYPE_CHECKING:
     from pyramid.request import Request

@@ -20,7 +20,7 @@ from cone.tokens.host.rendering import Json
 from cone.tokens.host.rendering import encoded
 from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.params import OF_SEARCH
-from cone.tokens.tickets.params import parse_search
+from cone.tokens.tickets.parser import parse_search
 from cone.tokens.tickets.values import Ticket
 
 #: Tickets that a search tells.

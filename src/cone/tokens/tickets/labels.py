@@ -6,18 +6,16 @@ Needs reportlab, the extra ``labels``; :func:`is_available` tells whether it is 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.util
 import io
 import operator
-import unicodedata
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 from typing import Final
 
 from cone.tokens.core.errors import ValueTooLongForQr
+from cone.tokens.tickets import label_text
 from cone.tokens.tickets import qr
 
 #: Labels that one document may have.
@@ -30,9 +28,6 @@ QUIET_ZONE: Final = 4
 #: only: three dots of a printer with 300 dots per inch.
 GOOD_MODULE: Final = 0.4
 LEAST_MODULE: Final = 0.25
-
-#: Stands for a character that the font lacks, or that would change the direction of others.
-MISSING: Final = "\N{LOZENGE}"
 
 #: Greatest measure of paper and least measure of a label, in millimetres.
 LARGEST: Final = 1_000.0
@@ -298,7 +293,7 @@ class _Drawing:
         self._canvas = canvas
         self._options = options
         self._sheet = options.sheet
-        self._font, self._has = _font()
+        self._font, self._has = label_text.font()
         self._path = PDFPathObject
         self._page = 0
         if options.cut_marks:
@@ -333,8 +328,8 @@ class _Drawing:
         canvas.restoreState()
 
     def _text(self, value: str, area: Area) -> None:
-        lines = _lines(
-            _printable(value, self._has),
+        lines = label_text.lines_of(
+            label_text.printable(value, self._has),
             self._measure,
             area.width * _POINTS,
             int(area.height * _POINTS / _LEADING) or 1,
@@ -392,46 +387,3 @@ def _runs(matrix: list[list[bool]]) -> Iterator[str]:
             elif start is not None and not is_dark:
                 yield f"{start} {y} {x - start} 1 re"
                 start = None
-
-
-def _lines(text: str, measure: Callable[[str], float], width: float, most: int) -> list[str]:
-    """Return ``text`` broken where a line is full; what is too much gives way to an ellipsis."""
-    lines, line = [], ""
-    for character in text:
-        if line and measure(line + character) > width:
-            lines.append(line)
-            line = ""
-            if len(lines) == most:
-                break
-        line += character
-    else:
-        return [*lines, line]
-    last = lines[-1]
-    while last and measure(f"{last}…") > width:
-        last = last[:-1]
-    return [*lines[:-1], f"{last}…"]
-
-
-def _printable(value: str, has: Callable[[str], bool]) -> str:
-    """Return ``value`` with a sign for each character that cannot be printed."""
-    composed = unicodedata.normalize("NFC", value)
-    return "".join(
-        character if character.isprintable() and has(character) else MISSING
-        for character in composed
-    )
-
-
-@functools.cache
-def _font() -> tuple[str, Callable[[str], bool]]:
-    """Return the name of the font, and what tells which characters it has.
-
-    It is the one that comes with reportlab, so that a document is the same on every machine. It
-    has the letters of western and central European languages.
-    """
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    font = TTFont("Vera", "Vera.ttf")
-    pdfmetrics.registerFont(font)
-    glyphs = font.face.charToGlyph
-    return font.fontName, lambda character: ord(character) in glyphs

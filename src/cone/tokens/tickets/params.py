@@ -306,21 +306,6 @@ def parse_value_sought(given: Mapping[str, Any]) -> str:
     return parse_text(VALUE_SOUGHT, raw)
 
 
-def parse_search(parameter: Parameter, raw: object) -> str:
-    """Return what is searched for.
-
-    :raises InvalidParameter: it is too short or too long.
-    """
-    name, text = parameter.name, parse_text(parameter, raw)
-    if len(text) < LEAST:
-        message = f"{name}: must be at least {LEAST} characters"
-        raise InvalidParameter(name, "too_few_characters", message, minimum=LEAST)
-    if len(text) > MAX_SEARCH:
-        message = f"{name}: must be at most {MAX_SEARCH} characters"
-        raise InvalidParameter(name, "too_many_characters", message, maximum=MAX_SEARCH)
-    return text
-
-
 def parse_is_complete(given: Mapping[str, Any]) -> bool:
     """Return whether the code that is looked up is known to be complete.
 

@@ -23,6 +23,7 @@ from cone.tokens.core.params import parse_integer
 from cone.tokens.core.params import parse_json_object
 from cone.tokens.core.params import parse_text
 from cone.tokens.core.params import unless_empty
+from cone.tokens.core.search import LEAST
 from cone.tokens.core.values import NEWEST_FIRST
 from cone.tokens.core.values import UNSET
 from cone.tokens.core.values import Selection
@@ -42,6 +43,7 @@ from cone.tokens.tickets.params import ENABLED
 from cone.tokens.tickets.params import FILTER
 from cone.tokens.tickets.params import FILTER_PARAMETERS
 from cone.tokens.tickets.params import LOCK_TIME
+from cone.tokens.tickets.params import MAX_SEARCH
 from cone.tokens.tickets.params import MAX_VALUE_BYTES
 from cone.tokens.tickets.params import OF_CATEGORY
 from cone.tokens.tickets.params import OF_PREFIX
@@ -60,7 +62,6 @@ from cone.tokens.tickets.params import VALID_AT
 from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
 from cone.tokens.tickets.params import VALUE
-from cone.tokens.tickets.params import parse_search
 from cone.tokens.tickets.params import parse_token_uids
 from cone.tokens.tickets.params import unknown_token
 from cone.tokens.tickets.values import NewTicket
@@ -225,6 +226,21 @@ class Parser:
     def _edge(self, parameter: Parameter, given: Mapping[str, Any]) -> datetime.datetime | None:
         raw = given.get(parameter.name, "")
         return None if raw == "" else self.instant(parameter.name, raw)
+
+
+def parse_search(parameter: Parameter, raw: object) -> str:
+    """Return the text to search for.
+
+    :raises InvalidParameter: it is too short or too long.
+    """
+    name, text = parameter.name, parse_text(parameter, raw)
+    if len(text) < LEAST:
+        message = f"{name}: must be at least {LEAST} characters"
+        raise InvalidParameter(name, "too_few_characters", message, minimum=LEAST)
+    if len(text) > MAX_SEARCH:
+        message = f"{name}: must be at most {MAX_SEARCH} characters"
+        raise InvalidParameter(name, "too_many_characters", message, maximum=MAX_SEARCH)
+    return text
 
 
 def _refuse_value(given: Mapping[str, Any], advice: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyramid.response import Response
 
 from cone.tokens.host import wiring
-from cone.tokens.host.ratelimit import caller_of
+from cone.tokens.host.callers import caller_of
 from cone.tokens.host.spool import BLOCK
 from cone.tokens.host.spool import Spool
 

@@ -24,10 +24,10 @@ from cone.tokens.core.params import Parameter
 from cone.tokens.host import request_data
 from cone.tokens.host import wiring
 from cone.tokens.host.addresses import is_spelled_plainly
+from cone.tokens.host.callers import caller_of
 from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.nodes import IRowNode
 from cone.tokens.host.ratelimit import RateLimits
-from cone.tokens.host.ratelimit import caller_of
 from cone.tokens.host.security import refuse_other_sites
 from cone.tokens.host.security import refuse_other_users
 from cone.tokens.host.security import refuse_previews

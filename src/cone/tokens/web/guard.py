@@ -16,13 +16,13 @@ from zope.interface import providedBy
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.host import wiring
+from cone.tokens.host.callers import caller_of
 from cone.tokens.host.form_data import USUAL
 from cone.tokens.host.form_data import Limits
 from cone.tokens.host.nodes import IEntryNode
 from cone.tokens.host.nodes import IRowNode
 from cone.tokens.host.nodes import ISettingsNode
 from cone.tokens.host.ratelimit import RateLimits
-from cone.tokens.host.ratelimit import caller_of
 from cone.tokens.host.request_data import FORMS
 from cone.tokens.host.request_data import SIGN_IN
 from cone.tokens.host.request_data import SIGN_IN_FORM

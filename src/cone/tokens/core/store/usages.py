@@ -106,7 +106,7 @@ def answer(receipt: uuid.UUID, last: LastUse) -> dict[str, str | None]:
 
 
 def told(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
-    """Return what an outcome tells of ``token`` besides its uses.
+    """Return the columns of ``token`` that an outcome tells besides its uses.
 
     :param token: has the columns :attr:`ConsumedKind.told`.
     """
