@@ -17,7 +17,7 @@ from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.values import Ticket
 
 #: The columns of a list.
-COLUMNS: Final = ("value", "status", "usage_count", "valid_from", "valid_to", "uid")
+COLUMNS: Final = ("value", "label", "status", "usage_count", "valid_from", "valid_to", "uid")
 
 #: Why tokens cannot be used until somebody changes them.
 UNUSABLE: Final = {
