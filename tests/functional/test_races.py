@@ -8,6 +8,7 @@ from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.tickets.kind import TICKET
+from tests.support.courses import AT_ONCE
 from tests.support.courses import open_database
 from tests.support.courses import served_course
 from tests.support.naive import Gate
@@ -45,7 +46,7 @@ def test_race_when_two_processes_serve_then_everybody_gets_what_was_promised(cou
 
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Gate]:
-    with Gate() as gate:
+    with Gate(AT_ONCE) as gate:
         yield gate
 
 

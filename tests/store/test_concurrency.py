@@ -56,7 +56,7 @@ def test_race_when_the_database_decides_then_everybody_gets_what_was_promised(co
 
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Gate]:
-    with Gate() as gate:
+    with Gate(CALLERS) as gate:
         yield gate
 
 

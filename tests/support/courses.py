@@ -17,9 +17,12 @@ from tests.support.races import Course
 from tests.support.races import ThreadCrew
 from tests.support.races import ask_site
 from tests.support.served import serve_twice
+from tests.support.site import THREADS
 from tests.support.site import write_site
 
 PLUGINS = "    cone.sql\n    cone.tokens\n"
+#: Callers that two processes work for at once.
+AT_ONCE = 2 * THREADS
 
 
 @contextmanager

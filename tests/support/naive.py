@@ -1,7 +1,8 @@
 """A service that reads and then writes, as one would write it who thinks of one caller only.
 
-Between the two it passes a :class:`Gate`, so that two callers are there at once for certain. It
-shows that the races of :mod:`tests.support.races` are lost by what deserves to lose them.
+Between the two it passes a :class:`Gate`, so that many callers have read for certain before one of
+them writes. It shows that the races of :mod:`tests.support.races` are lost by what deserves to lose
+them.
 """
 
 import dataclasses
@@ -58,10 +59,14 @@ PATIENCE = 60
 
 
 class Gate:
-    """Holds the first that comes until a second one has come; then it is open for all.
+    """Holds all that come until there are as many as it waits for; then it is open for all.
 
     Parties may be threads and processes: each one asks at ``address``.
     """
+
+    def __init__(self, parties: int) -> None:
+        """Wait for ``parties``: as many as can be there at once, and no more."""
+        self._parties = parties
 
     def __enter__(self) -> Self:
         self._listener = multiprocessing.connection.Listener(family="AF_UNIX", backlog=64)
@@ -86,7 +91,7 @@ class Gate:
             party = self._listener.accept()
             message = party.recv()
             waiting.append(party)
-            is_open = message != CLOSE and (is_open or len(waiting) > 1)
+            is_open = message != CLOSE and (is_open or len(waiting) >= self._parties)
             if is_open or message != PASS:
                 while waiting:
                     with waiting.pop() as released:
@@ -118,8 +123,8 @@ class NaiveService(TicketService):
     def consume(self, uid, *, by, key=None) -> Outcome:
         return self._take("uid", uid, by, key)
 
-    def consume_value(self, value, *, by, key=None, **_how) -> Outcome:
-        return self._take("value", value, by, key)
+    def consume_code(self, sent, *, by, key=None) -> Outcome:
+        return self._take("value", sent.text, by, key)
 
     def _take(self, selector, sought, by, key) -> Outcome:
         with self._work.database.reading() as tx:

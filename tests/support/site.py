@@ -7,6 +7,8 @@ from node.ext.ugm.file import Ugm
 PASSWORD = "secret"
 ZONE = "Europe/Vienna"
 METRICS_SECRET = "a-secret-of-the-metrics"
+#: Requests that a process works on at once.
+THREADS = 4
 INI = """
 [app:tokens]
 use = egg:cone.app#main
@@ -42,7 +44,7 @@ pipeline = session tokens
 [server:main]
 use = egg:waitress#main
 listen = 127.0.0.1:%(http_port)s
-threads = 4
+threads = {threads}
 
 [loggers]
 keys = root, waitress_queue
@@ -94,7 +96,7 @@ def write_site(
         (folder / "ugm" / name).touch()
     ini = folder / "site.ini"
     url = database_url or f"sqlite:///{folder}/tokens.db?timeout=30"
-    values = {"database_url": url, "limits": limits, "more": more}
+    values = {"database_url": url, "limits": limits, "more": more, "threads": THREADS}
     ini.write_text(INI.format(password=PASSWORD, zone=ZONE, **values))
     return ini
 
