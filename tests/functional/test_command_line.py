@@ -634,7 +634,7 @@ def test_import_when_there_are_many_mistakes_then_people_see_the_first_ones(toke
         ("", "file: has no column value"),
         ("value\n", "file: has no row below the names of the columns"),
         ("value,colour\n1,2\n", "file: has columns that are not known: colour"),
-        (b"value\n\xff\n", "file: is not encoded in UTF-8"),
+        (b"value\n\xff\n", "file: is not in UTF-8"),
         ("value\n" + "x\n" * (MAX_BATCH + 1), "file: has more than 10000 rows"),
     ],
 )
@@ -880,3 +880,41 @@ def read_terminal(descriptor: int) -> str:
         while piece := terminal.read(65_536):
             shown += piece
     return shown.decode()
+
+
+GUESTS = "Ticket;Name;Tisch\nA-1;Zoë;7\n"
+
+
+def test_import_when_a_column_is_not_known_then_it_is_named_and_mapped(tokens, service, tmp_path):
+    file = tmp_path / "guests.csv"
+    file.write_text(GUESTS)
+    refused = tokens("import", str(file))
+    assert refused.exit_code == NO
+    assert "Tisch; say what they are with --map" in refused.stderr
+    assert service.find_by_value("A-1") is None
+    done = tokens("import", str(file), "--map", "Tisch=category")
+    assert done.exit_code == DONE
+    token = service.find_by_value("A-1")
+    assert (token.label, token.category) == ("Zoë", "7")
+    tokens("import", str(file), "--map", "Tisch=data", "--known", "update")
+    assert json.loads(service.find_by_value("A-1").data) == {"Tisch": "7"}
+
+
+@pytest.mark.parametrize("pair", ["Tisch", "Tisch=", "Tisch=uid", "=x"])
+def test_import_when_a_map_is_none_then_it_says_what_one_is(tokens, tmp_path, pair):
+    file = tmp_path / "guests.csv"
+    file.write_text(GUESTS)
+    refused = tokens("import", str(file), "--map", pair)
+    assert refused.exit_code == USAGE
+    assert "is no HEADER=COLUMN with one of code, label" in refused.stderr
+
+
+def test_import_when_the_file_is_of_windows_then_the_encoding_has_to_be_said(
+    tokens, service, tmp_path
+):
+    file = tmp_path / "guests.csv"
+    file.write_bytes("Code;Name\nA-1;Grün €5\n".encode("cp1252"))
+    refused = tokens("import", str(file))
+    assert (refused.exit_code, "--encoding windows-1252" in refused.stderr) == (NO, True)
+    assert tokens("import", str(file), "--encoding", "windows-1252").exit_code == DONE
+    assert service.find_by_value("A-1").label == "Grün €5"

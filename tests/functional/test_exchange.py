@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import re
 
 import cone.sql
@@ -106,7 +107,7 @@ def as_if_taken(value: str):
 
 
 def mistakes_of(answer) -> list[list[str]]:
-    lines = answer.html.find("table").tbody.find_all("tr")
+    lines = answer.html.find("table", class_="tokens-mistakes").tbody.find_all("tr")
     return [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in lines]
 
 
@@ -419,19 +420,67 @@ def test_import_when_there_are_more_mistakes_than_fit_then_the_first_are_listed(
 BAD_FILES = {
     "empty": (b"", "Choose a file"),
     "blank": (b"\n \n", "must name the columns"),
-    "no header": (b"abc,5\n", "columns that are not known: \u201cabc\u201d, \u201c5\u201d"),
-    "html header": (f"value,{HTML}\n".encode(), "\u201c<script>alert(1)"),
-    "no value": (b"usage_count\n1\n", "one of them must be \u201cvalue\u201d"),
+    "no header": (b"abc,5\n", "must name the columns"),
+    "a column without a name": (b"value,,x\na,b,c\n", "columns that are not known: \u201c\u201d"),
+    "no value": (b"usage_count\n1\n", "must name the columns"),
+    "many columns": (b"value" + b",x" * 300 + b"\n", "more than 100 columns"),
     "twice": (b"value,value\n1,1\n", "names a column twice"),
     "no rows": (b"value\n", "There is no token in it"),
-    "binary": (bytes(range(256)) * 40, "no text in UTF-8"),
-    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 500, "no text in UTF-8"),
-    "UTF-16": ("value\nä\n".encode("utf-16"), "no text in UTF-8"),
+    "binary": (bytes(range(256)) * 40, "no text that a spreadsheet saves"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 500, "no text that a spreadsheet saves"),
     "UTF-16 without mark": ("value\na\n".encode("utf-16-le"), "no text in UTF-8"),
-    "Latin-1": ("value\nä\n".encode("latin-1"), "no text in UTF-8"),
     "too many rows": (b"value\n" + b"\n".join(b"%d" % n for n in range(10_001)), "more than 10000"),
     "too large": (b"value\n" + b'"' * (5 * MIB), "at most 8 MiB"),
 }
+
+
+GUESTS = "Ticket;Name;E-Mail;Tisch\nA-1;Zoë Müller;zoe@example.org;7\n;Jörg;;8\n"
+
+
+def press(form, name):
+    return form.submit(name) if name else form.submit()
+
+
+def test_import_when_a_list_of_guests_is_checked_then_it_shows_what_the_first_lines_will_be(editor):
+    answer = check(editor, GUESTS)
+    rows = answer.html.find("table", class_="tokens-preview").tbody.find_all("tr")
+    told = [[cell.get_text().strip() for cell in row.find_all(["th", "td"])] for row in rows]
+    assert told[0][:4] == ["2", "A-1", "Zoë Müller", "zoe@example.org"]
+    assert told[1][:4] == ["3", "made here", "Jörg", ""]
+
+
+def test_import_when_a_column_is_not_known_then_it_is_asked_and_the_choice_counts(editor, service):
+    form = check(editor, GUESTS).forms[0]
+    assert form["column-3"].value == "data:"
+    form["column-3"] = "category"
+    looked = form.submit("look")
+    rows = looked.html.find("table", class_="tokens-preview").tbody.find_all("tr")
+    assert rows[0].find_all("td")[3].get_text() == "7"
+    assert looked.forms[0]["column-3"].value == "category"
+    looked.forms[0].submit().follow()
+    token = service.find_by_value("A-1")
+    assert (token.label, token.category, token.data) == ("Zoë Müller", "7", None)
+
+
+def test_import_when_nothing_is_chosen_then_unknown_columns_are_kept(editor, service):
+    check(editor, GUESTS).forms[0].submit().follow()
+    assert json.loads(service.find_by_value("A-1").data) == {"Tisch": "7"}
+
+
+@pytest.mark.parametrize("field", ["column-x", "column-99999999999999999999", "column-"])
+def test_import_when_no_form_of_ours_names_such_a_column_then_it_is_400(editor, field):
+    form = {"known": "skip", "text": GUESTS, field: "note"}
+    editor.post("/tokens/import", form, status=400)
+    editor.post("/tokens/import", {**form, "column-3": "uid"}, status=400)
+
+
+def test_import_when_letters_are_a_guess_then_it_says_so_and_shows_them(editor, service):
+    answer = check(editor, GUESTS.encode("cp1252"))
+    assert "read as Windows-1252" in said(answer)
+    assert "Zoë Müller" in said(answer)
+    answer.forms[0].submit().follow()
+    assert service.find_by_value("A-1").label == "Zoë Müller"
+    assert "Windows-1252" not in said(check(editor, GUESTS.encode("utf-16")))
 
 
 @pytest.mark.parametrize(("file", "told"), BAD_FILES.values(), ids=BAD_FILES)

@@ -50,7 +50,7 @@ def mistakes_of(text: str) -> list[tuple[int, str | None, str]]:
 
 
 def written(*tokens) -> str:
-    return spreadsheet.decode(b"".join(spreadsheet.write(tokens, ZONE)))
+    return b"".join(spreadsheet.write(tokens, ZONE)).decode()
 
 
 @given(TEXTS)
@@ -188,7 +188,7 @@ def test_times_when_they_have_no_offset_then_they_are_read_in_the_zone():
         ("\n\n", "no_value_column", None),
         ("usage_count\n1\n", "no_value_column", None),
         ("abc\n", "unknown_columns", ("abc",)),
-        ("value,uses,,Größe\n", "unknown_columns", ("uses", "", "größe")),
+        ("value,uses,,Größe\n", "unknown_columns", ("", "Größe")),
         ("value,VALUE \n", "same_column_twice", None),
         ("value\n", "no_rows", None),
         ("value,enabled\n,\n\n", "no_rows", None),
@@ -203,13 +203,6 @@ def test_text_when_it_is_wrong_as_a_whole_then_it_is_refused(text, reason, colum
     assert refused.value.facts.get("columns") == columns
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfev\0", b"PK\x03\x04\x80", "ä".encode("cp1252")])
-def test_file_when_it_is_not_utf8_then_it_is_refused(content):
-    with pytest.raises(InvalidParameter) as refused:
-        spreadsheet.decode(content)
-    assert refused.value.reason == "file_not_utf8"
-
-
 HEAD = "value,valid_from,valid_to,usage_count,enabled\n"
 
 
@@ -218,7 +211,7 @@ HEAD = "value,valid_from,valid_to,usage_count,enabled\n"
     [
         (HEAD + "a,,,x,\n", [(2, "usage_count", "invalid_integer")]),
         (HEAD + "a,,,-2,\nb,,,,maybe\n", [(2, "usage_count", "out_of_range"), (3, "enabled", "")]),
-        (HEAD + "a,01.06.2026,,,\n", [(2, "valid_from", "invalid_datetime")]),
+        (HEAD + "a,01.06.26,,,\n", [(2, "valid_from", "invalid_datetime")]),
         (HEAD + "a,2026-03-29 02:30,,,\n", [(2, "valid_from", "skipped_time")]),
         (f"uid,value\n{UID},a\n{UID.upper()},b\n", [(3, "uid", "uid_twice")]),
         (f"uid,value\n{UID[1:]},a\n{{{UID}}},b\n", [(2, "uid", "invalid_uid"), (3, "uid", "")]),

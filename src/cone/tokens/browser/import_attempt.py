@@ -16,9 +16,13 @@ from cone.tokens.host import wiring
 from cone.tokens.host.form_data import MIB
 from cone.tokens.host.form_data import Limits
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.columns import CHOICES
+from cone.tokens.tickets.columns import FILE
+from cone.tokens.tickets.columns import Column
+from cone.tokens.tickets.columns import wrong
+from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.service import TicketService
-from cone.tokens.tickets.spreadsheet import FILE
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import Known
@@ -26,6 +30,7 @@ from cone.tokens.tickets.wiring import current_parser
 from cone.tokens.web.declared import Allowance
 from cone.tokens.web.form_page import BAD_REQUEST
 from cone.tokens.web.form_page import CONFLICT
+from cone.tokens.web.page import find_number
 
 #: What a request with a file needs, and how large it may be.
 ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
@@ -34,6 +39,10 @@ ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
 TEXT: Final = "text"
 KNOWN: Final = "known"
 CHECKED: Final = "checked"
+#: Pressed to look at the file again, with other columns.
+LOOK: Final = "look"
+#: Names the field of a column that is not known, with its place behind it.
+COLUMN: Final = "column-"
 
 #: Bytes that the file may have in the form of the report, which has other fields too.
 _MOST: Final = ALLOWANCE.limits.size - 10_000
@@ -50,6 +59,10 @@ class Attempt:
     :ivar mistakes: what is wrong in its lines, from above.
     :ivar codes: the codes that differ from those of the tokens that are meant, by line.
     :ivar is_taken: whether a value was given away meanwhile.
+    :ivar is_guess: nothing in the file says how its letters are encoded.
+    :ivar chosen: what columns are that are not known, by their places.
+    :ivar columns: those of the file.
+    :ivar lines: those that can be read.
     """
 
     def __init__(self, known: Known, pasted: str) -> None:
@@ -62,6 +75,10 @@ class Attempt:
         self.mistakes: list[spreadsheet.Mistake] = []
         self.codes: list[tuple[int, CodeChange]] = []
         self.is_taken = False
+        self.is_guess = False
+        self.chosen: dict[str | int, str] = {}
+        self.columns: list[Column] = []
+        self.lines: list[spreadsheet.Line] = []
 
     @property
     def status(self) -> int:
@@ -72,7 +89,7 @@ class Attempt:
 
     def look(self) -> None:
         """Find out what an import would do."""
-        read = spreadsheet.read(self.content, current_parser())
+        read = self._read()
         rows = [line.row for line in read.lines]
         self._take(read, wiring.get(TicketService).check_import(rows, self.known))
 
@@ -82,7 +99,7 @@ class Attempt:
         :param key: of the page that showed what would be done.
         :raises ValueTaken: one of the values was given away meanwhile.
         """
-        read = spreadsheet.read(self.content, current_parser())
+        read = self._read()
         if read.mistakes:
             self.look()
             return None
@@ -94,10 +111,14 @@ class Attempt:
         self._take(read, report)
         return None
 
+    def _read(self) -> spreadsheet.Content:
+        return spreadsheet.read(self.content, current_parser(), self.chosen, guesses=True)
+
     def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
         self.report = report
         self.mistakes = read.all_mistakes(report)
         self.codes = read.codes(report)
+        self.columns, self.lines = read.columns, read.lines
 
 
 def known_of(fields: Mapping[str, Any]) -> Known:
@@ -111,23 +132,38 @@ def known_of(fields: Mapping[str, Any]) -> Known:
         raise unknown(KNOWN) from None
 
 
-def content_of(fields: Mapping[str, Any]) -> str:
-    """Return the text of the file, or what was pasted.
+def chosen_of(fields: Mapping[str, Any]) -> dict[str | int, str]:
+    """Return what the form says that columns are, by their places.
+
+    :raises InvalidParameter: no form of ours sends that.
+    """
+    chosen: dict[str | int, str] = {}
+    for name, text in fields.items():
+        if name.startswith(COLUMN):
+            place = find_number(name.removeprefix(COLUMN))
+            if place is None or text not in CHOICES:
+                raise unknown(COLUMN)
+            chosen[place] = text
+    return chosen
+
+
+def content_of(fields: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the text of the file, or what was pasted, and whether its encoding is a guess.
 
     :raises InvalidParameter: it is none, both or too large.
     """
     file, pasted = fields.get(FILE, b""), fields.get(TEXT, "")
     # Where no file is chosen the field is an empty text.
     if bool(file) is bool(pasted.strip()):
-        raise _wrong("two_sources" if file else "no_source", "either it or the text is needed")
-    content = spreadsheet.decode(file) if isinstance(file, bytes) and file else file or pasted
+        raise wrong("two_sources" if file else "no_source", "either it or the text is needed")
+    is_guess = False
+    content = file or pasted
+    if isinstance(file, bytes) and file:
+        decoded = decode(file)
+        content, is_guess = decoded.text, decoded.is_guess
     if len(packed(content).encode()) > _MOST:
-        raise _wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
-    return content
-
-
-def _wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
-    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)
+        raise wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
+    return content, is_guess
 
 
 def packed(content: str) -> str:

@@ -17,15 +17,19 @@ from cone.tile import tile
 from pyramid.httpexceptions import HTTPForbidden
 
 from cone.tokens.browser.import_attempt import CHECKED
+from cone.tokens.browser.import_attempt import COLUMN
 from cone.tokens.browser.import_attempt import KNOWN
+from cone.tokens.browser.import_attempt import LOOK
 from cone.tokens.browser.import_attempt import TEXT
 from cone.tokens.browser.import_attempt import Attempt
+from cone.tokens.browser.import_attempt import chosen_of
 from cone.tokens.browser.import_attempt import content_of
 from cone.tokens.browser.import_attempt import known_of
 from cone.tokens.browser.import_attempt import packed
 from cone.tokens.browser.import_attempt import unpacked
 from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.texts import UNUSABLE_MANY
+from cone.tokens.browser.texts import uses_text
 from cone.tokens.browser.token import shortened
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import ValueTaken
@@ -34,12 +38,17 @@ from cone.tokens.host.request_data import FORMS
 from cone.tokens.host.request_data import forget_body
 from cone.tokens.host.request_data import pairs
 from cone.tokens.i18n import _
+from cone.tokens.tickets.columns import AS_DATA
+from cone.tokens.tickets.columns import LEFT_OUT
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.spreadsheet import Line
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import Known
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
 from cone.tokens.web.once import KEY
 from cone.tokens.web.once import key_of
 from cone.tokens.web.once import new_key
@@ -58,6 +67,9 @@ IMPORT: Final = "import"
 #: Mistakes that are listed.
 LISTED: Final = 100
 
+#: Lines that are shown as they will be.
+PREVIEWED: Final = 5
+
 #: Unknown columns that are named.
 _NAMED: Final = 10
 
@@ -74,6 +86,21 @@ _COUNT_WORDS: Final = {
     "updated": _("import_updated", default="Tokens that change"),
     "unchanged": _("import_unchanged", default="Tokens that are as in the file already"),
     "skipped": _("import_skipped", default="Known tokens that are left as they are"),
+}
+#: What a column of a file can be.
+TARGET_WORDS: Final = {
+    AS_DATA: _("column_data", default="Keep under its name"),
+    LEFT_OUT: _("column_left_out", default="Leave out"),
+    "value": _("column_code", default="Code"),
+    "label": _("label", default="Label"),
+    "email": _("email", default="E-mail address"),
+    "category": _("category", default="Category"),
+    "note": _("note", default="Note"),
+    "valid_from": _("valid_from", default="Valid from"),
+    "valid_to": _("valid_to", default="Valid to"),
+    "usage_count": _("uses_left", default="Uses left"),
+    "lock_time": _("lock_time", default="Lock time after a use, in seconds"),
+    "enabled": _("enabled", default="Enabled"),
 }
 _DONE: Final = _(
     "note_imported",
@@ -107,6 +134,29 @@ class MistakeRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ColumnField:
+    """What a column of the file can be."""
+
+    name: str
+    header: str
+    choices: tuple[Choice, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A line of the file as it will be a token."""
+
+    number: int
+    code: str | None
+    label: str | None
+    email: str | None
+    category: str | None
+    uses: object
+    valid_from: Moment | None
+    valid_to: Moment | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CodeRow:
     """A code in the table of those that differ."""
 
@@ -137,9 +187,14 @@ def answer(model: TokenContainer, request: Request) -> str | None:
     attempt = request.environ[_ATTEMPT] = Attempt(known, fields.get(TEXT, ""))
     done = None
     try:
-        attempt.content = checked if is_checked else content_of(fields)
+        attempt.chosen = chosen_of(fields)
         if is_checked:
+            attempt.content = checked
+        else:
+            attempt.content, attempt.is_guess = content_of(fields)
+        if is_checked and LOOK not in fields:
             asked = {KNOWN: known.value, TEXT: checked}
+            asked |= {f"{COLUMN}{place}": target for place, target in attempt.chosen.items()}
             key = key_of(request, fields.get(KEY.name), "import_tokens", asked)
             done = attempt.carry_out(wiring.actor(request), key)
         else:
@@ -267,6 +322,51 @@ class ImportForm(Localized, Tile):
             )
             for mistake in self.attempt.mistakes[:LISTED]
         ]
+
+    @property
+    def column_fields(self) -> list[ColumnField]:
+        """The columns that are not known, each with what it can be."""
+        return [
+            ColumnField(
+                f"{COLUMN}{place}",
+                one.header,
+                tuple(
+                    Choice(target, word, "selected" if target == one.target else None)
+                    for target, word in TARGET_WORDS.items()
+                ),
+            )
+            for place, one in enumerate(self.attempt.columns)
+            if not one.is_known
+        ]
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether somebody has to look at the letters."""
+        return self.attempt.is_guess
+
+    @property
+    def preview(self) -> list[PreviewRow]:
+        """What the first lines will be."""
+        show = Moments.of_request(self.request).show
+        return [
+            PreviewRow(
+                line.number,
+                shortened(token.value) if token.value else None,
+                shortened(token.label) if token.label else None,
+                token.email,
+                token.category,
+                uses_text(token.usage_count),
+                show(token.valid_from),
+                show(token.valid_to),
+            )
+            for line in self._previewed
+            for token in [line.row.token]
+        ]
+
+    @property
+    def _previewed(self) -> list[Line]:
+        # A mistake is what is to be looked at first.
+        return [] if self.attempt.mistakes else self.attempt.lines[:PREVIEWED]
 
     @property
     def code_count(self) -> int:

@@ -98,6 +98,18 @@ _MISTAKES: Final = {
         "mistake_file_not_utf8",
         default="This is no text in UTF-8. Spreadsheets call that format “CSV UTF-8”.",
     ),
+    "file_not_text": _(
+        "mistake_file_not_text",
+        default="This is no text that a spreadsheet saves.",
+    ),
+    "too_many_columns": _(
+        "mistake_too_many_columns",
+        default="The file has more than ${maximum} columns.",
+    ),
+    "two_dates": _(
+        "mistake_two_dates",
+        default="This can be two dates: write it with the year first, such as ${year}-12-31.",
+    ),
     "file_too_large": _(
         "mistake_file_too_large",
         default="This is too large: at most ${maximum} MiB are possible. Split it.",
@@ -109,7 +121,8 @@ _MISTAKES: Final = {
     "no_rows": _("mistake_no_rows", default="There is no token in it."),
     "no_value_column": _(
         "mistake_no_value_column",
-        default="The first line must name the columns, and one of them must be “value”.",
+        default="The first line must name the columns: a code, a name or an e-mail address at "
+        "least.",
     ),
     "unknown_columns": _(
         "mistake_unknown_columns",

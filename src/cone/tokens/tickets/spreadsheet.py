@@ -25,10 +25,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.params import Members
 from cone.tokens.core.params import find_uid
+from cone.tokens.core.params import parse_json_object
 from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.tickets.cells import TIMES
+from cone.tokens.tickets.cells import first_of_dates
+from cone.tokens.tickets.cells import parsed
+from cone.tokens.tickets.columns import AS_DATA
+from cone.tokens.tickets.columns import COLUMNS
+from cone.tokens.tickets.columns import Column
+from cone.tokens.tickets.columns import read_head
+from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.imports import TOKEN_TWICE
+from cone.tokens.tickets.params import DATA
 from cone.tokens.tickets.params import ENABLED
 from cone.tokens.tickets.params import LOCK_TIME
 from cone.tokens.tickets.params import TOKEN_PARAMETERS
@@ -43,33 +54,11 @@ from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import ImportRow
 from cone.tokens.tickets.values import Ticket
 
-#: The columns that are written.
-COLUMNS: Final = (
-    "uid",
-    "value",
-    "status",
-    "valid_from",
-    "valid_to",
-    "usage_count",
-    "lock_time",
-    "enabled",
-    "last_used",
-    "created",
-    "creator",
-    "label",
-    "email",
-    "category",
-    "note",
-    "data",
-)
 #: The column that names the token of a row.
 UID: Final = "uid"
 
 #: The columns that are fields of a token; the others of ours are passed over.
 READ: Final = frozenset(parameter.name for parameter in TOKEN_PARAMETERS)
-
-#: Name of what is read, in mistakes that are about all of it.
-FILE: Final = "file"
 
 SEPARATORS: Final = (",", ";", "\t")
 
@@ -78,6 +67,9 @@ _NOT_CLEARED: Final = frozenset({USAGE_COUNT.name, LOCK_TIME.name, ENABLED.name}
 
 #: Rows that are written in one piece.
 _PIECE: Final = 500
+
+#: What a spreadsheet writes in front, so that another one knows the separator.
+_SEPARATOR: Final = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 
 #: Makes UTF-8 known to spreadsheets.
 _MARK: Final = "\ufeff"
@@ -130,6 +122,7 @@ class Line:
 class Content:
     """What a file has: the lines that can be read, and what is wrong with the others."""
 
+    columns: list[Column] = dataclasses.field(default_factory=list)
     lines: list[Line] = dataclasses.field(default_factory=list)
     mistakes: list[Mistake] = dataclasses.field(default_factory=list)
 
@@ -174,48 +167,49 @@ def write(tokens: Iterable[Ticket], zone: datetime.tzinfo) -> Iterator[bytes]:
         yield _text(_cells(token, zone) for token in piece).encode()
 
 
-def decode(content: bytes) -> str:
-    """Return the text of a file.
-
-    :raises InvalidParameter: it is not encoded in UTF-8.
-    """
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise _not_utf8() from None
-
-
-def read(text: str, parser: Parser) -> Content:
+def read(
+    text: str,
+    parser: Parser,
+    chosen: Mapping[str | int, str] | None = None,
+    *,
+    guesses: bool = False,
+) -> Content:
     """Return the tokens that stand in ``text``.
 
     What is wrong with a line is told with it, and does not keep the others from being read.
 
+    :param chosen: what columns are that are not known, by their headers or places.
+    :param guesses: whether the others are kept as data for now.
     :raises InvalidParameter: the text as a whole is wrong: its first line does not name the
         columns, no other follows, or too many do.
     """
-    rows = _Rows(text.removeprefix(_MARK))
+    rows = _Rows(text.lstrip(_MARK))
     content = Content()
     seen: dict[object, int] = {}
-    cells: dict[str, str] = {}
+    found: list[tuple[int, list[str]]] = []
+    broken: list[Mistake] = []
     try:
-        names = _columns(next(rows, []))
+        content.columns.extend(read_head(next(rows, []), chosen or {}, guesses=guesses))
         for row in rows:
-            if len(content.lines) + len(content.mistakes) == MAX_BATCH:
-                raise _wrong("too_many_rows", f"has more than {MAX_BATCH} rows", maximum=MAX_BATCH)
-            cells = dict(zip(names, row, strict=False))
-            try:
-                _check_length(names, row)
-                line = Line(rows.number, cells, _row(cells, parser))
-                _check_once(line, seen)
-            except InvalidParameter as error:
-                content.mistakes.append(_mistake(rows.number, cells, error))
-            else:
-                content.lines.append(line)
+            if len(found) == MAX_BATCH:
+                raise wrong("too_many_rows", f"has more than {MAX_BATCH} rows", maximum=MAX_BATCH)
+            found.append((rows.number, row))
     except csv.Error:
-        no_csv = _wrong("not_csv", "is no CSV file from this line on")
-        content.mistakes.append(_mistake(rows.number, {}, no_csv))
-    if not content.lines and not content.mistakes:
-        raise _wrong("no_rows", "has no row below the names of the columns")
+        no_csv = wrong("not_csv", "is no CSV file from this line on")
+        broken.append(_mistake(rows.number, {}, no_csv))
+    reader = _RowReader(content.columns, parser, found)
+    for number, row in found:
+        cells = reader.cells(row)
+        try:
+            line = Line(number, cells, reader.read(row, cells))
+            _check_once(line, seen)
+        except InvalidParameter as error:
+            content.mistakes.append(_mistake(number, cells, error))
+        else:
+            content.lines.append(line)
+    content.mistakes.extend(broken)
+    if not found and not broken:
+        raise wrong("no_rows", "has no row below the names of the columns")
     return content
 
 
@@ -226,8 +220,11 @@ class _Rows:
     """
 
     def __init__(self, text: str) -> None:
+        named = _SEPARATOR.match(text)
+        self._before = 1 if named else 0
+        text = text[named.end() :] if named else text
         first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
-        separator = max(SEPARATORS, key=first.count)
+        separator = named[1] if named else max(SEPARATORS, key=first.count)
         lines = io.StringIO(text, newline="")
         # Without being strict it takes what follows a quote that nothing closes for one cell.
         self._reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -238,49 +235,76 @@ class _Rows:
 
     def __next__(self) -> list[str]:
         while True:
-            self.number = self._reader.line_num + 1
+            self.number = self._reader.line_num + 1 + self._before
             row = next(self._reader)
             if any(row):
                 return row
 
 
-def _columns(row: Sequence[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in row]
-    while names and not names[-1]:
-        names.pop()
-    if any("\0" in name for name in names):
-        raise _not_utf8()
-    unknown = tuple(name for name in names if name not in COLUMNS)
-    if unknown:
-        raise _wrong("unknown_columns", "has columns that are not known", columns=unknown)
-    if len(set(names)) < len(names):
-        raise _wrong("same_column_twice", "has a column twice")
-    if VALUE.name not in names:
-        raise _wrong("no_value_column", f"has no column {VALUE.name}")
-    return names
+class _RowReader:
+    """Reads the rows below the columns of a file."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        parser: Parser,
+        rows: Iterable[tuple[int, Sequence[str]]],
+    ) -> None:
+        self._columns = columns
+        self._parser = parser
+        times = [place for place, one in enumerate(columns) if one.target in TIMES]
+        cells = (row[place] for _number, row in rows for place in times if place < len(row))
+        self._first = first_of_dates(cells)
+
+    def cells(self, row: Sequence[str]) -> dict[str, str]:
+        """Return what stands in the columns that are ours."""
+        pairs = zip(self._columns, row, strict=False)
+        return {one.target: cell for one, cell in pairs if one.target in COLUMNS}
+
+    def read(self, row: Sequence[str], cells: Mapping[str, str]) -> ImportRow:
+        """Return what a row says.
+
+        :raises InvalidParameter: it is wrong.
+        """
+        _check_length(self._columns, row)
+        given = {name: cells[name].strip() for name in READ.intersection(cells)}
+        given |= {name: unguard(given[name]) for name in DETAILS if name in given}
+        given |= self._data(row, given)
+        given = parsed(given, first=self._first)
+        given[VALUE.name] = unguard(cells.get(VALUE.name, ""))
+        uid = cells.get(UID, "").strip()
+        changed = {
+            name: cell
+            for name, cell in given.items()
+            if name != VALUE.name and (cell or name not in _NOT_CLEARED)
+        }
+        # Whether a window is in order depends on the token that is meant.
+        return ImportRow(
+            token=self._parser.read_token(given),
+            changes=self._parser.read_changes(changed),
+            uid=_uid(uid) if uid else None,
+        )
+
+    def _data(self, row: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+        """Return ``data`` with the columns that are kept there."""
+        kept = {
+            one.header: unguard(cell.strip())
+            for one, cell in zip(self._columns, row, strict=False)
+            if one.target == AS_DATA
+        }
+        if not kept:
+            return {}
+        own = parse_json_object(given.get(DATA.name) or "{}")
+        if not isinstance(own, Members):
+            # The parser says what is wrong with it.
+            return {}
+        members = {**dict(own), **{name: text for name, text in kept.items() if text}}
+        return {DATA.name: json.dumps(members, ensure_ascii=False) if members else ""}
 
 
-def _check_length(names: Sequence[str], row: Sequence[str]) -> None:
-    if len(row) < len(names) or any(row[len(names) :]):
-        raise _wrong("row_length", "the row has not as many cells as there are columns")
-
-
-def _row(cells: Mapping[str, str], parser: Parser) -> ImportRow:
-    given = {name: cells[name].strip() for name in READ.intersection(cells)}
-    given |= {name: unguard(given[name]) for name in DETAILS if name in given}
-    given[VALUE.name] = unguard(cells[VALUE.name])
-    uid = cells.get(UID, "").strip()
-    changed = {
-        name: cell
-        for name, cell in given.items()
-        if name != VALUE.name and (cell or name not in _NOT_CLEARED)
-    }
-    # Whether a window is in order depends on the token that is meant.
-    return ImportRow(
-        token=parser.read_token(given),
-        changes=parser.read_changes(changed),
-        uid=_uid(uid) if uid else None,
-    )
+def _check_length(columns: Sequence[Column], row: Sequence[str]) -> None:
+    if len(row) < len(columns) or any(row[len(columns) :]):
+        raise wrong("row_length", "the row has not as many cells as there are columns")
 
 
 def _uid(cell: str) -> uuid.UUID:
@@ -303,14 +327,6 @@ def _mistake(number: int, cells: Mapping[str, str], error: InvalidParameter) -> 
     names = (error.parameter, {VALID_FROM.name: VALID_TO.name}.get(error.parameter))
     column = next((name for name in names if name in cells), None)
     return Mistake(number, column, cells[column] if column else "", error)
-
-
-def _wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
-    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)
-
-
-def _not_utf8() -> InvalidParameter:
-    return _wrong("file_not_utf8", "is not encoded in UTF-8")
 
 
 def _text(rows: Iterable[Sequence[object]]) -> str:

@@ -33,9 +33,15 @@ from cone.tokens.host.files import replacing
 from cone.tokens.host.rendering import counted
 from cone.tokens.tickets import params
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.columns import AS_DATA
+from cone.tokens.tickets.columns import CHOICES
+from cone.tokens.tickets.columns import LEFT_OUT
+from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.commands import texts
 from cone.tokens.tickets.commands.site import parser_of
 from cone.tokens.tickets.commands.site import service_of
+from cone.tokens.tickets.encodings import WINDOWS
+from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.spreadsheet import Mistake
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import Known
@@ -50,6 +56,14 @@ LISTED: Final = 100
 STEP: Final = 500
 #: Characters of a cell that they see.
 SHOWN: Final = 40
+
+#: What ``--map`` calls the columns.
+_TARGETS: Final = {
+    "code": "value",
+    **{target: target for target in CHOICES if target.isidentifier() and target != "value"},
+    "data": AS_DATA,
+    "leave-out": LEFT_OUT,
+}
 
 #: Codes that differ, with the lines of the file.
 Codes = list[tuple[int, CodeChange]]
@@ -96,6 +110,19 @@ def export(site: Site, output: Output, file: str, **values: Any) -> None:
         show_default=True,
         help="What happens to tokens that have a uid or a value of the file already.",
     ),
+    click.option(
+        "--map",
+        "pairs",
+        multiple=True,
+        metavar="HEADER=COLUMN",
+        help="What a column is that is not known: "
+        f"{', '.join(_TARGETS)}. May be given several times.",
+    ),
+    click.option(
+        "--encoding",
+        type=click.Choice([WINDOWS]),
+        help="Of a file that is neither in UTF-8 nor in UTF-16 with its mark.",
+    ),
     click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
     BY,
 )
@@ -105,17 +132,19 @@ def import_(  # noqa: PLR0913 - one for each option
     file: str,
     known: str,
     *,
+    pairs: tuple[str, ...],
+    encoding: str | None,
     dry_run: bool,
     by: Actor,
 ) -> None:
     """Add or change the tokens of a CSV file.
 
-    All lines of it or none. FILE is one of the export or has at least a column "value"; - is
-    stdin. A line with the uid of a token is about that token: another value there changes it, with
-    --known update. Exit status 1: there are mistakes in it, told with their lines, and nothing was
-    changed.
+    All lines of it or none. FILE is one of the export, or a list of guests whose first line names
+    its columns; - is stdin. A line with the uid of a token is about that token: another code there
+    changes it, with --known update. Exit status 1: there are mistakes in it, told with their
+    lines, and nothing was changed.
     """
-    content = _read(site, output, file)
+    content = _read(site, output, file, _chosen(pairs), encoding)
     rows = [line.row for line in content.lines]
     if dry_run or content.mistakes:
         report = service_of(site).check_import(rows, Known(known))
@@ -176,16 +205,49 @@ def _target(output: Output, file: str) -> Iterator[BinaryIO]:
         fail(output, Exit.USAGE, "no_file", f"{file}: cannot be written: {error.strerror}")
 
 
-def _read(site: Site, output: Output, file: str) -> spreadsheet.Content:
+def _chosen(pairs: tuple[str, ...]) -> dict[str | int, str]:
+    """Return what the columns are that are not known, by their headers."""
+    chosen: dict[str | int, str] = {}
+    for pair in pairs:
+        header, sign, word = pair.rpartition("=")
+        if not sign or word not in _TARGETS:
+            message = (
+                f"--map {printable(pair)}: is no HEADER=COLUMN with one of {', '.join(_TARGETS)}"
+            )
+            raise click.UsageError(message)
+        chosen[" ".join(header.split())] = _TARGETS[word]
+    return chosen
+
+
+def _text(file: str, encoding: str | None) -> str:
+    """Return the text of a file.
+
+    :raises InvalidParameter: it does not say how it is encoded, and nobody else does.
+    """
+    with click.open_file(file, "rb") as source:
+        decoded = decode(source.read())
+    if decoded.is_guess and encoding != decoded.encoding:
+        advice = f"is not in UTF-8; if it is in {WINDOWS}, say --encoding {WINDOWS}"
+        raise wrong("file_not_utf8", advice)
+    return decoded.text
+
+
+def _read(
+    site: Site,
+    output: Output,
+    file: str,
+    chosen: dict[str | int, str],
+    encoding: str | None,
+) -> spreadsheet.Content:
     try:
-        with click.open_file(file, "rb") as source:
-            text = spreadsheet.decode(source.read())
-        return spreadsheet.read(text, parser_of(site))
+        return spreadsheet.read(_text(file, encoding), parser_of(site), chosen)
     except InvalidParameter as error:
         # What is wrong with the file as a whole has no line.
         columns: Any = error.facts.get("columns", ())
         names = [printable(name) for name in columns]
-        message = f"{error}: {', '.join(names)}" if names else f"{error}"
+        message = (
+            f"{error}: {', '.join(names)}; say what they are with --map" if names else f"{error}"
+        )
         fail(output, Exit.NO, error.slug, message, error_code=error.code)
 
 

@@ -1,0 +1,139 @@
+"""The columns of a file of tokens: what the first line calls them, and what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Final
+
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.search import folded
+
+#: The columns that are written.
+COLUMNS: Final = (
+    "uid",
+    "value",
+    "status",
+    "valid_from",
+    "valid_to",
+    "usage_count",
+    "lock_time",
+    "enabled",
+    "last_used",
+    "created",
+    "creator",
+    "label",
+    "email",
+    "category",
+    "note",
+    "data",
+)
+#: Name of what is read, in mistakes that are about all of it.
+FILE: Final = "file"
+
+#: What a column can be that is none of ours: a member of ``data`` under its name, or nothing.
+AS_DATA: Final = "data:"
+LEFT_OUT: Final = "-"
+
+#: What people may choose for a column.
+CHOICES: Final = (
+    *("value", "label", "email", "category", "note"),
+    *("valid_from", "valid_to", "usage_count", "lock_time", "enabled"),
+    *(AS_DATA, LEFT_OUT),
+)
+#: A file has to have one of these.
+_NEEDED: Final = frozenset({"value", "uid", "label", "email"})
+
+#: Columns that a file may have.
+MOST: Final = 100
+
+#: What lists of others call our columns, in folded form, without what is no letter.
+_ALIASES: Final = {
+    "value": "code ticketcode ticket barcode qrcode wert ticketnummer ticketnumber billet",
+    "label": "name fullname guest guestname gast gastname bezeichnung inhaber nom invite",
+    "email": "mail emailaddress mailadresse emailadresse adressemail courriel adresseemail",
+    "category": "kategorie categorie tickettype tickettyp tickettarif tarif",
+    "note": "notes notiz notizen bemerkung bemerkungen kommentar comment comments remarque",
+    "valid_from": "validfrom gultigab gultigvon valablede",
+    "valid_to": "validto validuntil gultigbis valablejusqua",
+    "usage_count": "usagecount uses usesleft verwendungen einlosungen utilisations",
+    "lock_time": "locktime sperrzeit ruhezeit",
+    "enabled": "active aktiv actif eingeschaltet",
+}
+_TARGETS: Final = {
+    alias: column for column, aliases in _ALIASES.items() for alias in (*aliases.split(), column)
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a file.
+
+    :ivar header: as the file has it.
+    :ivar target: one of :data:`COLUMNS` or :data:`CHOICES`.
+    :ivar is_known: its name tells what it is; else somebody chooses.
+    """
+
+    header: str
+    target: str
+    is_known: bool
+
+
+def read_head(
+    row: Sequence[str],
+    chosen: Mapping[str | int, str],
+    *,
+    guesses: bool,
+) -> list[Column]:
+    """Return the columns that the first line names.
+
+    :param chosen: what somebody says that columns are, by their headers or places.
+    :param guesses: whether a column that nobody knows is kept as data for now; else it is wrong.
+    :raises InvalidParameter: there are columns that are not known, two that are the same, too
+        many, or none that a token can be made of.
+    """
+    headers = [" ".join(cell.split()) for cell in row]
+    while headers and not headers[-1]:
+        headers.pop()
+    if any("\0" in header for header in headers):
+        raise wrong("file_not_utf8", "is not encoded in UTF-8")
+    if len(headers) > MOST:
+        raise wrong("too_many_columns", f"has more than {MOST} columns", maximum=MOST)
+    exact = {header.lower() for header in headers} & {*COLUMNS}
+    named = [chosen.get(header, chosen.get(place)) for place, header in enumerate(headers)]
+    columns = [
+        _column(header, target, exact) for header, target in zip(headers, named, strict=True)
+    ]
+    unknown = tuple(
+        one.header
+        for one, target in zip(columns, named, strict=True)
+        if not one.is_known and target is None
+    )
+    # Without a name there is nothing to keep it under.
+    if unknown and (not guesses or "" in unknown):
+        raise wrong("unknown_columns", "has columns that are not known", columns=unknown)
+    targets = [one.target if one.target != AS_DATA else (AS_DATA, one.header) for one in columns]
+    kept = [target for target in targets if target != LEFT_OUT]
+    if len({*kept}) < len(kept):
+        raise wrong("same_column_twice", "has a column twice")
+    if not _NEEDED.intersection(one.target for one in columns):
+        raise wrong("no_value_column", "has no column value")
+    return columns
+
+
+def _column(header: str, chosen: str | None, exact: set[str]) -> Column:
+    if chosen is not None:
+        return Column(header, chosen, is_known=False)
+    if header.lower() in COLUMNS:
+        return Column(header, header.lower(), is_known=True)
+    target = _TARGETS.get(re.sub(r"[^a-z]", "", folded(header)))
+    if target and target not in exact:
+        return Column(header, target, is_known=True)
+    return Column(header, AS_DATA, is_known=False)
+
+
+def wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
+    """Return what is wrong with a file as a whole."""
+    return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)

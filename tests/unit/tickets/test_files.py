@@ -1,0 +1,190 @@
+"""Files as spreadsheets of several countries save them: letters, separators, columns, cells."""
+
+import datetime
+import json
+import zoneinfo
+from pathlib import Path
+
+import pytest
+
+from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.encodings import decode
+from cone.tokens.tickets.parser import Parser
+
+ZONE = zoneinfo.ZoneInfo("Europe/Vienna")
+PARSER = Parser(zone=ZONE, usage_count=1)
+FILES = Path(__file__).parents[2] / "support" / "files"
+
+
+def read(content: bytes | str, chosen=None, *, guesses=True) -> spreadsheet.Content:
+    text = decode(content).text if isinstance(content, bytes) else content
+    return spreadsheet.read(text, PARSER, chosen, guesses=guesses)
+
+
+def tokens(content: bytes | str, chosen=None):
+    found = read(content, chosen)
+    assert found.mistakes == []
+    return [line.row.token for line in found.lines]
+
+
+def of_file(name: str):
+    return tokens((FILES / name).read_bytes())
+
+
+def local(*parts: int) -> datetime.datetime:
+    return datetime.datetime(*parts, tzinfo=ZONE)
+
+
+def test_file_when_it_has_a_day_without_a_time_then_it_is_all_of_the_day():
+    (token,) = of_file("day-without-time.csv")
+    assert token.valid_from == local(2030, 6, 1)
+    assert token.valid_to == local(2030, 6, 1, 23, 59, 59, 999_999)
+
+
+def test_file_when_it_has_german_dates_then_they_are_read_in_the_zone():
+    (token,) = of_file("german-dates.csv")
+    assert token.valid_from == local(2030, 6, 1, 8)
+    assert token.valid_to == local(2030, 6, 1, 18)
+
+
+def test_file_when_its_flags_are_german_or_words_then_they_are_read():
+    assert [token.enabled for token in of_file("german-booleans.csv")] == [True, False]
+    assert [token.enabled for token in of_file("yes-no.csv")] == [True, True]
+
+
+def test_file_when_its_first_line_names_the_separator_then_that_counts():
+    (token,) = of_file("sep-line.csv")
+    assert (token.value, token.usage_count) == ("F04-A", 1)
+
+
+def test_file_when_numbers_have_a_fraction_of_zero_then_they_are_whole():
+    counts = [(token.usage_count, token.lock_time) for token in of_file("float-counts.csv")]
+    assert counts == [(1, 0), (3, 0)]
+
+
+def test_file_when_it_is_a_list_of_guests_then_unknown_columns_are_kept_or_chosen():
+    content = (FILES / "guest-list.csv").read_bytes()
+    (token,) = tokens(content)
+    assert (token.value, token.label, token.email) == ("F06-A", "Guest 1", "guest1@example.com")
+    assert json.loads(token.data) == {"Ticket Reference": "R-1"}
+    (token,) = tokens(content, {"Ticket Reference": "note"})
+    assert (token.note, token.data) == ("R-1", None)
+    (token,) = tokens(content, {0: "-"})
+    assert token.data is None
+    with pytest.raises(InvalidParameter) as refused:
+        read(content, guesses=False)
+    assert refused.value.facts["columns"] == ("Ticket Reference",)
+
+
+def test_file_when_it_has_no_codes_then_each_line_is_a_new_token():
+    (one, other) = tokens("Name;E-Mail\nZoë;zoe@example.org\nJo;jo@example.org\n")
+    assert (one.value, one.label, other.email) == (None, "Zoë", "jo@example.org")
+
+
+NAMES = "Zoë,Grün €5"
+ENCODINGS = {
+    "utf-8": NAMES.encode(),
+    "utf-8 with its mark": NAMES.encode("utf-8-sig"),
+    "utf-8 with its mark twice": b"\xef\xbb\xbf" + NAMES.encode("utf-8-sig"),
+    "utf-16": NAMES.encode("utf-16"),
+    "utf-16, the other way round": b"\xfe\xff" + NAMES.encode("utf-16-be"),
+    "windows": NAMES.encode("cp1252"),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_file_when_it_is_encoded_as_spreadsheets_do_then_its_letters_are_right(name):
+    head = "Label,Note\n".encode("utf-16-be") if "other" in name else b""
+    content = ENCODINGS[name]
+    decoded = decode(content)
+    assert decoded.text.lstrip("\ufeff") == NAMES
+    assert decoded.is_guess is (name == "windows")
+    assert head is not None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfev", b"PK\x03\x04\x80", b"\x89PNG\r\n\x1a\n\x00"])
+def test_file_when_it_is_no_text_then_it_is_refused(content):
+    with pytest.raises(InvalidParameter) as refused:
+        decode(content)
+    assert refused.value.reason == "file_not_text"
+
+
+TIMES = {
+    "28.11.2026 18:00": (2026, 11, 28, 18),
+    "28.11.2026, 18:00 Uhr": (2026, 11, 28, 18),
+    "1.6.2030 8:05:09": (2030, 6, 1, 8, 5, 9),
+    "2030-06-01 14:00": (2030, 6, 1, 14),
+    "28/11/2026 18:00": (2026, 11, 28, 18),
+    "11/28/2026 6:00 PM": (2026, 11, 28, 18),
+    "11/28/2026 12:15 AM": (2026, 11, 28, 0, 15),
+    "6/6/2030": (2030, 6, 6),
+}
+
+
+@pytest.mark.parametrize("cell", TIMES)
+def test_time_when_it_is_written_as_in_a_country_then_it_is_read(cell):
+    (token,) = tokens(f'value;valid_from\na;"{cell}"\n')
+    assert token.valid_from == local(*TIMES[cell])
+
+
+@pytest.mark.parametrize("cell", ["31.02.2030", "32/13/2030", "28.11.26", "28.11.2026 25:00"])
+def test_time_when_there_is_none_like_it_then_it_is_a_mistake(cell):
+    (mistake,) = read(f"value;valid_from\na;{cell}\n").mistakes
+    assert (mistake.column, mistake.error.reason) == ("valid_from", "invalid_datetime")
+
+
+def test_dates_when_they_can_be_two_then_the_others_of_the_file_tell_or_it_is_a_mistake():
+    (mistake,) = read("value;valid_from\na;6/1/2030\n").mistakes
+    assert (mistake.number, mistake.error.reason) == (2, "two_dates")
+    months = {"28/11/2030": 1, "11/28/2030": 6}
+    for other, month in months.items():
+        token, _other = tokens(f"value;valid_from\na;6/1/2030\nb;{other}\n")
+        assert token.valid_from.astimezone(ZONE).month == month
+    both = read("value;valid_from\na;6/1/2030\nb;28/11/2030\nc;11/28/2030\n")
+    assert "two_dates" in {mistake.error.reason for mistake in both.mistakes}
+
+
+@pytest.mark.parametrize("cell", ["1.5", "1.000", "1e3", "1,00,0", "one"])
+def test_number_when_it_may_be_another_one_then_it_is_a_mistake(cell):
+    (mistake,) = read(f'value;usage_count\na;"{cell}"\n').mistakes
+    assert mistake.error.reason == "invalid_integer"
+
+
+@pytest.mark.parametrize(
+    ("head", "targets"),
+    [
+        ("Code;Name;E-Mail;Kategorie", ["value", "label", "email", "category"]),
+        (
+            "Gültig ab;Gültig bis;Verwendungen;Wert",
+            [*["valid_from", "valid_to", "usage_count", "value"]],
+        ),
+        ("VALUE;Code", ["value", "data:"]),
+        ("uid;value;status;creator", ["uid", "value", "status", "creator"]),
+        ("Full  Name;Comment;Nom", None),
+    ],
+)
+def test_head_when_lists_call_columns_so_then_they_are_ours(head, targets):
+    line = ";" * head.count(";")
+    if targets is None:
+        with pytest.raises(InvalidParameter) as refused:
+            read(f"{head}\nx{line}\n")
+        assert refused.value.reason == "same_column_twice"
+        return
+    assert [one.target for one in read(f"{head}\nx{line}\n").columns] == targets
+
+
+def test_head_when_it_has_too_many_columns_then_the_file_is_refused():
+    with pytest.raises(InvalidParameter) as refused:
+        read(";".join(["value", *(f"c{number}" for number in range(300))]) + "\n")
+    assert refused.value.reason == "too_many_columns"
+
+
+def test_cells_when_a_data_column_is_there_as_well_then_both_are_kept():
+    (token,) = tokens('value;data;Seat\na;"{""Size"": ""M""}";12\n')
+    assert json.loads(token.data) == {"Size": "M", "Seat": "12"}
+
+
+def test_lines_when_a_separator_line_is_in_front_then_they_are_counted_from_it():
+    (mistake,) = read("sep=;\r\nvalue;usage_count\r\na;x\r\n").mistakes
+    assert mistake.number == 3
