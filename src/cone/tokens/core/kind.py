@@ -108,7 +108,7 @@ class ConsumedKind(Kind[T_co]):
         kind has a code, and a column for each one of ``advanced``, with its value afterwards.
     :ivar seen: columns of which the caller shows what it saw; another value refuses the use.
     :ivar advanced: what a use does to own columns; each is ``audited``.
-    :ivar told: own columns that outcomes tell; no use changes them.
+    :ivar told: own columns with texts that outcomes tell; no use changes them.
     """
 
     usages: Table

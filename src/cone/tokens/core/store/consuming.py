@@ -1,29 +1,12 @@
-"""Consumptions: a use is taken and logged, and its key is bound, in one statement where it can be.
-
-Statements are prepared once for a dialect.
-"""
+"""Consumptions: a use is taken and logged, and its key is bound, in one statement if possible."""
 
 from __future__ import annotations
 
+import datetime
+import json
 import uuid
-from collections.abc import Mapping
 from typing import Any
 from typing import Final
-
-from sqlalchemy import ColumnElement
-from sqlalchemy import Dialect
-from sqlalchemy import Insert
-from sqlalchemy import String
-from sqlalchemy import Table
-from sqlalchemy import Text
-from sqlalchemy import Update
-from sqlalchemy import bindparam
-from sqlalchemy import cast
-from sqlalchemy import func
-from sqlalchemy import insert
-from sqlalchemy import select
-from sqlalchemy import text
-from sqlalchemy import update
 
 from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
@@ -33,19 +16,15 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.kind import ConsumedKind
-from cone.tokens.core.prepared import Prepared
-from cone.tokens.core.prepared import prepared_once
-from cone.tokens.core.records import REQUESTS
-from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import filters
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
 from cone.tokens.core.store import searching
+from cone.tokens.core.store import spending
 from cone.tokens.core.store import usages
 from cone.tokens.core.store.finding import C
 from cone.tokens.core.store.finding import Coded
 from cone.tokens.core.store.finding import Selector
-from cone.tokens.core.transaction import NOW
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Denied
@@ -56,12 +35,6 @@ from cone.tokens.core.values import SentCode
 
 #: A consumption that finds no reason for its refusal tries again so many times.
 ATTEMPTS: Final = 4
-
-#: The use before, which a granted one tells.
-_TOLD: Final = ("used_before", "user_before")
-
-#: Who takes a use.
-_ACTOR: Final = bindparam("actor", type_=String)
 
 
 def consume(
@@ -136,9 +109,9 @@ def consume_code(
     Concurrency: a token is consumed by the code that it was found with: one that was given
     another code meanwhile is not meant.
     """
-    meant = _meant(sent)
-    _refuse_beginning(tx, kind, meant)
-    by = filters.code_of(kind).name
+    by, meant = filters.code_of(kind).name, _meant(sent)
+    if meant:
+        _refuse_beginning(tx, kind, meant)
     try:
         return consume(tx, kind, by, sent.text, attempt)
     except TokenNotFound:
@@ -230,30 +203,56 @@ def _grant(
     attempt: Attempt,
 ) -> Granted | None:
     given = {"sought": sought, "actor": attempt.actor, **_shown(kind, attempt)}
+    value = str(sought) if by == kind.code else None
     if tx.is_postgresql:
-        row = _spend_and_log(tx.dialect, kind, by, with_key=attempt.key is not None).find(
+        row = spending.spend_and_log(tx.dialect, kind, by, with_key=attempt.key is not None).find(
             tx.connection,
             receipt=attempt.receipt,
             **given,
             **(keys.digests_of(attempt.key) if attempt.key else {}),
         )
-    else:
-        row = _spend(tx.dialect, kind, by).find(tx.connection, now=tx.own_time, **given)
-        if row:
-            usages.log(tx, kind, usages.row_of(kind, row, row.last_used, None, attempt))
-            before = LastUse(row.used_before, row.user_before)
-            if attempt.key:
-                keys.bind_key(tx, attempt.key, usages.answer(attempt.receipt, before))
+        if row is None:
+            return None
+        uid, count, *told = json.loads(row.told)
+        return _granted(kind, attempt, (uuid.UUID(uid), count, value), told)
+    row = spending.spend(tx.dialect, kind, by).find(tx.connection, now=tx.own_time, **given)
     if row is None:
         return None
+    usages.log(tx, kind, usages.row_of(kind, row, row.last_used, None, attempt))
+    told = json.loads(row.told)
+    granted = _granted(kind, attempt, (row.uid, row.usage_count, value), told)
+    if attempt.key and granted.before:
+        keys.bind_key(tx, attempt.key, usages.answer(attempt.receipt, granted.before))
+    return granted
+
+
+def _granted(
+    kind: ConsumedKind[Any],
+    attempt: Attempt,
+    token: tuple[uuid.UUID, int, str | None],
+    told: list[Any],
+) -> Granted:
+    """Return the outcome of a use that was taken.
+
+    :param token: its uid, its uses left and the code that it was asked for by.
+    :param told: of :func:`spending.spend`.
+    """
+    uid, count, value = token
+    time, user, *rest = told
     return Granted(
-        token_uid=row.uid,
-        usage_count=row.usage_count,
+        token_uid=uid,
+        usage_count=count,
         receipt=attempt.receipt,
-        value=str(sought) if by == kind.code else None,
-        before=LastUse(row.used_before, row.user_before),
-        told=usages.told(kind, row),
+        value=value,
+        before=LastUse(time and _instant(time), user),
+        told=dict(zip(kind.told, rest, strict=True)),
     )
+
+
+def _instant(text: str) -> datetime.datetime:
+    """Return a time of :func:`spending.spend`; SQLite's have no zone, and are in UTC."""
+    time = datetime.datetime.fromisoformat(text)
+    return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 def _shown(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
@@ -261,6 +260,8 @@ def _shown(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
 
     :raises TypeError: it shows less than the kind asks for, or more.
     """
+    if not kind.seen and not attempt.seen:
+        return {}
     if attempt.seen.keys() != set(kind.seen):
         message = f"a {kind.name} is used by who has seen {kind.seen}, not {(*attempt.seen,)}"
         raise TypeError(message)
@@ -279,7 +280,7 @@ def _log_denial(
     if attempt.key and tx.is_postgresql:
         # One statement, since each commits itself here.
         bound = keys.row_of(attempt.key, usages.answer(attempt.receipt, last))
-        _log_with_key(tx.dialect, kind).run(
+        spending.log_with_key(tx.dialect, kind).run(
             tx.connection,
             **{f"logged_{name}": value for name, value in row.items()},
             bound_hash=bound["key_hash"],
@@ -289,95 +290,3 @@ def _log_denial(
         return
     usages.log(tx, kind, row)
     keys.bind_key(tx, attempt.key, usages.answer(attempt.receipt, last))
-
-
-def _update(kind: ConsumedKind[Any], by: Selector, now: ColumnElement[Any]) -> Update:
-    columns = kind.tokens.c
-    seen = (
-        columns[name] == bindparam(f"seen_{name}", type_=columns[name].type) for name in kind.seen
-    )
-    return (
-        update(kind.tokens)
-        .where(finding.is_sought(kind, by), *seen, lifecycle.consumable(columns, now))
-        .values(
-            used_before=columns.last_used,
-            user_before=columns.last_user,
-            last_user=_ACTOR,
-            version=columns.version + 1,
-            **lifecycle.use_expressions(columns, now, kind.advanced),
-        )
-    )
-
-
-def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
-    """Return the columns that a granted use tells."""
-    names = ("uid", *kind.logged.values(), "last_used", *_TOLD, *kind.told)
-    return [kind.tokens.c[name] for name in names]
-
-
-@prepared_once
-def _spend(dialect: Dialect, kind: ConsumedKind[Any], by: Selector) -> Prepared:
-    return Prepared(_update(kind, by, NOW).returning(*_spent(kind)), dialect)
-
-
-@prepared_once
-def _spend_and_log(
-    dialect: Dialect,
-    kind: ConsumedKind[Any],
-    by: Selector,
-    *,
-    with_key: bool,
-) -> Prepared:
-    """Return the one statement that spends, logs and binds the key.
-
-    The time is read once: a statement that waited for another consumption carries an earlier time
-    than that one, so it is refused by its lock time.
-    """
-    moment = select(func.clock_timestamp(type_=UtcDateTime).label("at")).cte("moment")
-    spent = _update(kind, by, moment.c.at).returning(*_spent(kind)).cte("spent")
-    usage = {
-        "uid": bindparam("receipt", type_=kind.usages.c.uid.type),
-        "token_uid": spent.c.uid,
-        "timestamp": spent.c.last_used,
-        "user": _ACTOR,
-        **{name: spent.c[source] for name, source in kind.logged.items()},
-    }
-    logged = {column.name: usage[column.name] for column in kind.usages.c if column.name in usage}
-    told = (spent.c[name] for name in ("uid", "usage_count", *_TOLD, *kind.told))
-    statement = select(*told).add_cte(_insert_selected(kind.usages, logged).cte("logged"))
-    if not with_key:
-        return Prepared(statement, dialect)
-    bound = {
-        "key_hash": bindparam("key_hash", type_=REQUESTS.c.key_hash.type),
-        "fingerprint": bindparam("fingerprint", type_=REQUESTS.c.fingerprint.type),
-        "answer": _answer(logged["uid"], spent.c),
-        "timestamp": spent.c.last_used,
-    }
-    statement = statement.add_cte(_insert_selected(REQUESTS, bound).cte("bound"))
-    return Prepared(statement, dialect)
-
-
-def _answer(receipt: ColumnElement[Any], spent: Any) -> ColumnElement[Any]:
-    """Return :func:`usages.answer` as SQL, of a use that the same statement takes."""
-    members = {"receipt": receipt, "time": spent.used_before, "user": spent.user_before}
-    parts = (part for name in members for part in (text(f"'{name}'"), members[name]))
-    return cast(func.json_build_object(*parts), Text)
-
-
-def _insert_selected(table: Table, columns: Mapping[str, ColumnElement[Any]]) -> Insert:
-    return insert(table).from_select(list(columns), select(*columns.values()))
-
-
-@prepared_once
-def _log_with_key(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
-    bound = insert(REQUESTS).values(
-        key_hash=bindparam("bound_hash"),
-        fingerprint=bindparam("bound_fingerprint"),
-        answer=bindparam("bound_answer"),
-        timestamp=func.clock_timestamp(),
-    )
-    values: dict[str, Any] = {
-        column.name: bindparam(f"logged_{column.name}") for column in kind.usages.c
-    }
-    statement = insert(kind.usages).values(values).add_cte(bound.cte("bound"))
-    return Prepared(statement, dialect)
