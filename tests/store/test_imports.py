@@ -320,16 +320,38 @@ def test_check_when_asked_then_nothing_changes(service, content, known):
     assert content() == before
 
 
-def test_import_when_the_database_refuses_one_row_then_none_is_there(service, content):
+def test_import_when_one_row_is_a_mistake_then_none_is_there(service, content):
     uid = service.add(new_token(value="known"), by=None)
     before = content()
     rows = [row("a"), row_of(uid, "b", usage_count=5), row("b"), row("c")]
-    with pytest.raises(ValueTaken):
-        service.import_tokens(rows, Known.UPDATE, by=None, key=key_of())
+    told = service.import_tokens(rows, Known.UPDATE, by=None, key=key_of())
+    assert reasons(told) == {2: TOKEN_TWICE}
     assert content() == before
 
 
-@pytest.mark.parametrize("code", ["   ", " x", "x\u200b", "a\nb"], ids=ascii)
+@pytest.mark.parametrize("code", [" x", "x\u200b", "\u00a0x\t"], ids=ascii)
+def test_import_when_a_code_has_nothing_but_ends_too_much_then_it_loses_them(service, code):
+    uid = service.add(new_token(value="known"), by=None)
+    for rows in ([row(code)], [row(code)], [row("x")], [row_of(uid, "known ")]):
+        assert not service.import_tokens(rows, Known.UPDATE, by=None).mistakes
+    assert sorted(token.value for token in service.every(EVERYTHING)) == ["known", "x"]
+
+
+@pytest.mark.parametrize("rows", ["new", "known", "both"])
+def test_import_when_two_rows_get_one_code_then_the_second_is_a_mistake(service, content, rows):
+    one, other = (service.add(new_token(value=value), by=None) for value in "ab")
+    pairs = {
+        "new": [row("x"), row(" x")],
+        "known": [row_of(one, "x"), row_of(other, "x ")],
+        "both": [row("x"), row_of(one, "x\u200b")],
+    }
+    before = content()
+    told = service.import_tokens(pairs[rows], Known.UPDATE, by=None)
+    assert [(number, error.reason) for number, error in told.mistakes.items()] == [(1, TOKEN_TWICE)]
+    assert content() == before
+
+
+@pytest.mark.parametrize("code", ["   ", "a\nb"], ids=ascii)
 def test_import_when_a_code_is_none_then_its_row_is_a_mistake(service, content, code):
     uid = service.add(new_token(value="known"), by=None)
     before = content()

@@ -16,6 +16,7 @@ from cone.tokens.host import wiring
 from cone.tokens.host.form_data import MIB
 from cone.tokens.host.form_data import Limits
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets.code_doubts import CodeDoubt
 from cone.tokens.tickets.columns import CHOICES
 from cone.tokens.tickets.columns import FILE
 from cone.tokens.tickets.columns import Column
@@ -63,6 +64,7 @@ class Attempt:
     :ivar chosen: what columns are that are not known, by their places.
     :ivar columns: those of the file.
     :ivar lines: those that can be read.
+    :ivar doubts: the lines whose codes may not be meant.
     """
 
     def __init__(self, known: Known, pasted: str) -> None:
@@ -79,6 +81,7 @@ class Attempt:
         self.chosen: dict[str | int, str] = {}
         self.columns: list[Column] = []
         self.lines: list[spreadsheet.Line] = []
+        self.doubts: Mapping[CodeDoubt, list[int]] = {}
 
     @property
     def status(self) -> int:
@@ -118,7 +121,7 @@ class Attempt:
         self.report = report
         self.mistakes = read.all_mistakes(report)
         self.codes = read.codes(report)
-        self.columns, self.lines = read.columns, read.lines
+        self.columns, self.lines, self.doubts = read.columns, read.lines, read.doubts
 
 
 def known_of(fields: Mapping[str, Any]) -> Known:

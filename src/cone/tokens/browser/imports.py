@@ -27,9 +27,13 @@ from cone.tokens.browser.import_attempt import content_of
 from cone.tokens.browser.import_attempt import known_of
 from cone.tokens.browser.import_attempt import packed
 from cone.tokens.browser.import_attempt import unpacked
+from cone.tokens.browser.import_preview import ColumnField
+from cone.tokens.browser.import_preview import PreviewRow
+from cone.tokens.browser.import_preview import column_fields
+from cone.tokens.browser.import_preview import doubt_notes
+from cone.tokens.browser.import_preview import preview
 from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.texts import UNUSABLE_MANY
-from cone.tokens.browser.texts import uses_text
 from cone.tokens.browser.token import shortened
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import ValueTaken
@@ -38,16 +42,12 @@ from cone.tokens.host.request_data import FORMS
 from cone.tokens.host.request_data import forget_body
 from cone.tokens.host.request_data import pairs
 from cone.tokens.i18n import _
-from cone.tokens.tickets.columns import AS_DATA
-from cone.tokens.tickets.columns import LEFT_OUT
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
-from cone.tokens.tickets.spreadsheet import Line
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import Known
-from cone.tokens.web.moments import Moment
 from cone.tokens.web.moments import Moments
 from cone.tokens.web.once import KEY
 from cone.tokens.web.once import key_of
@@ -67,9 +67,6 @@ IMPORT: Final = "import"
 #: Mistakes that are listed.
 LISTED: Final = 100
 
-#: Lines that are shown as they will be.
-PREVIEWED: Final = 5
-
 #: Unknown columns that are named.
 _NAMED: Final = 10
 
@@ -86,21 +83,6 @@ _COUNT_WORDS: Final = {
     "updated": _("import_updated", default="Tokens that change"),
     "unchanged": _("import_unchanged", default="Tokens that are as in the file already"),
     "skipped": _("import_skipped", default="Known tokens that are left as they are"),
-}
-#: What a column of a file can be.
-TARGET_WORDS: Final = {
-    AS_DATA: _("column_data", default="Keep under its name"),
-    LEFT_OUT: _("column_left_out", default="Leave out"),
-    "value": _("column_code", default="Code"),
-    "label": _("label", default="Label"),
-    "email": _("email", default="E-mail address"),
-    "category": _("category", default="Category"),
-    "note": _("note", default="Note"),
-    "valid_from": _("valid_from", default="Valid from"),
-    "valid_to": _("valid_to", default="Valid to"),
-    "usage_count": _("uses_left", default="Uses left"),
-    "lock_time": _("lock_time", default="Lock time after a use, in seconds"),
-    "enabled": _("enabled", default="Enabled"),
 }
 _DONE: Final = _(
     "note_imported",
@@ -131,29 +113,6 @@ class MistakeRow:
     column: str | None
     cell: str
     text: object
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ColumnField:
-    """What a column of the file can be."""
-
-    name: str
-    header: str
-    choices: tuple[Choice, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PreviewRow:
-    """A line of the file as it will be a token."""
-
-    number: int
-    code: str | None
-    label: str | None
-    email: str | None
-    category: str | None
-    uses: object
-    valid_from: Moment | None
-    valid_to: Moment | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -302,8 +261,10 @@ class ImportForm(Localized, Tile):
 
     @property
     def doubts(self) -> list[Note]:
-        """What the import would make that cannot be used."""
-        return _doubts(self.attempt.report.unusable) if self.attempt.report else []
+        """What may not be meant: codes, and tokens that cannot be used."""
+        if self.attempt.report is None:
+            return []
+        return [*doubt_notes(self.attempt.doubts), *_doubts(self.attempt.report.unusable)]
 
     @property
     def mistake_count(self) -> int:
@@ -326,18 +287,7 @@ class ImportForm(Localized, Tile):
     @property
     def column_fields(self) -> list[ColumnField]:
         """The columns that are not known, each with what it can be."""
-        return [
-            ColumnField(
-                f"{COLUMN}{place}",
-                one.header,
-                tuple(
-                    Choice(target, word, "selected" if target == one.target else None)
-                    for target, word in TARGET_WORDS.items()
-                ),
-            )
-            for place, one in enumerate(self.attempt.columns)
-            if not one.is_known
-        ]
+        return column_fields(self.attempt.columns)
 
     @property
     def is_guess(self) -> bool:
@@ -346,27 +296,10 @@ class ImportForm(Localized, Tile):
 
     @property
     def preview(self) -> list[PreviewRow]:
-        """What the first lines will be."""
-        show = Moments.of_request(self.request).show
-        return [
-            PreviewRow(
-                line.number,
-                shortened(token.value) if token.value else None,
-                shortened(token.label) if token.label else None,
-                token.email,
-                token.category,
-                uses_text(token.usage_count),
-                show(token.valid_from),
-                show(token.valid_to),
-            )
-            for line in self._previewed
-            for token in [line.row.token]
-        ]
-
-    @property
-    def _previewed(self) -> list[Line]:
-        # A mistake is what is to be looked at first.
-        return [] if self.attempt.mistakes else self.attempt.lines[:PREVIEWED]
+        """What the first lines will be; a mistake is what is to be looked at first."""
+        if self.attempt.mistakes:
+            return []
+        return preview(self.attempt.lines, Moments.of_request(self.request))
 
     @property
     def code_count(self) -> int:

@@ -183,6 +183,14 @@ def normal_form(text: str) -> str:
     return unicodedata.normalize("NFC", text) if len(text) <= LONGEST_READ else text
 
 
+def mended(text: str) -> str:
+    """Return ``text`` as a code, without blanks and what nobody sees at its ends.
+
+    One that is nothing else stays: it is no code.
+    """
+    return normal_form(_without_ends(text)) or text
+
+
 def is_text(text: str) -> bool:
     """Return whether the databases take ``text``: no token can have another one."""
     if "\0" in text:

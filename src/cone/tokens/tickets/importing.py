@@ -46,7 +46,8 @@ class ImportWork:
         """
         values = [row.token.value for row in rows if row.token.value is not None]
         # A code is found as it was stored, and as it would be stored now.
-        self._values = list(dict.fromkeys([*values, *map(codes.normal_form, values)]))
+        forms = (codes.normal_form, codes.mended)
+        self._values = list(dict.fromkeys([*values, *(f(text) for text in values for f in forms)]))
         self._uids = [row.uid for row in rows if row.uid is not None]
         self._by = by
         self._tokens = finding.find_known(

@@ -119,7 +119,8 @@ class KnownTokens:
         return named or holder
 
     def _holder(self, value: str) -> Ticket | None:
-        return self.by_value.get(value) or self.by_value.get(codes.normal_form(value))
+        forms = (value, codes.normal_form(value), codes.mended(value))
+        return next((self.by_value[form] for form in forms if form in self.by_value), None)
 
 
 def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
@@ -131,15 +132,29 @@ def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
             token = tokens.meant(row)
             if token is None:
                 check_window(row.token.valid_from, row.token.valid_to)
-                new = with_code(row.token)
+                new = with_code(_mended(row.token))
                 _check_first(new.value, seen, number)
                 planned.new.append(new)
                 continue
             _check_first(token.uid, seen, number)
             _plan_known(planned, number, row, token, known)
+            # One code for two tokens.
+            _check_first(_other_code(planned, number, known), seen, number)
         except InvalidParameter as error:
             planned.mistakes[number] = error
     return planned
+
+
+def _mended(token: NewTicket) -> NewTicket:
+    """Return ``token`` without what a spreadsheet leaves at the ends of its code."""
+    if token.value is None:
+        return token
+    return dataclasses.replace(token, value=codes.mended(token.value))
+
+
+def _mended_unless(stored: str, value: str) -> str:
+    # Codes of old versions may end with blanks: they come back as they are.
+    return value if value == stored else codes.mended(value)
 
 
 def _check_first(key: object, seen: dict[object, int], number: int) -> None:
@@ -153,10 +168,15 @@ def _check_first(key: object, seen: dict[object, int], number: int) -> None:
         raise InvalidParameter(VALUE.name, TOKEN_TWICE, message, row=first)
 
 
+def _other_code(planned: Plan, number: int, known: Known) -> str | None:
+    change = planned.codes.get(number)
+    return change.new if change and known is not Known.SKIP else None
+
+
 def _plan_known(planned: Plan, number: int, row: ImportRow, token: Ticket, known: Known) -> None:
     value = row.token.value
     if value is not None and known is not Known.SKIP:
-        value = codes.changed_code(token.value, value)
+        value = codes.changed_code(token.value, _mended_unless(token.value, value))
     is_other_code = value is not None and value != token.value
     if value is not None and is_other_code:
         planned.codes[number] = CodeChange(token_uid=token.uid, old=token.value, new=value)

@@ -32,6 +32,8 @@ from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.tickets.cells import TIMES
 from cone.tokens.tickets.cells import first_of_dates
 from cone.tokens.tickets.cells import parsed
+from cone.tokens.tickets.code_doubts import CodeDoubt
+from cone.tokens.tickets.code_doubts import doubts_of
 from cone.tokens.tickets.columns import AS_DATA
 from cone.tokens.tickets.columns import COLUMNS
 from cone.tokens.tickets.columns import Column
@@ -125,6 +127,11 @@ class Content:
     columns: list[Column] = dataclasses.field(default_factory=list)
     lines: list[Line] = dataclasses.field(default_factory=list)
     mistakes: list[Mistake] = dataclasses.field(default_factory=list)
+
+    @property
+    def doubts(self) -> dict[CodeDoubt, list[int]]:
+        """The lines whose codes may not be what somebody meant."""
+        return doubts_of((line.number, line.row.token.value) for line in self.lines)
 
     def all_mistakes(self, report: ImportReport) -> list[Mistake]:
         """Return all mistakes in file order, those of the import report included."""

@@ -130,7 +130,7 @@ def find_known(
     """Return the tokens with one of ``uids`` or ``values``, in the order of their uids.
 
     :param uids: at most :data:`~cone.tokens.core.values.MAX_BATCH`.
-    :param values: codes, at most twice as many.
+    :param values: codes, at most three times as many.
     :param for_update: keep others from changing them until the transaction ends.
 
     SQL: 1 statement. Concurrency: as :func:`~cone.tokens.core.store.locking.lock_many`.

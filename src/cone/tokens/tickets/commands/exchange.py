@@ -158,9 +158,10 @@ def import_(  # noqa: PLR0913 - one for each option
     codes = content.codes(report)
     facts = {"success": True, "dry_run": dry_run, **counts, "codes": _codes_json(codes)}
     facts["unusable"] = dict(report.unusable)
+    facts["doubts"] = {doubt.value: lines for doubt, lines in content.doubts.items()}
     output.result(facts, aligned(lines))
     _say_codes(output, codes, Known(known))
-    for doubt in texts.doubts(report.unusable):
+    for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
         output.say(doubt)
     output.say("Nothing was changed yet." if dry_run else "The import is done.")
 

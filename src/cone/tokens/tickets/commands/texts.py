@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from cone.tokens.cli.terminal import aligned
@@ -13,6 +14,7 @@ from cone.tokens.cli.terminal import printable
 from cone.tokens.core.values import UNLIMITED
 from cone.tokens.core.values import Status
 from cone.tokens.host.rendering import counted
+from cone.tokens.tickets.code_doubts import CodeDoubt
 from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.values import Ticket
 
@@ -25,6 +27,14 @@ UNUSABLE: Final = {
     Status.EXPIRED: "their validity has ended",
     Status.DISABLED: "switched off",
 }
+
+_CODE_DOUBTS: Final = {
+    CodeDoubt.MENDED: "codes lose blanks or signs that nobody sees at their ends",
+    CodeDoubt.SHORTENED: "codes look like numbers that a spreadsheet has shortened",
+    CodeDoubt.CASE: "codes differ by capital letters alone",
+}
+#: Lines that are named.
+_NAMED: Final = 10
 
 #: Stands for nothing.
 _NOTHING: Final = "-"
@@ -41,6 +51,20 @@ def table(tokens: Iterable[Ticket], zone: datetime.tzinfo) -> str:
     """Return tokens as a table, one a line."""
     rows = [[_cell(name, fields_of(token)[name], zone) for name in COLUMNS] for token in tokens]
     return aligned([COLUMNS, *rows])
+
+
+def code_doubts(doubts: Mapping[CodeDoubt, Sequence[int]]) -> list[str]:
+    """Return warnings about the codes of a file that may not be meant.
+
+    :param doubts: the lines of the file, by the reason.
+    """
+    return [f"Warning: {_CODE_DOUBTS[doubt]}: {_numbers(lines)}" for doubt, lines in doubts.items()]
+
+
+def _numbers(lines: Sequence[int]) -> str:
+    named = ", ".join(f"{number}" for number in lines[:_NAMED])
+    more = f" and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
+    return f"{'line' if len(lines) == 1 else 'lines'} {named}{more}"
 
 
 def doubts(unusable: Mapping[str, int]) -> list[str]:

@@ -1,0 +1,140 @@
+"""What the check of an import shows of a file: its unknown columns, first lines and doubts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Final
+
+from cone.tokens.browser.import_attempt import COLUMN
+from cone.tokens.browser.texts import uses_text
+from cone.tokens.browser.token import shortened
+from cone.tokens.i18n import _
+from cone.tokens.tickets.code_doubts import CodeDoubt
+from cone.tokens.tickets.columns import AS_DATA
+from cone.tokens.tickets.columns import LEFT_OUT
+from cone.tokens.tickets.columns import Column
+from cone.tokens.tickets.spreadsheet import Line
+from cone.tokens.web.moments import Moment
+from cone.tokens.web.moments import Moments
+from cone.tokens.web.page import Note
+
+#: Lines that are shown as they will be.
+PREVIEWED: Final = 5
+#: Lines with doubts that are named.
+NAMED: Final = 10
+
+#: What a column of a file can be.
+TARGET_WORDS: Final = {
+    AS_DATA: _("column_data", default="Keep under its name"),
+    LEFT_OUT: _("column_left_out", default="Leave out"),
+    "value": _("column_code", default="Code"),
+    "label": _("label", default="Label"),
+    "email": _("email", default="E-mail address"),
+    "category": _("category", default="Category"),
+    "note": _("note", default="Note"),
+    "valid_from": _("valid_from", default="Valid from"),
+    "valid_to": _("valid_to", default="Valid to"),
+    "usage_count": _("uses_left", default="Uses left"),
+    "lock_time": _("lock_time", default="Lock time after a use, in seconds"),
+    "enabled": _("enabled", default="Enabled"),
+}
+
+_DOUBTS: Final = {
+    CodeDoubt.MENDED: _(
+        "doubt_mended",
+        default="Codes that lose blanks or signs that nobody sees at their ends: ${count} "
+        "(lines ${lines}).",
+    ),
+    CodeDoubt.SHORTENED: _(
+        "doubt_shortened",
+        default="Codes that look like numbers that a spreadsheet has shortened: ${count} "
+        "(lines ${lines}). Are they the codes of your tickets?",
+    ),
+    CodeDoubt.CASE: _(
+        "doubt_case",
+        default="Codes that differ by capital letters alone: ${count} (lines ${lines}). A scanner "
+        "with Caps Lock finds neither.",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """What a column can be."""
+
+    value: str
+    word: object
+    selected: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ColumnField:
+    """The field that asks what a column is."""
+
+    name: str
+    header: str
+    choices: tuple[Target, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A line of the file as it will be a token."""
+
+    number: int
+    code: str | None
+    label: str | None
+    email: str | None
+    category: str | None
+    uses: object
+    valid_from: Moment | None
+    valid_to: Moment | None
+
+
+def column_fields(columns: Sequence[Column]) -> list[ColumnField]:
+    """Return the fields for the columns that are not known."""
+    return [
+        ColumnField(f"{COLUMN}{place}", one.header, tuple(_targets(one)))
+        for place, one in enumerate(columns)
+        if not one.is_known
+    ]
+
+
+def _targets(column: Column) -> Iterable[Target]:
+    return (
+        Target(target, word, "selected" if target == column.target else None)
+        for target, word in TARGET_WORDS.items()
+    )
+
+
+def preview(lines: Sequence[Line], moments: Moments) -> list[PreviewRow]:
+    """Return the first lines as they will be."""
+    return [
+        PreviewRow(
+            line.number,
+            shortened(token.value) if token.value else None,
+            shortened(token.label) if token.label else None,
+            token.email,
+            token.category,
+            uses_text(token.usage_count),
+            moments.show(token.valid_from),
+            moments.show(token.valid_to),
+        )
+        for line in lines[:PREVIEWED]
+        for token in [line.row.token]
+    ]
+
+
+def doubt_notes(doubts: Mapping[CodeDoubt, Sequence[int]]) -> list[Note]:
+    """Return what is told of codes in doubt."""
+    return [
+        Note("warning", _DOUBTS[doubt] % {"count": len(lines), "lines": _lines(lines)})
+        for doubt, lines in doubts.items()
+    ]
+
+
+def _lines(lines: Sequence[int]) -> str:
+    named = ", ".join(f"{number}" for number in lines[:NAMED])
+    return f"{named}, …" if len(lines) > NAMED else named
