@@ -522,7 +522,7 @@ def test_import_when_codes_have_what_nobody_sees_at_their_ends_then_it_is_told_a
     editor, service
 ):
     answer = check(editor, case("invisible-ends.csv"))
-    assert "signs that nobody sees at their ends: 3 (lines 2, 3, 4)." in said(answer)
+    assert "signs that nobody sees at their ends: 3. Lines: 2, 3, 4." in said(answer)
     answer.forms[0].submit().follow()
     assert sorted(token.value for token in service.every(EVERYTHING)) == ["F07-A", "F07-B", "F07-C"]
     # The same file again means the same tokens.
@@ -531,12 +531,12 @@ def test_import_when_codes_have_what_nobody_sees_at_their_ends_then_it_is_told_a
 
 
 def test_import_when_a_spreadsheet_shortened_a_number_then_the_check_doubts_it(editor):
-    assert "has shortened: 1 (lines 2)." in said(check(editor, case("shortened-number.csv")))
+    assert "has shortened: 1. Lines: 2." in said(check(editor, case("shortened-number.csv")))
 
 
 def test_import_when_codes_differ_by_case_alone_then_the_check_doubts_them(editor):
     answer = check(editor, "value\nabc\nABC\nx\n")
-    assert "by capital letters alone: 2 (lines 2, 3)." in said(answer)
+    assert "by capital letters alone: 2. Lines: 2, 3." in said(answer)
 
 
 def test_import_when_an_old_code_ends_with_a_blank_then_its_export_comes_back_unchanged(

@@ -36,6 +36,7 @@ SPECIAL = {
     "host.pipeline": {"paste"},
     "tickets.label_text": {"reportlab"},  # optional
     "tickets.labels": {"reportlab"},  # optional
+    "tickets.workbook": {"openpyxl"},  # optional
     "host.metrics": {"prometheus_client"},  # optional
     "host.ratelimit": {"limits", "redis"},
     "host.first_connection": {"sqlalchemy"},  # it knows the errors of the host's engine

@@ -103,7 +103,7 @@ def test_file_when_it_is_encoded_as_spreadsheets_do_then_its_letters_are_right(n
     assert head is not None
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfev", b"PK\x03\x04\x80", b"\x89PNG\r\n\x1a\n\x00"])
+@pytest.mark.parametrize("content", [b"\xff\xfev", b"\x00\x01\xff", b"\x89PNG\r\n\x1a\n\x00"])
 def test_file_when_it_is_no_text_then_it_is_refused(content):
     with pytest.raises(InvalidParameter) as refused:
         decode(content)

@@ -45,17 +45,17 @@ TARGET_WORDS: Final = {
 _DOUBTS: Final = {
     CodeDoubt.MENDED: _(
         "doubt_mended",
-        default="Codes that lose blanks or signs that nobody sees at their ends: ${count} "
-        "(lines ${lines}).",
+        default="Codes that lose blanks or signs that nobody sees at their ends: ${count}. "
+        "Lines: ${lines}.",
     ),
     CodeDoubt.SHORTENED: _(
         "doubt_shortened",
-        default="Codes that look like numbers that a spreadsheet has shortened: ${count} "
-        "(lines ${lines}). Are they the codes of your tickets?",
+        default="Codes that look like numbers that a spreadsheet has shortened: ${count}. "
+        "Lines: ${lines}. Are they the codes of your tickets?",
     ),
     CodeDoubt.CASE: _(
         "doubt_case",
-        default="Codes that differ by capital letters alone: ${count} (lines ${lines}). A scanner "
+        default="Codes that differ by capital letters alone: ${count}. Lines: ${lines}. A scanner "
         "with Caps Lock finds neither.",
     ),
 }

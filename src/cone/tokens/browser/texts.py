@@ -98,6 +98,18 @@ _MISTAKES: Final = {
         "mistake_file_not_utf8",
         default="This is no text in UTF-8. Spreadsheets call that format “CSV UTF-8”.",
     ),
+    "xlsx_not_available": _(
+        "mistake_xlsx_not_available",
+        default="This site does not read Excel workbooks. Save the sheet as “CSV UTF-8”.",
+    ),
+    "no_workbook": _(
+        "mistake_no_workbook",
+        default="This is no workbook that can be read. Save the sheet as “CSV UTF-8”.",
+    ),
+    "formula_without_result": _(
+        "mistake_formula_without_result",
+        default="Line ${line} has a formula without its result. Save the values alone.",
+    ),
     "file_not_text": _(
         "mistake_file_not_text",
         default="This is no text that a spreadsheet saves.",

@@ -1,4 +1,4 @@
-"""The text of a file, in whatever way spreadsheets encode it."""
+"""The text of a file, in whatever way spreadsheets save it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import codecs
 import dataclasses
 from typing import Final
 
+from cone.tokens.tickets import workbook
 from cone.tokens.tickets.columns import wrong
 
 UTF_8: Final = "utf-8"
@@ -28,10 +29,12 @@ class Decoded:
 
 
 def decode(content: bytes) -> Decoded:
-    """Return the text of a file in UTF-8, UTF-16 with its mark, or else Windows-1252.
+    """Return the text of a workbook, or of a file in UTF-8, UTF-16 or else Windows-1252.
 
     :raises InvalidParameter: it is none of these.
     """
+    if content.startswith(workbook.BEGINNING):
+        return Decoded(workbook.text_of(content), "xlsx")
     if content.startswith(_UTF_16):
         return Decoded(_strictly(content, "utf-16"), "utf-16")
     try:

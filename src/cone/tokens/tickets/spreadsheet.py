@@ -1,12 +1,4 @@
-"""What a CSV file of tokens is: the one place that writes and reads it.
-
-Spreadsheets take a cell for a formula by its first character, and a text that somebody gave a
-token may begin with it. Such a text gets an apostrophe in front, which makes it a text, and
-reading takes that one away again: what was written is read as it was, whatever it is.
-
-A spreadsheet that expects other separators than ours splits a text at them, quoted or not: what
-follows one counts as a beginning too.
-"""
+"""What a CSV file of tokens is: the one place that writes and reads it."""
 
 from __future__ import annotations
 
@@ -40,6 +32,8 @@ from cone.tokens.tickets.columns import Column
 from cone.tokens.tickets.columns import read_head
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.fields import fields_of
+from cone.tokens.tickets.guards import guard
+from cone.tokens.tickets.guards import unguard
 from cone.tokens.tickets.imports import TOKEN_TWICE
 from cone.tokens.tickets.params import DATA
 from cone.tokens.tickets.params import ENABLED
@@ -75,17 +69,6 @@ _SEPARATOR: Final = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNO
 
 #: Makes UTF-8 known to spreadsheets.
 _MARK: Final = "\ufeff"
-
-# Apostrophes, quotes and spaces hide a first character from us, and not from every program.
-# None of them ends a cell: each character is looked at once or twice.
-_HIDING: Final = r"(?:['\"]|[^\S\t\r\n])*+"
-_FORMULA: Final = r"=+\-@＝＋－＠"  # noqa: RUF001 - programs take the wide ones for the others
-_BEGINNING: Final = re.compile(
-    rf"\A(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[;\t\r\n])(?={_HIDING}[{_FORMULA}])",
-)
-_GUARDED: Final = re.compile(
-    rf"\A'(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[;\t\r\n])'(?={_HIDING}[{_FORMULA}])",
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,16 +134,6 @@ class Content:
         line = self.lines[int(str(error.facts["row"]))].number
         message = f"{error.parameter}: line {line} is about the same token"
         return InvalidParameter(error.parameter, TOKEN_TWICE, message, line=line)
-
-
-def guard(text: str) -> str:
-    """Return ``text`` as a cell that is no formula."""
-    return _BEGINNING.sub("'", text)
-
-
-def unguard(cell: str) -> str:
-    """Return the text that :func:`guard` made ``cell`` of; another cell as it is."""
-    return _GUARDED.sub("", cell)
 
 
 def write(tokens: Iterable[Ticket], zone: datetime.tzinfo) -> Iterator[bytes]:
