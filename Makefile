@@ -81,7 +81,7 @@ clean: ## Remove what the other targets made, but not var/
 
 # Each stamp is newer than what was installed last: without a change nothing is installed again.
 $(VENV)/.installed: pyproject.toml $(VENV)/.made
-	$(PY) -m pip install --quiet --editable '.[labels]'
+	$(PY) -m pip install --quiet --editable '.[labels,xlsx]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml $(VENV)/.made

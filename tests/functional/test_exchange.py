@@ -440,6 +440,16 @@ BAD_FILES = {
 }
 
 
+def test_export_when_the_page_is_german_then_cells_are_separated_as_spreadsheets_expect(
+    admin, make_token
+):
+    make_token(value="A-1", label="Zoë; Müller, Jo")
+    exported = admin.get("/tokens/export?_LOCALE_=de").body
+    assert exported.decode("utf-8-sig").startswith("uid;value;status;")
+    answer = check(admin, exported, known="update")
+    assert counts_of(answer)["Tokens that are as in the file already"] == "1"
+
+
 GUESTS = "Ticket;Name;E-Mail;Tisch\nA-1;Zoë Müller;zoe@example.org;7\n;Jörg;;8\n"
 
 

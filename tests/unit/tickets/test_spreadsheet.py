@@ -110,6 +110,15 @@ def test_file_when_written_then_it_has_all_columns_with_times_in_the_zone():
     assert end == ""
 
 
+@pytest.mark.parametrize("separator", spreadsheet.SEPARATORS)
+def test_file_when_it_is_written_with_another_separator_then_it_is_read_unchanged(separator):
+    token = make_token(value="=a;b,c\td", label="x,=1;'=2\"")
+    text = b"".join(spreadsheet.write([token], ZONE, separator)).decode()
+    assert text.splitlines()[0].count(separator) == len(spreadsheet.COLUMNS) - 1
+    (line,) = lines_of(text)
+    assert (line.row.token.value, line.row.token.label) == (token.value, token.label)
+
+
 def test_file_when_there_are_no_tokens_then_it_has_its_head():
     assert written().endswith(",data\r\n")
 

@@ -24,6 +24,7 @@ from cone.tokens.tickets import spreadsheet
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.web.downloads import file_response
+from cone.tokens.web.page import language
 from cone.tokens.web.page import url
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from pyramid.response import Response
 
 EXPORT: Final = "export"
+
+#: What spreadsheets of a language expect between cells, where the comma stands in numbers.
+_SEPARATORS: Final = {"de": ";"}
 
 
 def export_response(model: TokenContainer, request: Request) -> Response:
@@ -63,6 +67,7 @@ def _of_address(model: TokenContainer, request: Request) -> Response:
 
 def _file(request: Request, which: Selection, sort: Sort) -> Response:
     tokens = wiring.get(TicketService).every(which, sort)
-    pieces = spreadsheet.write(tokens, wiring.get(TokensConfig).zone)
+    separator = _SEPARATORS.get(language(request), ",")
+    pieces = spreadsheet.write(tokens, wiring.get(TokensConfig).zone, separator)
     with wiring.get(Places).work(size_of(which)):
         return file_response(request, pieces, "text/csv; charset=UTF-8", "tokens.csv")

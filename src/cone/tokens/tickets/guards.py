@@ -18,10 +18,10 @@ from typing import Final
 _HIDING: Final = r"(?:['\"]|[^\S\t\r\n])*+"
 _FORMULA: Final = r"=+\-@＝＋－＠"  # noqa: RUF001 - programs take the wide ones for the others
 _BEGINNING: Final = re.compile(
-    rf"\A(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[;\t\r\n])(?={_HIDING}[{_FORMULA}])",
+    rf"\A(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[,;\t\r\n])(?={_HIDING}[{_FORMULA}])",
 )
 _GUARDED: Final = re.compile(
-    rf"\A'(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[;\t\r\n])'(?={_HIDING}[{_FORMULA}])",
+    rf"\A'(?={_HIDING}[{_FORMULA}\t\r\n])|(?<=[,;\t\r\n])'(?={_HIDING}[{_FORMULA}])",
 )
 
 

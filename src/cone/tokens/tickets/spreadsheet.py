@@ -136,15 +136,20 @@ class Content:
         return InvalidParameter(error.parameter, TOKEN_TWICE, message, line=line)
 
 
-def write(tokens: Iterable[Ticket], zone: datetime.tzinfo) -> Iterator[bytes]:
+def write(
+    tokens: Iterable[Ticket],
+    zone: datetime.tzinfo,
+    separator: str = SEPARATORS[0],
+) -> Iterator[bytes]:
     """Return the file of ``tokens``, piece by piece.
 
     :param zone: times are written with its offset.
+    :param separator: one of :data:`SEPARATORS`: spreadsheets of a language expect one of them.
     """
-    yield (_MARK + _text([COLUMNS])).encode()
+    yield (_MARK + _text([COLUMNS], separator)).encode()
     tokens = iter(tokens)
     while piece := list(itertools.islice(tokens, _PIECE)):
-        yield _text(_cells(token, zone) for token in piece).encode()
+        yield _text((_cells(token, zone) for token in piece), separator).encode()
 
 
 def read(
@@ -309,9 +314,9 @@ def _mistake(number: int, cells: Mapping[str, str], error: InvalidParameter) -> 
     return Mistake(number, column, cells[column] if column else "", error)
 
 
-def _text(rows: Iterable[Sequence[object]]) -> str:
+def _text(rows: Iterable[Sequence[object]], separator: str) -> str:
     lines = io.StringIO(newline="")
-    csv.writer(lines, lineterminator="\r\n").writerows(rows)
+    csv.writer(lines, delimiter=separator, lineterminator="\r\n").writerows(rows)
     return lines.getvalue()
 
 

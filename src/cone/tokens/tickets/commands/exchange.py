@@ -65,6 +65,9 @@ _TARGETS: Final = {
     "leave-out": LEFT_OUT,
 }
 
+#: What the option calls the separators.
+_SEPARATORS: Final = dict(zip(("comma", "semicolon", "tab"), spreadsheet.SEPARATORS, strict=True))
+
 #: Codes that differ, with the lines of the file.
 Codes = list[tuple[int, CodeChange]]
 
@@ -79,8 +82,15 @@ _COUNTS: Final = {
 @site_command(
     click.argument("file", default=STDOUT, type=click.Path(dir_okay=False, allow_dash=True)),
     *options_of((*params.FILTER_PARAMETERS, params.SORT)),
+    click.option(
+        "--separator",
+        type=click.Choice(list(_SEPARATORS)),
+        default="comma",
+        show_default=True,
+        help="What stands between cells: spreadsheets of many languages expect a semicolon.",
+    ),
 )
-def export(site: Site, output: Output, file: str, **values: Any) -> None:
+def export(site: Site, output: Output, file: str, separator: str, **values: Any) -> None:
     """Write tokens to a CSV file.
 
     Those for which all options hold; without FILE to stdout. It is the file of the page
@@ -93,7 +103,7 @@ def export(site: Site, output: Output, file: str, **values: Any) -> None:
     count = service_of(site).count(asked.matching)
     with output.progress("Exporting", count) as move_on, _target(output, file) as target:
         tokens = _Counted(service_of(site).every(asked.matching, asked.sort), move_on)
-        for piece in spreadsheet.write(tokens, site.config.zone):
+        for piece in spreadsheet.write(tokens, site.config.zone, _SEPARATORS[separator]):
             target.write(piece)
         target.flush()
     facts = {"success": True, "file": file, "exported": tokens.count}
