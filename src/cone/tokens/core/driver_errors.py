@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +41,7 @@ class KeyTaken(Unavailable):
 def translated(look: Callable[[BaseException | None], None] | None = None) -> Iterator[None]:
     """Raise the errors of a driver as those of the core; errors of wrong statements stay.
 
-    :param look: is given the error of the driver where the database does not do its work.
+    :param look: is given the error of the driver where it is not about a constraint.
     :raises Unavailable: the database is busy or does not answer.
     :raises Interrupted: it was lost on the way.
     :raises KeyTaken: an idempotency key is bound already.
@@ -53,11 +54,11 @@ def translated(look: Callable[[BaseException | None], None] | None = None) -> It
         logger.warning("no free database connection in time")
         raise Unavailable from error
     except DBAPIError as error:
+        if look:
+            look(error.orig)
         if not _is_trouble(error):
             raise
         logger.warning("the database does not do its work: %s", _name_of(error.orig))
-        if look:
-            look(error.orig)
         raise (Interrupted if _is_interruption(error) else Unavailable) from error
 
 
@@ -68,12 +69,19 @@ def _name_of(error: BaseException | None) -> str:
 
 
 def _is_trouble(error: DBAPIError) -> bool:
-    """Return whether the database is to blame; a wrong statement is a bug."""
+    """Return whether the database is to blame; a wrong statement or a missing table is a fault."""
     blames_statement = (DataError, NotSupportedError, ProgrammingError)
-    return isinstance(error, DatabaseError | InterfaceError) and not isinstance(
-        error,
-        blames_statement,
+    return isinstance(error, DatabaseError | InterfaceError) and not (
+        isinstance(error, blames_statement) or _is_wrong_in_sqlite(error)
     )
+
+
+def _is_wrong_in_sqlite(error: DBAPIError) -> bool:
+    """Return whether SQLite blames the statement; its driver has no class of errors for that."""
+    if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+        return False
+    # Where a file is full SQLite rolls the transaction back: its savepoints are gone then.
+    return not (error.statement or "").startswith(("ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT"))
 
 
 #: PostgreSQL's names for: no connection; the server goes down, broke down or comes up; it is a
