@@ -100,6 +100,10 @@ class Desk:
         token = self.find(uid)
         return {name: getattr(token, name) for name in self.kind.seen}
 
+    def details(self, uid: uuid.UUID) -> dict[str, Any]:
+        token = self.find(uid)
+        return {name: getattr(token, name) for name in self.kind.shown}
+
     def change(self, uid: uuid.UUID, **changed: Any) -> None:
         self.work.write(lambda tx: self.change_within(tx, uid, **changed))
 

@@ -113,7 +113,8 @@ def test_find_when_the_unique_column_is_given_then_it_finds_the_token(desk):
 def test_consume_when_uses_are_left_then_it_takes_one_and_logs_it(desk):
     uid = desk.add(usage_count=2)
     outcome = desk.consume(uid)
-    assert outcome == Granted(token_uid=uid, usage_count=1, receipt=outcome.receipt)
+    left = {"usage_count": 1, "receipt": outcome.receipt}
+    assert outcome == Granted(token_uid=uid, **left, details=desk.details(uid))
     [row] = desk.usages(uid)
     token = desk.find(uid)
     assert (row.uid, row.error_code, row.user) == (outcome.receipt, None, "user")
@@ -152,7 +153,8 @@ REFUSED = {
 def test_consume_when_a_rule_fails_then_it_is_refused_and_logged(desk, fields, denial):
     uid = desk.add("x", **fields)
     outcome = desk.consume(uid)
-    assert outcome == Denied(token_uid=uid, denial=denial, receipt=outcome.receipt)
+    told = {"denial": denial, "receipt": outcome.receipt}
+    assert outcome == Denied(token_uid=uid, **told, details=desk.details(uid))
     assert outcome.value == ("x" if desk.kind.code else None)
     [row] = desk.usages(uid)
     assert (row.uid, row.error_code, row.version) == (outcome.receipt, denial.code, 1)

@@ -17,7 +17,7 @@ from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
-from cone.tokens.core.search import folded
+from cone.tokens.core.search import search_text
 from cone.tokens.core.values import EVERYTHING
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import NEWEST_FIRST
@@ -65,7 +65,7 @@ def add_old(service, engine, token):
     with engine.begin() as connection:
         connection.execute(update(TokenRecord).where(TokenRecord.uid == uid).values(values))
         searched = update(TokenSearchRecord).where(TokenSearchRecord.token_uid == uid)
-        connection.execute(searched.values(code=folded(token.value)))
+        connection.execute(searched.values(code=search_text(token.value)))
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def stock(service, made_tables):
 
 
 def has_all(sought: str, token) -> bool:
-    texts = [folded(text) for text in (token.value, token.label) if text]
-    return all(any(part in text for text in texts) for part in folded(sought).split())
+    texts = [search_text(text) for text in (token.value, token.label) if text]
+    return all(any(part in text for text in texts) for part in search_text(sought).split())
 
 
 def means(matching: TokenFilter, token) -> bool:

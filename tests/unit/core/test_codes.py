@@ -405,10 +405,10 @@ def test_sought_when_it_is_no_address_of_a_page_of_this_site_then_no_page_is_mea
 
 @given(st.text(max_size=30))
 def test_folded_when_it_is_folded_again_then_it_stays(text):
-    form = codes.folded(text)
-    assert codes.folded(form) == form
-    assert codes.folded(unicodedata.normalize("NFC", text)) == form
-    assert codes.folded(unicodedata.normalize("NFD", text)) == form
+    form = codes.folded_code(text)
+    assert codes.folded_code(form) == form
+    assert codes.folded_code(unicodedata.normalize("NFC", text)) == form
+    assert codes.folded_code(unicodedata.normalize("NFD", text)) == form
 
 
 @given(st.text(max_size=30), st.text(alphabet=" \t\r\n\u00a0\ufeff\u200b\x1d", max_size=5))
@@ -425,16 +425,16 @@ def test_digest_when_it_is_made_then_it_has_32_digits_and_is_that_of_the_folded_
     made = codes.digest(text)
     assert len(made) == 32
     assert int(made, 16) >= 0
-    assert codes.digest(codes.folded(text)) == made
+    assert codes.digest(codes.folded_code(text)) == made
 
 
 @given(st.characters(max_codepoint=127), st.text(st.characters(max_codepoint=127), max_size=9))
 def test_folded_when_it_is_ascii_then_it_is_as_beside_a_letter_that_is_none(sign, text):
     code = f"{sign}{text}{sign}"
-    inside = codes.folded(f"é{code}é")[2:-2]
-    assert codes.folded(code) == codes.folded(inside)
-    assert not codes.folded(f"\x7f {sign}").startswith(("\x7f", " "))
-    assert codes.folded(f"{code}\u200b") == codes.folded(code)
+    inside = codes.folded_code(f"é{code}é")[2:-2]
+    assert codes.folded_code(code) == codes.folded_code(inside)
+    assert not codes.folded_code(f"\x7f {sign}").startswith(("\x7f", " "))
+    assert codes.folded_code(f"{code}\u200b") == codes.folded_code(code)
 
 
 @given(st.text(max_size=30) | st.text(st.characters(max_codepoint=127), max_size=30))

@@ -141,7 +141,7 @@ class Sought:
 
     def allows(self, token: Coded) -> bool:
         """Return whether ``token`` can be meant."""
-        form = folded(token.value)
+        form = folded_code(token.value)
         return (
             token.uid == self.page_of
             or form in self.forms
@@ -202,7 +202,7 @@ def is_text(text: str) -> bool:
     return True
 
 
-def folded(text: str) -> str:
+def folded_code(text: str) -> str:
     """Return the form that codes share which differ by case, normal form or ends alone."""
     if text.isascii():
         # The same, in a fifth of the time.
@@ -215,7 +215,7 @@ def folded(text: str) -> str:
 
 def digest(code: str) -> str:
     """Return the digest of a code, by which any of its forms is found."""
-    return _digest_of_folded(folded(code))
+    return _digest_of_folded(folded_code(code))
 
 
 def sought(text: str, site: str | None = None) -> Sought | None:
@@ -242,10 +242,12 @@ def sought(text: str, site: str | None = None) -> Sought | None:
     pages = (_page_of(one, site) for one in (*steps[-1], *typed)) if site else ()
     return Sought(
         steps=steps,
-        forms=_different(folded(one) for step in steps[1:] for one in step),
+        forms=_different(folded_code(one) for step in steps[1:] for one in step),
         typed=typed,
-        typed_forms=_different(map(folded, typed)),
-        random_forms=_different(map(folded, (swapped, _without_kind(swapped)))) if is_long else (),
+        typed_forms=_different(map(folded_code, typed)),
+        random_forms=_different(map(folded_code, (swapped, _without_kind(swapped))))
+        if is_long
+        else (),
         page_of=next(filter(None, pages), None),
     )
 

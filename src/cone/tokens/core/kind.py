@@ -68,9 +68,10 @@ class Kind(Generic[T_co]):
     :ivar derived: columns that no caller gives.
     :ivar code: the column with the text that people know a token by. It may be in order lists, and
         outcomes and the log of usages tell it. None: there is none.
-    :ivar searched: has :class:`~cone.tokens.core.records.SearchColumns` and those of ``found_by``.
-        None: tokens are not searched.
-    :ivar found_by: columns of ``searched``, each with the one of the token whose text it has.
+    :ivar search_table: has :class:`~cone.tokens.core.records.SearchColumns` and those of
+        ``search_columns``. None: tokens are not searched.
+    :ivar search_columns: columns of ``search_table``, each with the column of the token whose text
+        it has.
     :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
     """
 
@@ -83,8 +84,8 @@ class Kind(Generic[T_co]):
     later: frozenset[str] = frozenset()
     derived: tuple[Derived, ...] = ()
     code: str | None = None
-    searched: Table | None = None
-    found_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    search_table: Table | None = None
+    search_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_answer: Callable[[Any], bool] = is_no_answer
 
     def completed(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,13 +109,13 @@ class ConsumedKind(Kind[T_co]):
         kind has a code, and a column for each one of ``advanced``, with its value afterwards.
     :ivar seen: columns of which the caller shows what it saw; another value refuses the use.
     :ivar advanced: what a use does to own columns; each is ``audited``.
-    :ivar told: own columns with texts that outcomes tell; no use changes them.
+    :ivar shown: own columns with texts that outcomes show; no use changes them.
     """
 
     usages: Table
     seen: tuple[str, ...] = ()
     advanced: tuple[Effect, ...] = ()
-    told: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     #: The own columns that a use changes.
     advanced_names: tuple[str, ...] = dataclasses.field(init=False)
     #: The columns of a usage, each with that of the token whose value afterwards it tells.
@@ -124,6 +125,6 @@ class ConsumedKind(Kind[T_co]):
         """Work out once what each use needs."""
         names = tuple(effect.column for effect in self.advanced)
         code = {"token_value": self.code} if self.code else {}
-        told = {**code, "usage_count": "usage_count", "version": "version"}
+        logged = {**code, "usage_count": "usage_count", "version": "version"}
         object.__setattr__(self, "advanced_names", names)
-        object.__setattr__(self, "logged", told | dict(zip(names, names, strict=True)))
+        object.__setattr__(self, "logged", logged | dict(zip(names, names, strict=True)))

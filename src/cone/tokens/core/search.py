@@ -17,7 +17,7 @@ _DROPPED: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
 _HYPHENS: Final = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001 - they are meant
 
 
-def folded(text: str) -> str:
+def search_text(text: str) -> str:
     """Return a text as it is searched: one that looks alike is the same.
 
     Case, accents, widths, kinds of hyphens and numbers of blanks are gone.
@@ -44,16 +44,11 @@ def parts_of(sought: str) -> tuple[str, ...]:
 
     These are the words, of which one has :data:`LEAST` signs; else the whole, where it has.
     """
-    whole = folded(sought)
+    whole = search_text(sought)
     words = tuple(dict.fromkeys(whole.split()))
     if any(len(word) >= LEAST for word in words):
         return words
     return (whole,) if len(whole) >= LEAST else ()
-
-
-def has_parts(texts: list[str | None], parts: tuple[str, ...]) -> bool:
-    """Return whether each of ``parts`` stands in one of the :func:`folded` ``texts``."""
-    return all(any(part in text for text in texts if text is not None) for part in parts)
 
 
 def text_behind(prefix: str) -> str | None:

@@ -101,7 +101,7 @@ class Granted:
     :ivar receipt: the uid of its row in the usage log.
     :ivar value: the code of the token; None: it was not asked for by one.
     :ivar before: the use before this one; None: that is not known any more.
-    :ivar told: what its kind tells of the token besides; None: that is not known any more.
+    :ivar details: the columns that its kind shows; None: that is not known any more.
     :ivar is_repeat: an earlier request with the same key took the use.
     """
 
@@ -110,7 +110,7 @@ class Granted:
     receipt: uuid.UUID
     value: Value | None = dataclasses.field(default=None, compare=False)
     before: LastUse | None = dataclasses.field(default=None, compare=False)
-    told: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
     is_repeat: bool = dataclasses.field(default=False, compare=False)
 
 
@@ -120,7 +120,7 @@ class Denied:
 
     :ivar value: the code of the token.
     :ivar last: the last use of the token; None: that is not known any more.
-    :ivar told: as in :class:`Granted`.
+    :ivar details: as in :class:`Granted`.
     """
 
     token_uid: uuid.UUID
@@ -128,7 +128,7 @@ class Denied:
     receipt: uuid.UUID
     value: Value | None = dataclasses.field(default=None, compare=False)
     last: LastUse | None = dataclasses.field(default=None, compare=False)
-    told: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 
 Outcome = Granted | Denied

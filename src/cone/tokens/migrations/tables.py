@@ -18,7 +18,7 @@ TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
         *(table for kind in KINDS for table in (kind.tokens, kind.usages, kind.events)),
-        *(kind.searched for kind in KINDS if kind.searched is not None),
+        *(kind.search_table for kind in KINDS if kind.search_table is not None),
         REQUESTS,
     )
 }

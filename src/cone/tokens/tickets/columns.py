@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cone.tokens.core.errors import InvalidParameter
-from cone.tokens.core.search import folded
+from cone.tokens.core.search import search_text
 
 #: The columns that are written.
 COLUMNS: Final = (
@@ -128,7 +128,7 @@ def _column(header: str, chosen: str | None, exact: set[str]) -> Column:
         return Column(header, chosen, is_known=False)
     if header.lower() in COLUMNS:
         return Column(header, header.lower(), is_known=True)
-    target = _TARGETS.get(re.sub(r"[^a-z]", "", folded(header)))
+    target = _TARGETS.get(re.sub(r"[^a-z]", "", search_text(header)))
     if target and target not in exact:
         return Column(header, target, is_known=True)
     return Column(header, AS_DATA, is_known=False)

@@ -45,9 +45,9 @@ TICKET: Final = ConsumedKind(
         Derived("uses_given", "usage_count", _as_given),
     ),
     code="value",
-    searched=table_of(TokenSearchRecord),
-    found_by={"code": "value", "label": "label"},
-    told=("label", "category"),
+    search_table=table_of(TokenSearchRecord),
+    search_columns={"code": "value", "label": "label"},
+    shown=("label", "category"),
     is_answer=imports.is_answer,
 )
 

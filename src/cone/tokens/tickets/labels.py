@@ -18,9 +18,6 @@ from cone.tokens.core.errors import ValueTooLongForQr
 from cone.tokens.tickets import label_text
 from cone.tokens.tickets import qr
 
-#: Labels that one document may have.
-MOST_LABELS: Final = 10_000
-
 #: Modules of white around a code.
 QUIET_ZONE: Final = 4
 

@@ -42,7 +42,7 @@ def outcome_json(outcome: Outcome, zone: datetime.tzinfo) -> Json:
         told = _granted_json(outcome, zone)
     else:
         told = _denied_json(outcome, zone)
-    told.update((name, text) for name, text in outcome.told.items() if text is not None)
+    told.update((name, text) for name, text in outcome.details.items() if text is not None)
     return told
 
 

@@ -1,4 +1,4 @@
-"""Counts of tries by time and outcome: a ticket's, and in the core until tickets have a folder."""
+"""Counts of tries by time and outcome."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from cone.tokens.core.history.event_values import PURGE
 from cone.tokens.core.history.event_values import raw_values
 from cone.tokens.core.history.event_values import read_mark
 from cone.tokens.core.kind import ConsumedKind
-from cone.tokens.core.store.events import told
+from cone.tokens.core.store.events import as_json
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def purge_mark(
     oldest = values_of[marked if is_marked else min(known)]
     if last_grant:
         made["usage_count"] = last_grant.usage_count
-        made |= zip(kind.advanced_names, map(told, last_grant.advanced), strict=True)
+        made |= zip(kind.advanced_names, map(as_json, last_grant.advanced), strict=True)
         made["last_used"] = last_grant.time.isoformat()
     elif (first and first.action == "add" and not is_marked) or "last_used" in oldest:
         made["last_used"] = oldest.get("last_used")

@@ -40,14 +40,14 @@ class Additions:
 
     tokens: Rows
     events: Rows
-    searched: Rows | None
+    texts: Rows | None
 
     def make_ready(self) -> None:
         """Do now what would have to be done with SQLite's lock in hand."""
         self.tokens.make_ready()
         self.events.make_ready()
-        if self.searched:
-            self.searched.make_ready()
+        if self.texts:
+            self.texts.make_ready()
 
 
 #: A uid, and the fields of the token that it is for.
@@ -72,8 +72,8 @@ def add(tx: Transaction, new: Additions) -> None:
     SQL: 2 statements, 3 where the kind is searched, each with as many rows as there are tokens.
     """
     tx.insert_rows(new.tokens)
-    if new.searched:
-        tx.insert_rows(new.searched)
+    if new.texts:
+        tx.insert_rows(new.texts)
     tx.insert_events(new.events)
 
 
@@ -188,9 +188,9 @@ def _texts_of(
     tokens: Sequence[Stored],
 ) -> ColumnElement[bool]:
     """Return the condition that selects the searched texts of ``tokens``."""
-    if kind.searched is None:
+    if kind.search_table is None:
         return false()
-    return is_one_of(tx, kind, tokens, kind.searched.c.token_uid)
+    return is_one_of(tx, kind, tokens, kind.search_table.c.token_uid)
 
 
 def _last_version(tx: Transaction, kind: Kind[Any], uid: uuid.UUID) -> int:

@@ -77,7 +77,7 @@ def consume(
                 receipt=attempt.receipt,
                 value=getattr(token, kind.code) if kind.code else None,
                 last=LastUse(token.last_used, token.last_user),
-                told=usages.told(kind, token),
+                details=usages.details_of(kind, token),
             )
     raise Unavailable
 
@@ -88,7 +88,7 @@ def _denial(token: Any, attempt: Attempt) -> Denial | None:
     Another state than the caller saw comes first: it tells that somebody else has used the token,
     whatever else is the matter with it.
     """
-    if any(getattr(token, name) != shown for name, shown in attempt.seen.items()):
+    if any(getattr(token, name) != value for name, value in attempt.seen.items()):
         return Denial.TOKEN_REUSED
     return lifecycle.denial(token, token.read_at)
 
@@ -202,7 +202,7 @@ def _grant(
     sought: object,
     attempt: Attempt,
 ) -> Granted | None:
-    given = {"sought": sought, "actor": attempt.actor, **_shown(kind, attempt)}
+    given = {"sought": sought, "actor": attempt.actor, **_seen(kind, attempt)}
     value = str(sought) if by == kind.code else None
     if tx.is_postgresql:
         row = spending.spend_and_log(tx.dialect, kind, by, with_key=attempt.key is not None).find(
@@ -245,7 +245,7 @@ def _granted(
         receipt=attempt.receipt,
         value=value,
         before=LastUse(time and _instant(time), user),
-        told=dict(zip(kind.told, rest, strict=True)),
+        details=dict(zip(kind.shown, rest, strict=True)),
     )
 
 
@@ -255,7 +255,7 @@ def _instant(text: str) -> datetime.datetime:
     return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
-def _shown(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
+def _seen(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
     """Return the parameters with what the caller saw.
 
     :raises TypeError: it shows less than the kind asks for, or more.
@@ -265,7 +265,7 @@ def _shown(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
     if attempt.seen.keys() != set(kind.seen):
         message = f"a {kind.name} is used by who has seen {kind.seen}, not {(*attempt.seen,)}"
         raise TypeError(message)
-    return {f"seen_{name}": shown for name, shown in attempt.seen.items()}
+    return {f"seen_{name}": value for name, value in attempt.seen.items()}
 
 
 def _log_denial(

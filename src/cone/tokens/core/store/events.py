@@ -80,14 +80,14 @@ def as_rows(kind: Kind[Any], events: Iterable[dict[str, Any]]) -> Rows:
 
 
 def _values_of(kind: Kind[Any], token: Stored) -> dict[str, Any]:
-    return {name: told(getattr(token, name)) for name in kind.audited}
+    return {name: as_json(getattr(token, name)) for name in kind.audited}
 
 
 def _values(kind: Kind[Any], fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: told(value) for name, value in fields.items() if name in kind.audited}
+    return {name: as_json(value) for name, value in fields.items() if name in kind.audited}
 
 
-def told(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return a value of a field as JSON has it."""
     return value.isoformat() if isinstance(value, datetime.datetime) else value
 

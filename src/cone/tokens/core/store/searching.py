@@ -1,6 +1,6 @@
-"""Searches: tokens by parts of their codes and labels, from an index of trigrams.
+"""Searches: tokens by parts of their texts, from an index of trigrams.
 
-Each kind that is searched has a table of folded texts beside its tokens. On SQLite triggers of that
+Each kind that is searched has a table of search texts beside its tokens. On SQLite triggers of that
 table keep an index of FTS5, on PostgreSQL the index is one of ``pg_trgm``. A database that allows
 neither has indexes of the beginnings: what is searched is the beginning of a text then.
 """
@@ -35,8 +35,8 @@ from sqlalchemy import update as update_table
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.many import Rows
 from cone.tokens.core.search import LEAST
-from cone.tokens.core.search import folded
 from cone.tokens.core.search import parts_of
+from cone.tokens.core.search import search_text
 from cone.tokens.core.search import text_behind
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import MAX_BATCH
@@ -50,9 +50,9 @@ _MOST_TRIGRAMS: Final = 24
 
 def rows_of(kind: Kind[Any], tokens: Iterable[Mapping[str, Any]]) -> Rows | None:
     """Return the texts of new tokens, to be inserted; None: the kind is not searched."""
-    if kind.searched is None:
+    if kind.search_table is None:
         return None
-    return Rows(kind.searched, (_row(kind, token) for token in tokens), ())
+    return Rows(kind.search_table, (_row(kind, token) for token in tokens), ())
 
 
 def change(
@@ -69,8 +69,8 @@ def change(
     SQL: 1 statement, none where nothing changes that is searched.
     """
     texts = _texts(kind, changed)
-    if kind.searched is not None and texts:
-        tx.connection.execute(update_table(kind.searched).where(condition).values(texts))
+    if kind.search_table is not None and texts:
+        tx.connection.execute(update_table(kind.search_table).where(condition).values(texts))
 
 
 def change_each(
@@ -85,12 +85,12 @@ def change_each(
     SQL: 1 statement, none where nothing changes that is searched.
     """
     texts = [_texts(kind, changed) for changed in changes]
-    if kind.searched is None or not texts or not texts[0]:
+    if kind.search_table is None or not texts or not texts[0]:
         return
-    uid = kind.searched.c.token_uid
+    uid = kind.search_table.c.token_uid
     names = texts[0].keys()
     statement = (
-        update_table(kind.searched)
+        update_table(kind.search_table)
         .where(uid == bindparam("sought", type_=uid.type))
         .values({name: bindparam(f"new_{name}") for name in names})
     )
@@ -108,8 +108,8 @@ def remove(tx: Transaction, kind: Kind[Any], condition: ColumnElement[bool]) -> 
 
     SQL: 1 statement.
     """
-    if kind.searched is not None:
-        tx.connection.execute(delete_from(kind.searched).where(condition))
+    if kind.search_table is not None:
+        tx.connection.execute(delete_from(kind.search_table).where(condition))
 
 
 def finds_parts(tx: Transaction, kind: Kind[Any]) -> bool:
@@ -117,7 +117,7 @@ def finds_parts(tx: Transaction, kind: Kind[Any]) -> bool:
 
     SQL: 1 statement.
     """
-    name = f"{_searched(kind).name}_trigrams"
+    name = f"{_search_table(kind).name}_trigrams"
     if tx.is_postgresql:
         there = select(func.to_regclass(name).is_not(None))
     else:
@@ -155,14 +155,14 @@ def newest(
 
     SQL: 1 statement, 2 for a text.
     """
-    searched = _searched(kind)
+    texts = _search_table(kind)
     if isinstance(sought, int):
-        found = select(searched.c.token_uid).where(searched.c.id == sought)
+        found = select(texts.c.token_uid).where(texts.c.id == sought)
     elif parts_of(sought):
         found = _found(tx, kind, sought, by_parts=finds_parts(tx, kind)).limit(limit)
     else:
         return []
-    return tx.connection.execute(found.add_columns(searched.c.id)).all()
+    return tx.connection.execute(found.add_columns(texts.c.id)).all()
 
 
 def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
@@ -170,24 +170,24 @@ def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
 
     SQL: 1 statement beside the one that has the condition.
     """
-    searched = _searched(kind)
+    texts = _search_table(kind)
     if not parts_of(sought):
         return false()
     meant = _matches(tx, kind, sought, by_parts=finds_parts(tx, kind))
-    own = searched.c.token_uid == kind.tokens.c.uid
-    return select(literal(1)).select_from(searched).where(own, meant).exists()
+    own = texts.c.token_uid == kind.tokens.c.uid
+    return select(literal(1)).select_from(texts).where(own, meant).exists()
 
 
 def _found(tx: Transaction, kind: Kind[Any], sought: str, *, by_parts: bool) -> Select[Any]:
-    searched = _searched(kind)
+    texts = _search_table(kind)
     meant = _matches(tx, kind, sought, by_parts=by_parts)
     if tx.is_postgresql or not by_parts:
-        found = select(searched.c.token_uid).where(meant)
-        return found.order_by(searched.c.id.desc())
-    index = table(f"{searched.name}_trigrams", column("rowid"))
+        found = select(texts.c.token_uid).where(meant)
+        return found.order_by(texts.c.id.desc())
+    index = table(f"{texts.name}_trigrams", column("rowid"))
     is_match = literal_column(index.name).op("MATCH")(_trigrams(parts_of(sought)))
-    joined = index.join(searched, searched.c.id == index.c.rowid)
-    found = select(searched.c.token_uid).select_from(joined).where(is_match, meant)
+    joined = index.join(texts, texts.c.id == index.c.rowid)
+    found = select(texts.c.token_uid).select_from(joined).where(is_match, meant)
     return found.order_by(index.c.rowid.desc())
 
 
@@ -198,9 +198,9 @@ def _matches(
     *,
     by_parts: bool,
 ) -> ColumnElement[bool]:
-    columns = [_searched(kind).c[name] for name in kind.found_by]
+    columns = [_search_table(kind).c[name] for name in kind.search_columns]
     if not by_parts:
-        beginning = folded(sought)
+        beginning = search_text(sought)
         return or_(*(_begins(column, beginning) for column in columns))
     has = _contains if tx.is_postgresql else _has_sign_by_sign
     return and_(*(or_(*(has(column, part) for column in columns)) for part in parts_of(sought)))
@@ -232,22 +232,22 @@ def _trigrams_of(part: str) -> Iterator[str]:
 
 
 def _row(kind: Kind[Any], token: Mapping[str, Any]) -> dict[str, Any]:
-    return {"token_uid": token["uid"], **dict.fromkeys(kind.found_by), **_texts(kind, token)}
+    return {"token_uid": token["uid"], **dict.fromkeys(kind.search_columns), **_texts(kind, token)}
 
 
 def _texts(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
     return {
-        name: None if fields[source] is None else folded(fields[source])
-        for name, source in kind.found_by.items()
+        name: None if fields[source] is None else search_text(fields[source])
+        for name, source in kind.search_columns.items()
         if source in fields
     }
 
 
-def _searched(kind: Kind[Any]) -> Table:
+def _search_table(kind: Kind[Any]) -> Table:
     """Return the table of the texts.
 
     :raises TypeError: tokens of this kind are not searched.
     """
-    if kind.searched is None:
+    if kind.search_table is None:
         raise TypeError(kind.name)
-    return kind.searched
+    return kind.search_table

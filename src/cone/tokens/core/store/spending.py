@@ -65,7 +65,7 @@ def _update(kind: ConsumedKind[Any], by: Selector, now: ColumnElement[Any]) -> U
 def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
     """Return the columns that a granted use tells."""
     columns = kind.tokens.c
-    names = ("uid", *kind.logged.values(), "last_used", *_BEFORE, *kind.told)
+    names = ("uid", *kind.logged.values(), "last_used", *_BEFORE, *kind.shown)
     return [columns[name] for name in names]
 
 
@@ -82,7 +82,7 @@ def _told(
 def spend(dialect: Dialect, kind: ConsumedKind[Any], by: Selector) -> Prepared:
     """Return the statement that takes a use; its column ``told`` is a list in JSON."""
     columns = kind.tokens.c
-    told = _told(func.json_array, columns, (*_BEFORE, *kind.told))
+    told = _told(func.json_array, columns, (*_BEFORE, *kind.shown))
     logged = [columns[name] for name in dict.fromkeys(("uid", *kind.logged.values(), "last_used"))]
     return Prepared(_update(kind, by, NOW).returning(*logged, told), dialect)
 
@@ -112,7 +112,7 @@ def spend_and_log(
         **{name: spent.c[source] for name, source in kind.logged.items()},
     }
     logged = {column.name: usage[column.name] for column in kind.usages.c if column.name in usage}
-    told = ("uid", "usage_count", *_BEFORE, *kind.told)
+    told = ("uid", "usage_count", *_BEFORE, *kind.shown)
     statement = select(_told(func.json_build_array, spent.c, told)).add_cte(
         _insert_selected(kind.usages, logged).cte("logged")
     )

@@ -105,12 +105,12 @@ def answer(receipt: uuid.UUID, last: LastUse) -> dict[str, str | None]:
     return {"receipt": str(receipt), "time": time, "user": last.user}
 
 
-def told(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
-    """Return the columns of ``token`` that an outcome tells besides its uses.
+def details_of(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
+    """Return the columns of ``token`` that an outcome shows.
 
-    :param token: has the columns :attr:`ConsumedKind.told`.
+    :param token: has the columns :attr:`ConsumedKind.shown`.
     """
-    return {name: getattr(token, name) for name in kind.told}
+    return {name: getattr(token, name) for name in kind.shown}
 
 
 def log(
@@ -157,17 +157,17 @@ def _log(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
 def _find_outcome(kind: ConsumedKind[Any], receipt: uuid.UUID) -> Select[Any]:
     """Return the statement that reads a try and its token, where that is still there."""
     token, usage = kind.tokens.c, kind.usages.c
-    told: list[Any] = [
+    read: list[Any] = [
         *usage,
         token.version.label("token_version"),
         token.last_used,
         token.last_user,
         token.used_before,
         token.user_before,
-        *(token[name] for name in kind.told),
+        *(token[name] for name in kind.shown),
     ]
     joined = outerjoin(kind.usages, kind.tokens, token.uid == usage.token_uid)
-    return select(*told).select_from(joined).where(usage.uid == receipt)
+    return select(*read).select_from(joined).where(usage.uid == receipt)
 
 
 def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
@@ -178,7 +178,7 @@ def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
         "token_uid": row.token_uid,
         "receipt": row.uid,
         "value": row.token_value if kind.code else None,
-        "told": told(kind, row),
+        "details": details_of(kind, row),
     }
     denial = Denial.from_code(row.error_code)
     if denial:

@@ -223,7 +223,7 @@ def _say_read_as(output: Output, code: str | None) -> None:
 
 
 def _outcome_text(outcome: Outcome) -> str:
-    told = "".join(f"\n{printable(text)}" for text in outcome.told.values() if text is not None)
+    told = "".join(f"\n{printable(text)}" for text in outcome.details.values() if text is not None)
     if isinstance(outcome, Granted):
         return f"Valid. Uses left: {texts.uses_left(outcome.usage_count)}{told}"
     return f"Refused: {outcome.denial.message(outcome.token_uid)}{told}"
