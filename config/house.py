@@ -129,8 +129,8 @@ def _room_of(module: tuple[str, ...]) -> str:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Return the rooms that a module imports when it runs: not those for type checkers."""
-    for node in _run(tree.body):
+    """Return the rooms that a module imports, those for type checkers included."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -140,12 +140,6 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         for name in names:
             if name.startswith(f"{PACKAGE}."):
                 yield _room_of(tuple(name.removeprefix(f"{PACKAGE}.").split(".")))
-
-
-def _run(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
-    for node in nodes:
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield from ast.walk(node)
 
 
 def draw(house: House) -> str:

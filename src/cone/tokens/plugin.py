@@ -143,7 +143,7 @@ def initialize_tokens(
 
 
 def check_factory(config: TokensConfig) -> None:
-    """Refuse a container that is none: permissions and checks would not be those of tokens.
+    """Refuse a container class that does not derive from TokenContainer.
 
     :raises StartupError: it is no subclass of ours.
     """

@@ -39,7 +39,7 @@ from cone.tokens.web.api_errors import view_below_no_uid
 from cone.tokens.web.endpoint import is_endpoint
 from cone.tokens.web.guard import check_page
 from cone.tokens.web.host import check_sign_in_and_out
-from cone.tokens.web.host import refuse_deeds_of_other_sites
+from cone.tokens.web.host import refuse_cross_site_actions
 from cone.tokens.web.host import require_plain_spelling
 from cone.tokens.web.mended import NoSuchTile
 from cone.tokens.web.mended import check_host_page
@@ -170,7 +170,7 @@ def check_page_request(event: ContextFound) -> None:
     request = event.request
     check_sign_in_and_out(request)
     if not is_our_node(request):
-        refuse_deeds_of_other_sites(request)
+        refuse_cross_site_actions(request)
         check_host_request(request)
         check_host_page(request)
         return

@@ -1,4 +1,4 @@
-"""Bars as numbers: what a template needs to draw them.
+"""The geometry of bar charts, for templates to draw.
 
 Places across are percentages and places down are pixels, so that a picture is as wide as the
 page while its letters keep their size.
@@ -33,7 +33,7 @@ _LEAST: Final = 1.5
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """What stands at one place: granted above the line, refused below it.
+    """The values of one column: granted above the line, refused below it.
 
     :ivar label: short, for below the picture.
     :ivar title: whole, for who points at a bar.
@@ -106,12 +106,12 @@ def draw(columns: Sequence[Column]) -> Chart:
 
 
 def grouped(number: int) -> str:
-    """Return ``number`` with its digits in groups of three, in the way of no language."""
+    """Return ``number`` with its digits in groups of three, separated by narrow spaces."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _step(total: int) -> int:
-    """Return how far lines lie apart: 1, 2 or 5 with zeros, so that there are a few."""
+    """Return the distance between grid lines: 1, 2 or 5 times a power of ten."""
     steps = (digit * 10**zeros for zeros in itertools.count() for digit in (1, 2, 5))
     return next(step for step in steps if step * (_MOST_LINES - 1) >= total)
 

@@ -51,7 +51,7 @@ _MOST: Final = ALLOWANCE.limits.size - 10_000
 OK: Final = 200
 
 
-class Attempt:
+class ImportAttempt:
     """A file that somebody wants to import, and what comes of it.
 
     :ivar pasted: what stood in the field for text.

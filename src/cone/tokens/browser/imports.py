@@ -21,7 +21,7 @@ from cone.tokens.browser.import_attempt import COLUMN
 from cone.tokens.browser.import_attempt import KNOWN
 from cone.tokens.browser.import_attempt import LOOK
 from cone.tokens.browser.import_attempt import TEXT
-from cone.tokens.browser.import_attempt import Attempt
+from cone.tokens.browser.import_attempt import ImportAttempt
 from cone.tokens.browser.import_attempt import chosen_of
 from cone.tokens.browser.import_attempt import content_of
 from cone.tokens.browser.import_attempt import known_of
@@ -143,7 +143,7 @@ def answer(model: TokenContainer, request: Request) -> str | None:
         raise HTTPForbidden(result=permitted)
     is_checked = CHECKED in fields
     checked = unpacked(fields[CHECKED]) if is_checked else ""
-    attempt = request.environ[_ATTEMPT] = Attempt(known, fields.get(TEXT, ""))
+    attempt = request.environ[_ATTEMPT] = ImportAttempt(known, fields.get(TEXT, ""))
     done = None
     try:
         attempt.chosen = chosen_of(fields)
@@ -193,11 +193,11 @@ class ImportForm(Localized, Tile):
     It has more than 15 public members: each is a value that the template shows.
     """
 
-    attempt: Attempt
+    attempt: ImportAttempt
 
     def prepare(self) -> None:
         """Read the result of the view."""
-        self.attempt = self.request.environ.get(_ATTEMPT) or Attempt(Known.SKIP, "")
+        self.attempt = self.request.environ.get(_ATTEMPT) or ImportAttempt(Known.SKIP, "")
 
     @property
     def notes(self) -> list[Note]:

@@ -1,4 +1,4 @@
-"""What other pages leave in the address of the list, and the notes that it shows of it."""
+"""The notes of the list, among them those that other pages leave in its address."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Final
 
+from cone.tokens.browser.list_state import ListState
 from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.core.values import TokenQuery
+from cone.tokens.host import wiring
 from cone.tokens.i18n import _
+from cone.tokens.tickets.service import TicketService
 from cone.tokens.web.page import Note
 from cone.tokens.web.page import find_number
 
@@ -40,6 +44,20 @@ _PROBLEM_NOTES: Final = {
         "Nothing was changed.",
     ),
 }
+_BEGINNINGS: Final = _(
+    "note_beginnings",
+    default="This database finds the beginnings of codes and labels alone. The documentation says "
+    "how it finds their parts.",
+)
+_WRONG_PAGE: Final = _(
+    "note_wrong_page",
+    default="There is no such page of the list. This is the first one.",
+)
+_WRONG_FILTER: Final = _(
+    "note_wrong_filter",
+    default="Something that the list was asked for is not possible and was left out. "
+    "This is the first page.",
+)
 
 
 def bulk_notes(request: Request) -> Iterator[Note]:
@@ -54,3 +72,20 @@ def bulk_notes(request: Request) -> Iterator[Note]:
     problem = request.GET.get(PROBLEM)
     if problem in _PROBLEM_NOTES:
         yield Note("warning", _PROBLEM_NOTES[problem] % {"maximum": MAX_BATCH})
+
+
+def search_notes(query: TokenQuery) -> Iterator[Note]:
+    """Return what is to know about a search."""
+    if query.matching.search and not wiring.get(TicketService).finds_parts():
+        yield Note("info", _BEGINNINGS)
+
+
+def address_notes(state: ListState, *, is_gone: bool) -> Iterator[Note]:
+    """Return what is wrong with the address, in one note at most.
+
+    :param is_gone: whether the token beside which the page begins does not exist any more.
+    """
+    if state.mistakes:
+        yield Note("warning", _WRONG_FILTER)
+    elif is_gone or state.is_wrong_page:
+        yield Note("warning", _WRONG_PAGE)

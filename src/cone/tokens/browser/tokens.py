@@ -12,7 +12,9 @@ from cone.tile import tile
 
 from cone.tokens.browser.bulk import ACTIONS
 from cone.tokens.browser.list_notes import DELETED_NOTES
+from cone.tokens.browser.list_notes import address_notes
 from cone.tokens.browser.list_notes import bulk_notes
+from cone.tokens.browser.list_notes import search_notes
 from cone.tokens.browser.list_state import CATEGORY
 from cone.tokens.browser.list_state import MATCH
 from cone.tokens.browser.list_state import MATCHES
@@ -36,6 +38,7 @@ from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import Sort
 from cone.tokens.core.values import SortKey
 from cone.tokens.core.values import TokenPage
+from cone.tokens.core.values import TokenQuery
 from cone.tokens.host import wiring
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
@@ -50,25 +53,17 @@ from cone.tokens.web.page import Localized
 from cone.tokens.web.page import Note
 from cone.tokens.web.page import url
 
-_BEGINNINGS: Final = _(
-    "note_beginnings",
-    default="This database finds the beginnings of codes and labels alone. The documentation says "
-    "how it finds their parts.",
-)
-_WRONG_PAGE: Final = _(
-    "note_wrong_page",
-    default="There is no such page of the list. This is the first one.",
-)
-_WRONG_FILTER: Final = _(
-    "note_wrong_filter",
-    default="Something that the list was asked for is not possible and was left out. "
-    "This is the first page.",
-)
 _MORE_THAN: Final = _("more_than", default="more than ${count}")
 _COUNT_OF_ALL: Final = _("count_all", default="Tokens: ${count}.")
 _COUNT_OF_MATCHING: Final = _("count_matching", default="Tokens that match: ${count}.")
 _COUNT_OF_NEW: Final = _("count_new", default="${count} new tokens.")
 _COUNT_OF_ONE_NEW: Final = _("count_one_new", default="${count} new token.")
+
+_TIME_LABELS: Final = {
+    "created_from": _("filter_created_from", default="Created from"),
+    "created_to": _("filter_created_to", default="Created to"),
+    "valid_at": _("filter_valid_at", default="Valid at"),
+}
 
 #: The forms that make tokens.
 NEW_VIEWS: Final = {
@@ -80,11 +75,27 @@ NEW_VIEWS: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the choices of a field."""
+    """An option of a field; ``selected`` is the attribute of HTML."""
 
     value: str
     label: object
     selected: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """A link to another page."""
+
+    url: str
+    label: object
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """What a button does with the selected tokens."""
+
+    name: str
+    label: object
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +170,17 @@ class Overview(Localized, Tile):
         """Read the page that the address asks for."""
         self.moments = Moments.of_request(self.request)
         self.state = ListState.read(self.request.GET.items())
-        self.page, self.count = self._read()
+        query = self.state.query
+        self._read(query)
+        self.notes = [
+            *notes_of(self.request, DELETED_NOTES),
+            *bulk_notes(self.request),
+            *search_notes(query),
+            *address_notes(self.state, is_gone=self._is_gone),
+        ]
+        if query.before and not (self._is_gone or self.page.has_previous):
+            # Fewer than a page are in front: the first page shows them all.
+            self._read(dataclasses.replace(query, before=None))
 
     @property
     def is_filtered(self) -> bool:
@@ -178,13 +199,11 @@ class Overview(Localized, Tile):
         return url(self.request, self.model, OVERVIEW)
 
     @property
-    def new_links(self) -> list[Choice]:
+    def new_links(self) -> list[Link]:
         """The ways to make tokens that the user has."""
         may_add = self.request.has_permission(ADD, self.model)
         views = NEW_VIEWS if may_add else {}
-        return [
-            Choice(url(self.request, self.model, view), word, None) for view, word in views.items()
-        ]
+        return [Link(url(self.request, self.model, view), word) for view, word in views.items()]
 
     @property
     def bulk_url(self) -> str:
@@ -264,10 +283,10 @@ class Overview(Localized, Tile):
         return [self._row(token) for token in self.page.tokens]
 
     @property
-    def actions(self) -> list[Choice]:
-        """What the reader may do with many tokens."""
+    def actions(self) -> list[Action]:
+        """What the user may do with many tokens."""
         return [
-            Choice(name, label, None)
+            Action(name, label)
             for name, (permission, label) in ACTIONS.items()
             if self.request.has_permission(permission, self.model)
         ]
@@ -311,24 +330,15 @@ class Overview(Localized, Tile):
         tokens = self.page.tokens
         return self._page_url(after=tokens[-1].uid) if self.page.has_next and tokens else None
 
-    def _read(self) -> tuple[TokenPage, int | None]:
-        """Return the page; mistakes in the address become notes."""
-        self.notes = [*notes_of(self.request, DELETED_NOTES), *bulk_notes(self.request)]
-        query = self.state.query
-        service = wiring.get(TicketService)
-        page, count = service.counted_page(query)
-        if query.matching.search and not service.finds_parts():
-            self.notes.append(Note("info", _BEGINNINGS))
+    def _read(self, query: TokenQuery) -> None:
+        self.page, self.count = wiring.get(TicketService).counted_page(query)
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the token beside which the page begins does not exist any more."""
         # Beside a token there are others: it itself. One that is gone says nothing.
-        is_gone = not (page.has_previous if query.after else page.has_next or not query.before)
-        if self.state.mistakes:
-            self.notes.append(Note("warning", _WRONG_FILTER))
-        elif is_gone or self.state.is_wrong_page:
-            self.notes.append(Note("warning", _WRONG_PAGE))
-        elif query.before and not page.has_previous:
-            # Fewer than a page are in front: the first page shows them all.
-            return service.counted_page(dataclasses.replace(query, before=None))
-        return page, count
+        query, page = self.state.query, self.page
+        return not (page.has_previous if query.after else page.has_next or not query.before)
 
     def _choice_field(
         self,
@@ -380,10 +390,3 @@ class Overview(Localized, Tile):
             last_used=show(token.last_used),
             created=show(token.created),
         )
-
-
-_TIME_LABELS: Final = {
-    "created_from": _("filter_created_from", default="Created from"),
-    "created_to": _("filter_created_to", default="Created to"),
-    "valid_at": _("filter_valid_at", default="Valid at"),
-}

@@ -1,4 +1,4 @@
-"""The command that proves the logs right."""
+"""The command that checks the database against its logs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bo
 
 
 def _require_known(output: Output, chosen: tuple[uuid.UUID, ...] | None, counts: Counts) -> None:
-    """End the command where it would call good what was never there."""
+    """Exit with an error if a requested uid never existed."""
     missing = len(set(chosen or ())) - counts.tokens - counts.deleted
     if missing > 0:
         message = f"{counted(missing, 'token')} of --uid: neither there nor in the logs"

@@ -1,4 +1,4 @@
-"""The address of the database: what is wrong with it, told without the password in it."""
+"""The address of the database, checked; messages about it leave the password out."""
 
 from __future__ import annotations
 
@@ -104,16 +104,22 @@ def try_address(text: str) -> None:
     if url.get_backend_name() == "sqlite":
         _require_file(url)
     try:
-        engine = create_engine(url, hide_parameters=True)
-        with engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                # Opening a file does not read it.
-                connection.exec_driver_sql("PRAGMA schema_version")
-        engine.dispose()
+        _read_once(url)
     except DBAPIError as error:
         raise BadAddress("url", f"the database cannot be opened: {told(error, url)}") from None
     except (SQLAlchemyError, ValueError, TypeError):
         raise BadAddress("url", _WRONG_PARAMETER) from None
+
+
+def _read_once(url: URL) -> None:
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                # Opening a file does not read it.
+                connection.exec_driver_sql("PRAGMA schema_version")
+    finally:
+        engine.dispose()
 
 
 def bounded(url: URL) -> URL:
@@ -124,9 +130,9 @@ def bounded(url: URL) -> URL:
 
 
 def _require_file(url: URL) -> None:
-    """Say what SQLite does not: why it cannot open a file.
+    """Check that SQLite can open or make its file; its own error does not say why it cannot.
 
-    :raises BadAddress: it will not.
+    :raises BadAddress: it cannot.
     """
     if url.database in (None, "", ":memory:") or "uri" in url.query:
         return

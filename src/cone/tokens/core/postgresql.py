@@ -43,7 +43,7 @@ def prepare(engine: Engine) -> None:
 
 
 def prepare_long_read(connection: Connection) -> None:
-    """Let PostgreSQL take its time for statements of which all rows are read."""
+    """Set PostgreSQL up for statements that read all rows: no timeouts, plans for the whole."""
     for setting in (
         "cursor_tuple_fraction = 1",
         "idle_in_transaction_session_timeout = 0",
@@ -55,7 +55,7 @@ def prepare_long_read(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def surely_committed(connection: Connection) -> Iterator[None]:
-    """Take no commit for one whose wait for a standby was cancelled.
+    """Raise Interrupted if the wait for the standby was cancelled during this commit.
 
     :raises Interrupted: it was. The connection is not used again.
     """

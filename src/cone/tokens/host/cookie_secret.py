@@ -1,4 +1,4 @@
-"""The secret that signs cookies: who knows it is whoever he likes to be.
+"""The cookie-signing secret: whoever knows it can impersonate any user.
 
 cone.app's own default is the word ``secret``. A site may keep a weak one only while nobody but its
 own machine can ask it.

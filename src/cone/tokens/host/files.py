@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, and whether they have changed."""
+"""Files: written as a whole or not at all, locked, and compared with an earlier state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signature:
-    """What changes whenever a file does."""
+    """Facts of a file that change whenever its content does."""
 
     inode: int
     size: int
@@ -22,7 +22,7 @@ class Signature:
 
     @classmethod
     def of(cls, path: Path) -> Signature | None:
-        """Return that of the file at ``path``; None where there is none to be seen."""
+        """Return the signature of the file at ``path``, or None if it is missing."""
         try:
             status = path.stat()
         except OSError:
@@ -59,7 +59,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other threads and processes that come this way from writing files in ``folder``."""
+    """Lock ``folder`` against other threads and processes that call this function."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

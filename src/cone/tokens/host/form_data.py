@@ -47,7 +47,10 @@ class Limits:
 
     @property
     def in_memory(self) -> int:
-        """Bytes that are kept in memory; what is larger is in a file while it is read."""
+        """Bytes of a body that are kept in memory while it is received; more are kept in a file.
+
+        A multipart form is read into memory as a whole, see :func:`multipart_fields`.
+        """
         return self.size if self.file else min(self.size, MIB)
 
     @property
@@ -101,6 +104,7 @@ def urlencoded_fields(place: str, content: bytes, limits: Limits) -> list[tuple[
 def multipart_fields(body: IO[bytes], content_type: str, limits: Limits) -> Pairs:
     """Return the fields of a multipart form: texts, and an :class:`Upload` for each file.
 
+    The body is read into memory as a whole: :attr:`Limits.size` is what bounds that.
     Where no file was chosen browsers send a file without a name: that is ``b""``, as in WebOb.
 
     :param content_type: the header, with the boundary.

@@ -1,4 +1,4 @@
-"""How often somebody may do something: counters of the library ``limits``, in fixed windows.
+"""Rate limits: counters of the library ``limits``, in fixed windows.
 
 A window begins with the first count in it. Twice the limit may pass around its end; to be exact
 would take a list of times for each key.
@@ -63,7 +63,7 @@ class RateLimited(HTTPTooManyRequests):
     """Somebody did something more often than a limit allows."""
 
     def __init__(self, limit: str, wait_s: int) -> None:
-        """Name the ``limit``, and the seconds until its window ends."""
+        """Take the name of the limit and the seconds until its window ends."""
         super().__init__()
         self.limit = limit
         self.wait_s = wait_s
@@ -206,7 +206,7 @@ class _Counters:
 
 
 class Known(_Counters):
-    """Who was here within the last :data:`KNOWN_S` seconds."""
+    """Callers that were noted within the last :data:`KNOWN_S` seconds."""
 
     def note(self, who: str) -> None:
         """Remember ``who``, from now on."""
@@ -227,7 +227,6 @@ class RateLimit(_Counters):
     """How often each caller may do one thing."""
 
     def __init__(self, name: str, item: RateLimitItem | None, shared: Shared | None = None) -> None:
-        """Take the limit; without an ``item`` there is none."""
         super().__init__(name, shared)
         self._item = item
 
@@ -259,7 +258,7 @@ class RateLimit(_Counters):
             raise self._limited(key)
 
     def note(self, who: str) -> None:
-        """Count once more for ``who``, and refuse nothing: what is counted has happened."""
+        """Add one to the counter of ``who``, and refuse nothing: what is counted has happened."""
         item = self._item
         if item is None:
             return
@@ -268,14 +267,14 @@ class RateLimit(_Counters):
             self._log(who)
 
     def take_back(self, who: str) -> None:
-        """Count once less for ``who``: what was counted did no harm."""
+        """Subtract one from the counter of ``who``: what was counted did no harm."""
         item = self._item
         if item is not None:
             key = self._key(item, who)
             self._ask(lambda storage: storage.incr(key, item.get_expiry(), -1))
 
     def forget(self, who: str) -> None:
-        """Begin anew for ``who``."""
+        """Reset the counter of ``who``."""
         item = self._item
         if item is not None:
             key = self._key(item, who)

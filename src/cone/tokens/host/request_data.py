@@ -42,7 +42,7 @@ def forget_body(request: Request) -> None:
 
 
 def forget_body_of_nobody(request: Request) -> None:
-    """Leave a body unread that nobody signed in has sent; the form to sign in is read."""
+    """Discard the body of a request without a signed-in user, unless it is the sign-in form."""
     if not request.is_body_readable or request.view_name == SIGN_IN:
         return
     if request.authenticated_userid is None:
@@ -91,7 +91,7 @@ def _pairs_of_body(request: Request, media: Sequence[str]) -> Pairs:
 
 
 def _raw(value: str | bytes | Upload, *, is_read: bool) -> str | bytes:
-    """Return a text as it is, and of a file its content where it is read."""
+    """Return a text unchanged, or the content of an upload if it is to be read."""
     if not isinstance(value, Upload):
         return value
     return value.value if is_read else b""

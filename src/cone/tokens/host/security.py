@@ -51,7 +51,7 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def refuse_other_users(request: Request) -> None:
-    """Refuse a request that was meant to be made as somebody else, as by a page of before.
+    """Refuse a request from a page loaded by another user.
 
     ``Expected-User`` has the id of the user, in UTF-8 and encoded for URLs.
 
@@ -93,7 +93,7 @@ def is_of_site(address: str, site_url: str) -> bool:
 
 
 def refuse_previews(request: Request) -> None:
-    """Refuse a GET that nobody asked for: browsers fetch links ahead.
+    """Refuse a GET that a browser sends to prefetch or preview a link.
 
     :raises Refused: the request announces itself as a prefetch or a preview.
     """

@@ -1,4 +1,4 @@
-"""Files that wait to be fetched, which take no more of the disk than they may, all together.
+"""Temporary files of answers, with a limit of the disk space they take together.
 
 A server that sends an answer as slowly as its client reads needs a thread for each, or room: the
 answers of some hundred clients that read nothing would fill a disk.
@@ -32,7 +32,7 @@ class Spool:
     """
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
-        """Take how many bytes there may be, in all and of one caller."""
+        """Take the most bytes in all files, and in those of one caller."""
         self._most = most
         self._most_of_one = most_of_one
         self._lock = threading.Lock()
@@ -76,7 +76,6 @@ class File:
     """
 
     def __init__(self, spool: Spool, caller: str) -> None:
-        """Belong to a spool, and to a caller."""
         self._spool = spool
         self._caller = caller
         self._size = 0
@@ -101,28 +100,28 @@ class File:
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Set the position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Return that it is: waitress asks."""
+        """Return True; waitress checks this."""
         return True
 
     def fileno(self) -> int:
-        """Return its number, by which gunicorn has the kernel send it."""
+        """Return the file descriptor; gunicorn passes it to ``sendfile``."""
         self._file.flush()
         return self._file.fileno()
 
     def close(self) -> None:
-        """Remove it; once more does nothing."""
+        """Remove the file; a second call does nothing."""
         if not self._file.closed:
             self._file.close()
             self._spool._give_back(self._caller, self._size)  # noqa: SLF001 - its other half
 
     def __del__(self) -> None:
-        """Remove it, where an answer was dropped on its way."""
+        """Remove the file of an answer that was never sent."""
         self.close()

@@ -33,10 +33,10 @@ from cone.tokens.migrations.frozen import MIN_INSTANT
 from cone.tokens.migrations.frozen import UtcDateTime
 from cone.tokens.migrations.local_times import MAX_LOCAL
 from cone.tokens.migrations.local_times import MIN_LOCAL
-from cone.tokens.migrations.local_times import Kind
+from cone.tokens.migrations.local_times import Reading
 from cone.tokens.migrations.local_times import fold_sizes
-from cone.tokens.migrations.local_times import kind_of
 from cone.tokens.migrations.local_times import read_stored
+from cone.tokens.migrations.local_times import reading_of
 from cone.tokens.migrations.local_times import to_utc
 
 UID: Final[ColumnElement[uuid.UUID]] = column("uid", Uuid())
@@ -49,7 +49,7 @@ class Sqlite:
     def __init__(self, connection: Connection, zone: zoneinfo.ZoneInfo) -> None:
         """Make the functions known to the ``connection``."""
         driver: Any = connection.connection.driver_connection
-        for name, work in (("kind", _stored_kind), ("utc", _stored_utc)):
+        for name, work in (("reading", _stored_reading), ("utc", _stored_utc)):
             # The times of a row are asked for several times each.
             function = functools.lru_cache(maxsize=64)(functools.partial(work, zone))
             driver.create_function(f"cone_tokens_{name}", 1, function, deterministic=True)
@@ -72,9 +72,9 @@ class Sqlite:
         """Return whether a column holds no whole number."""
         return literal_column(f"(typeof({name}) <> 'integer')")
 
-    def kind(self, name: str) -> ColumnElement[str]:
-        """Return the :class:`Kind` of a time."""
-        return func.cone_tokens_kind(column(name), type_=String())
+    def reading(self, name: str) -> ColumnElement[str]:
+        """Return the :class:`Reading` of a time."""
+        return func.cone_tokens_reading(column(name), type_=String())
 
     def utc(self, name: str) -> ColumnElement[datetime.datetime]:
         """Return the instant that a time means."""
@@ -92,11 +92,11 @@ class Sqlite:
     true: ColumnElement[Any] = literal_column("json('true')")
 
 
-def _stored_kind(zone: zoneinfo.ZoneInfo, stored: object) -> str:
+def _stored_reading(zone: zoneinfo.ZoneInfo, stored: object) -> str:
     if stored is None:
-        return Kind.MISSING
+        return Reading.MISSING
     time = read_stored(stored)
-    return Kind.UNREADABLE if time is None else kind_of(time, zone)
+    return Reading.UNREADABLE if time is None else reading_of(time, zone)
 
 
 def _stored_utc(zone: zoneinfo.ZoneInfo, stored: object) -> str | None:
@@ -155,17 +155,17 @@ class Postgresql:
         """Return whether a column holds no whole number: its type sees to that."""
         return false()
 
-    def kind(self, name: str) -> ColumnElement[str]:
-        """Return the :class:`Kind` of a time."""
+    def reading(self, name: str) -> ColumnElement[str]:
+        """Return the :class:`Reading` of a time."""
         time = column(name, DateTime())
         instant = func.timezone(self._zone, time)
         shown_twice = [func.timezone(self._zone, instant - size) == time for size in self._folds]
         return case(
-            (time.is_(None), Kind.MISSING.value),
-            (not_(time.between(MIN_LOCAL, MAX_LOCAL)), Kind.OUT_OF_RANGE.value),
-            (func.timezone(self._zone, instant) != time, Kind.GAP.value),
-            (or_(false(), *shown_twice), Kind.FOLD.value),
-            else_=Kind.PLAIN.value,
+            (time.is_(None), Reading.MISSING.value),
+            (not_(time.between(MIN_LOCAL, MAX_LOCAL)), Reading.OUT_OF_RANGE.value),
+            (func.timezone(self._zone, instant) != time, Reading.GAP.value),
+            (or_(false(), *shown_twice), Reading.FOLD.value),
+            else_=Reading.PLAIN.value,
         )
 
     def utc(self, name: str) -> ColumnElement[datetime.datetime]:

@@ -22,7 +22,7 @@ UNKNOWN: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _YEARS: Final = (1900, 2100)
 
 
-class Kind(enum.StrEnum):
+class Reading(enum.StrEnum):
     """What there is to say about a naive time."""
 
     MISSING = "missing"
@@ -37,14 +37,14 @@ class Kind(enum.StrEnum):
     UNREADABLE = "unreadable"
 
 
-def kind_of(time: datetime.datetime, zone: datetime.tzinfo) -> Kind:
+def reading_of(time: datetime.datetime, zone: datetime.tzinfo) -> Reading:
     """Return the reading of a naive ``time`` of the clocks of ``zone``."""
     if not MIN_LOCAL <= time <= MAX_LOCAL:
-        return Kind.OUT_OF_RANGE
+        return Reading.OUT_OF_RANGE
     first, second = _offsets(time, zone)
     if first == second:
-        return Kind.PLAIN
-    return Kind.FOLD if first > second else Kind.GAP
+        return Reading.PLAIN
+    return Reading.FOLD if first > second else Reading.GAP
 
 
 def to_utc(time: datetime.datetime, zone: datetime.tzinfo) -> datetime.datetime:

@@ -71,7 +71,7 @@ from cone.tokens.migrations.frozen import frozen_seconds_after
 from cone.tokens.migrations.local_times import MAX_LOCAL
 from cone.tokens.migrations.local_times import MIN_LOCAL
 from cone.tokens.migrations.local_times import UNKNOWN
-from cone.tokens.migrations.local_times import Kind
+from cone.tokens.migrations.local_times import Reading
 from cone.tokens.migrations.own_objects import OwnObject
 
 #: Columns of the tables of 2.0; the names say what a column holds in ours.
@@ -105,7 +105,7 @@ UPGRADED: Final = 1
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How the upgrade is to go about what has no one right answer.
+    """Choices that the upgrade cannot make by itself.
 
     :ivar zone: of the naive times.
     :ivar duplicates: ``refuse``, ``keep-oldest`` or ``keep-newest``.
@@ -191,7 +191,7 @@ class OldDatabase:
     # What is there
 
     def hold(self) -> None:
-        """Keep everybody else from the tables until the transaction ends; SQLite does already."""
+        """Lock the tables until the transaction ends; SQLite does so already."""
         if not self._is_sqlite:
             self._connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'"))
             names = ", ".join(self._tables)
@@ -209,13 +209,13 @@ class OldDatabase:
         for name in self._tables:
             tables[name] = self._count_rows(name, counts)
             for time in times_of(name):
-                self._count_kinds(name, time, counts)
-        if not any(slug == Kind.UNREADABLE for _table, _column, slug in +counts):
+                self._count_readings(name, time, counts)
+        if not any(slug == Reading.UNREADABLE for _table, _column, slug in +counts):
             self._choose_values(counts)
         return Findings(tables, +counts, own=own.kept)
 
     def _take_time(self) -> None:
-        """Let PostgreSQL take its time until the transaction ends; it must not stop half-way."""
+        """Switch PostgreSQL's timeouts off until the transaction ends."""
         if not self._is_sqlite:
             for setting in ("idle_in_transaction_session_timeout", "statement_timeout"):
                 self._connection.execute(text(f"SET LOCAL {setting} = 0"))
@@ -246,14 +246,14 @@ class OldDatabase:
             counts[rule.table, rule.column, rule.slug] += count
         return int(rows)
 
-    def _count_kinds(
+    def _count_readings(
         self,
         name: str,
         time: str,
         counts: Counter[tuple[str, str, str]],
     ) -> None:
-        kind = self._dialect.kind(time).label("kind")
-        statement = select(kind, func.count()).select_from(_old(name)).group_by(text("1"))
+        reading = self._dialect.reading(time).label("reading")
+        statement = select(reading, func.count()).select_from(_old(name)).group_by(text("1"))
         for found, count in self._connection.execute(statement):
             counts[name, time, found] += count
 
@@ -265,7 +265,7 @@ class OldDatabase:
             is_empty = column("valid_from", DateTime()) >= column("valid_to", DateTime())
             yield Rule("empty_window", name, "valid_to", is_empty, null())
         for uid in ("uid", "token_uid") if name == "token_usage" else ("uid",):
-            yield Rule(Kind.UNREADABLE.value, name, uid, self._dialect.is_no_uid(uid), null())
+            yield Rule(Reading.UNREADABLE.value, name, uid, self._dialect.is_no_uid(uid), null())
 
     def _rules(self, name: str) -> tuple[Rule, ...]:
         """Return the rules for all but values and times."""
@@ -301,10 +301,10 @@ class OldDatabase:
         )
 
     def _time_rules(self, name: str, time: str) -> Iterator[Rule]:
-        for kind in (Kind.MISSING, Kind.GAP, Kind.FOLD, Kind.OUT_OF_RANGE):
-            if kind is not Kind.MISSING or time in _REQUIRED_TIMES:
-                holds = self._dialect.kind(time) == kind.value
-                yield Rule(kind.value, name, time, holds, self._new_time(time))
+        for reading in (Reading.MISSING, Reading.GAP, Reading.FOLD, Reading.OUT_OF_RANGE):
+            if reading is not Reading.MISSING or time in _REQUIRED_TIMES:
+                holds = self._dialect.reading(time) == reading.value
+                yield Rule(reading.value, name, time, holds, self._new_time(time))
 
     def _new_time(self, name: str) -> ColumnElement[Any]:
         time, utc = column(name, DateTime()), self._dialect.utc(name)
@@ -326,7 +326,7 @@ class OldDatabase:
     # Values
 
     def _choose_values(self, counts: Counter[tuple[str, str, str]]) -> None:
-        """Write down which tokens get another value."""
+        """Record which tokens get another value."""
         self._connection.execute(text(f"DROP TABLE IF EXISTS {RENAMED.name}"))
         RENAMED.create(self._connection)
         if "tokens" not in self._tables:
@@ -463,7 +463,7 @@ class OldDatabase:
             self._connection.execute(text(f"ALTER TABLE {name} RENAME TO {name}{SUFFIX}"))
 
     def _drop_indexes(self) -> list[Index]:
-        """Drop the indexes of the new tables and return them; made at once they cost far less."""
+        """Drop the indexes of the new tables and return them; made at once they cost less."""
         tables = (
             Table(name, MetaData(), autoload_with=self._connection)
             for name in (*self._tables, "token_events")
@@ -513,7 +513,7 @@ class OldDatabase:
         self._connection.execute(insert(new).from_select(list(values), source.order_by(UID)))
 
     def _log_upgrade(self, within: ColumnElement[bool]) -> None:
-        """Write down what each token was like; under its own uid, which is as good as any."""
+        """Log an event with the state of each token; its uid is that of the token."""
         d = self._dialect
         fields: dict[str, ColumnElement[Any]] = {
             "value": VALUE,
@@ -548,7 +548,7 @@ class OldDatabase:
     # Who may do what with the tables
 
     def _hand_over_rights(self) -> None:
-        """Give the new tables the owner of the old ones, and who may use those these as well."""
+        """Copy owner and grants of the old tables to the new ones."""
         if self._is_sqlite:
             return
         for name in self._tables:

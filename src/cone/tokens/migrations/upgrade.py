@@ -31,7 +31,7 @@ from cone.tokens.migrations import of_2_0
 from cone.tokens.migrations import own_objects
 from cone.tokens.migrations import schema
 from cone.tokens.migrations import search_index
-from cone.tokens.migrations.local_times import Kind
+from cone.tokens.migrations.local_times import Reading
 from cone.tokens.migrations.of_2_0 import Change
 from cone.tokens.migrations.of_2_0 import Findings
 from cone.tokens.migrations.of_2_0 import OldDatabase
@@ -83,7 +83,7 @@ def refusals(findings: Findings, options: Options) -> list[str]:
         text = "--long-values=uid replaces them"
         reasons.append(f"values that are too long or no text: {unfit:,}; {text}")
     for (table, column, slug), count in sorted(findings.counts.items()):
-        if slug == Kind.UNREADABLE:
+        if slug == Reading.UNREADABLE:
             reasons.append(
                 f"{table}.{column}: rows that cannot be read: {count:,}; repair them first"
             )

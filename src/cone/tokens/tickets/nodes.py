@@ -1,4 +1,4 @@
-"""The nodes: plain cone.app nodes over the service, without rules and SQL of their own."""
+"""The nodes: cone.app nodes over the service, without rules and SQL of their own."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from zope.interface import implementer
 
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.values import EVERYTHING
+from cone.tokens.core.values import UNSET
+from cone.tokens.core.values import Unset
 from cone.tokens.host import wiring
 from cone.tokens.host.nodes import IEntryNode
 from cone.tokens.host.nodes import IRowNode
@@ -79,7 +81,7 @@ class TokenNode:
         self.__name__ = name
         self.__parent__ = parent
         self.uid = uid
-        self._found: list[Ticket | None] = [token] if token else []
+        self._found: Ticket | Unset | None = token or UNSET
 
     @property
     def __acl__(self) -> Any:
@@ -92,10 +94,9 @@ class TokenNode:
 
         :raises Unavailable: the database does not answer.
         """
-        if not self._found:
-            service = wiring.get(TicketService)
-            self._found.append(service.find(self.uid) if self.uid else None)
-        return self._found[0]
+        if isinstance(self._found, Unset):
+            self._found = wiring.get(TicketService).find(self.uid) if self.uid else None
+        return self._found
 
     @property
     def is_there(self) -> bool:
@@ -104,7 +105,7 @@ class TokenNode:
 
     def forget(self) -> None:
         """Ask for the token anew: it was changed."""
-        self._found.clear()
+        self._found = UNSET
 
     @property
     def attrs(self) -> Mapping[str, Any]:

@@ -79,8 +79,8 @@ def check_sign_in_and_out(request: Request) -> None:
         raise PasswordInAddress
 
 
-def refuse_deeds_of_other_sites(request: Request) -> None:
-    """Check a request for a node that is none of ours: other sites may only lead to pages.
+def refuse_cross_site_actions(request: Request) -> None:
+    """Let other sites only link to the host's pages, not trigger actions.
 
     :raises Refused: another site asks for more than a page.
     """
@@ -95,7 +95,7 @@ def refuse_deeds_of_other_sites(request: Request) -> None:
 
 
 def require_plain_spelling(request: Request) -> None:
-    """Send readers of a page to the one spelling of its path; others find nothing.
+    """Redirect readers of a page to the plain spelling of its path; refuse other requests.
 
     :raises HTTPException: it has another spelling.
     """

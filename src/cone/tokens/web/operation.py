@@ -1,4 +1,4 @@
-"""What those ask who run the site: no permission, no user directory, no session is needed."""
+"""Health and metrics, answered without permission, user directory or session."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def health(_request: Request) -> Response:
 
 
 def metrics(request: Request) -> Response:
-    """Return the figures of this process, to who has the secret."""
+    """Return this process's metrics to callers that send the secret."""
     figures = wiring.get(Metrics)
     if not figures.is_on:
         raise HTTPNotFound

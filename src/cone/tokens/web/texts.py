@@ -1,4 +1,4 @@
-"""The words for mistakes and failures, which faces tell by a key."""
+"""The texts for mistakes and failures, by their keys."""
 
 from __future__ import annotations
 
@@ -200,9 +200,22 @@ def add_texts(
 
     :param mistakes: by their reasons.
     :param may_not: by the permission that is missing.
+    :raises ValueError: there is a text for one of them already; none was added then.
     """
+    _require_new(_MISTAKES, mistakes)
+    _require_new(_MAY_NOT, may_not)
     _MISTAKES.update(mistakes)
     _MAY_NOT.update(may_not)
+
+
+def _require_new(
+    known: Mapping[str, TranslationString],
+    added: Mapping[str, TranslationString],
+) -> None:
+    twice = sorted(known.keys() & added.keys())
+    if twice:
+        message = f"there are texts already for {', '.join(twice)}"
+        raise ValueError(message)
 
 
 def mistake_text(error: InvalidParameter) -> TranslationString:

@@ -166,7 +166,7 @@ def remove_usages(
 
 
 def _mark_last(tx: Transaction, kind: ConsumedKind[Any], uses: Sequence[Use]) -> int:
-    """Put marks for uses that are gone; return how many more went, that came before them."""
+    """Write purge marks for removed uses; return how many earlier uses were removed with them."""
     last: dict[uuid.UUID, Use] = {}
     for use in sorted(uses, key=attrgetter("version")):
         if use.version:
@@ -294,7 +294,7 @@ def _put_marks(
     kind: Kind[Any],
     marks: Mapping[uuid.UUID, PurgeMark],
 ) -> None:
-    """Put marks in the place of those that there are."""
+    """Replace the purge marks of these tokens."""
     made = {uid: mark.values for uid, mark in marks.items() if mark.values}
     if not made:
         return
@@ -321,7 +321,7 @@ def _put_marks(
 
 
 def _lock_log(tx: Transaction) -> None:
-    """Wait for others who purge. On SQLite a transaction that writes is alone anyway."""
+    """Wait for other purges to end; on SQLite a transaction that writes is alone anyway."""
     if tx.is_postgresql:
         tx.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PURGE_LOCK})
 

@@ -132,7 +132,7 @@ class _History:
     # The chain
 
     def _link(self, row: Event | Use) -> Generator[Finding, None, bool]:
-        """Put a change behind the last one; return whether it belongs there."""
+        """Append a change to the history; return whether it follows the last one."""
         if row.version <= self._version:
             yield self._finding(Problem.DOUBLE, "changed a second time with this version", row)
             return False
@@ -144,7 +144,7 @@ class _History:
         return True
 
     def _order(self, row: Event | Use) -> Iterator[Finding]:
-        """Hold the time of a row against that of the one before it, and against the clock."""
+        """Compare the time of a row with that of the row before it and with the clock."""
         if self._times.is_future(row.time):
             yield self._finding(Problem.TIME, "is of the future", row)
             return
@@ -220,11 +220,11 @@ class _History:
         self._take_values(event, is_new=is_new)
 
     def _be_told(self, event: Event) -> None:
-        """Keep creator and times of a new token."""
+        """Record the creator and timestamps from the event."""
         self._facts = {"creator": event.user, "created": event.time, "modified": event.time}
 
     def _be_told_of_purged(self, event: Event) -> None:
-        """Keep the creator and the first time of a token whose later changes may be gone."""
+        """Record creator and first timestamp of a token whose later changes may be purged."""
         if event.action == "add":
             self._be_told(event)
             del self._facts["modified"]
@@ -349,7 +349,7 @@ class _History:
     # The end
 
     def _absent(self) -> Iterator[Finding]:
-        """Report a token that is not there."""
+        """Report a token that is missing."""
         self._counts.deleted += 1
         if not self._has_events:
             if self._first:
@@ -361,7 +361,7 @@ class _History:
             yield self._finding(Problem.GONE, "is gone, and no event tells why")
 
     def _present(self, token: Present) -> Iterator[Finding]:
-        """Hold the token against its history."""
+        """Compare the token with its history."""
         self._counts.tokens += 1
         if not self._has_beginning:
             yield self._finding(Problem.NO_BEGINNING, _NO_BEGINNING)

@@ -53,7 +53,7 @@ _PLACES: Final = ("uid", "token_uid")
 
 
 class AnyTime(UtcDateTime):
-    """A time, or what somebody has written in its place."""
+    """The type of a time column that may hold unreadable values."""
 
     cache_ok = True
 
@@ -75,7 +75,7 @@ class AnyTime(UtcDateTime):
 
 
 def any_time(time: ColumnElement[datetime.datetime]) -> ColumnElement[Any]:
-    """Return a column of times that is read whatever stands in it."""
+    """Return a time column that tolerates unreadable values."""
     return type_coerce(time, AnyTime())
 
 
@@ -142,7 +142,7 @@ def select_uses(
     place: int,
     condition: ColumnElement[bool],
 ) -> Select[Any]:
-    """Return the same in the order of a history."""
+    """Return the statement of :func:`select_use` in the order of a history."""
     usage = kind.usages.c
     order = (usage.token_uid, usage.version, usage.timestamp, usage.uid)
     return select_use(kind, place).where(condition).order_by(*order)

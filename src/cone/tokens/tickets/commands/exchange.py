@@ -177,7 +177,7 @@ def import_(  # noqa: PLR0913 - one for each option
 
 
 class _Counted:
-    """Tokens that are counted as they are taken.
+    """An iterator over tokens that counts them.
 
     :ivar count: how many were taken.
     """
@@ -198,7 +198,7 @@ class _Counted:
 
 @contextlib.contextmanager
 def _target(output: Output, file: str) -> Iterator[BinaryIO]:
-    """Open the output; a file appears when the block ends without an error."""
+    """Open the output; a file is created only if the block ends without an error."""
     # Where a link leads; what is no file, such as a pipe, is not replaced.
     path = Path(file).resolve()
     try:
@@ -217,7 +217,7 @@ def _target(output: Output, file: str) -> Iterator[BinaryIO]:
 
 
 def _chosen(pairs: tuple[str, ...]) -> dict[str | int, str]:
-    """Return what the columns are that are not known, by their headers."""
+    """Return the meanings the user gave to unknown columns, by header."""
     chosen: dict[str | int, str] = {}
     for pair in pairs:
         header, sign, word = pair.rpartition("=")
