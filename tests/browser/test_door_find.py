@@ -33,6 +33,18 @@ def type_slowly(page, text):
     page.locator("#value").press_sequentially(text, delay=110)
 
 
+def lose(route):
+    route.fetch()
+    route.abort()
+
+
+def give_up(page):
+    page.get_by_role("button", name="Give up").click()
+    expect(told(page)).to_have_attribute("data-kind", "noted")
+    page.keyboard.press("Escape")
+    page.locator("#value").fill("")
+
+
 def hits(page):
     return page.locator("#finder li button")
 
@@ -145,21 +157,89 @@ def test_hit_when_its_code_was_given_up_then_no_second_use_is_taken(
 ):
     watch.provoked.append("ERR_FAILED")
 
-    def lose(route):
-        route.fetch()
-        route.abort()
-
     door.route(CONSUME_URL, lose)
     door.locator("#value").fill(guests[0])
     door.locator("#value").press("Enter")
-    door.get_by_role("button", name="Give up").click()
-    expect(told(door)).to_have_attribute("data-kind", "noted")
-    door.keyboard.press("Escape")
-    door.locator("#value").fill("")
+    give_up(door)
     type_slowly(door, f"zoe {name}")
     hits(door).first.click()
-    expect(told(door)).to_contain_text("Same code")
+    expect(answer(door, "noted").locator(".word")).to_have_text("Same ticket")
     assert token(guests[0])["usage_count"] == 1
+
+
+def test_code_when_its_hit_was_given_up_then_no_second_use_is_taken(
+    door, guests, name, token, watch
+):
+    watch.provoked.append("ERR_FAILED")
+    door.route(ACTION, lose)
+    type_slowly(door, f"zoe {name}")
+    hits(door).first.click()
+    give_up(door)
+    # Neither after a reload.
+    for _ in range(2):
+        door.locator("#value").fill(guests[0])
+        door.locator("#value").press("Enter")
+        expect(answer(door, "noted").locator(".word")).to_have_text("Same ticket")
+        assert token(guests[0])["usage_count"] == 1
+        door.keyboard.press("Escape")
+        door.once("dialog", lambda dialog: dialog.accept())
+        door.reload()
+        door.wait_for_selector("html[data-ready]")
+    # In the same way the first answer is told.
+    door.unroute(ACTION)
+    type_slowly(door, f"zoe {name}")
+    hits(door).first.click()
+    answer(door, "granted")
+    assert token(guests[0])["usage_count"] == 1
+
+
+def test_code_when_its_hit_was_redeemed_just_now_then_another_use_is_asked_for(
+    door, guests, name, token
+):
+    type_slowly(door, f"zoe {name}")
+    hits(door).first.click()
+    answer(door, "granted")
+    door.keyboard.press("Escape")
+    door.locator("#value").fill(guests[0])
+    door.locator("#value").press("Enter")
+    question = answer(door, "question")
+    expect(question.locator(".label")).to_have_text(f"Zoë {name}")
+    assert token(guests[0])["usage_count"] == 1
+
+
+def test_hit_when_it_is_tapped_twice_then_the_question_is_not_answered_by_that(
+    door, guests, name, token
+):
+    type_slowly(door, f"zoe {name}")
+    hits(door).first.click()
+    answer(door, "granted")
+    door.keyboard.press("Escape")
+    type_slowly(door, f"zoe {name}")
+    hits(door).first.click()
+    # A tap that was meant for what stood there before.
+    door.get_by_role("button", name="Redeem another").dispatch_event("click")
+    answer(door, "question")
+    assert token(guests[0])["usage_count"] == 1
+
+
+#: 0: there is no connection.
+FAILURES = (401, 403, 429, 503, 0)
+
+
+@pytest.mark.parametrize("status", FAILURES)
+def test_field_when_the_search_fails_then_it_says_why(door, name, status, watch):
+    watch.provoked.extend([f"status of {status}", f"status: {status}", "ERR_FAILED"])
+
+    def fail(route):
+        if status:
+            route.fulfill(status=status, json={"success": False, "message": "x"})
+        else:
+            route.abort()
+
+    door.route(re.compile("find_tokens"), fail)
+    type_slowly(door, name)
+    expect(door.locator("#finder [role=status]")).not_to_be_empty()
+    expect(door.locator("#finder [role=status]")).not_to_contain_text("Nothing is called so")
 
 
 def test_scanner_when_it_types_then_nothing_is_searched(door, guests):

@@ -289,6 +289,76 @@ def test_scanner_when_something_was_left_in_the_field_then_its_code_is_what_it_t
     expect(door.locator("#value")).to_have_value("xy")
 
 
+LEFT = {
+    "short codes are unclear": ("mul", "G-12", 5, 2_000, None),
+    "one sign at once is unclear": ("x-1", "2", 5, 600, None),
+    "an even scanner": ("mul", "7K2M9QXWZ4", 70, 600, "7K2M9QXWZ4"),
+    "half a second later": ("mul", "7K2M9QXWZ4", 5, 500, "7K2M9QXWZ4"),
+    "a while later": ("mul", "7K2M9QXWZ4", 45, 3_000, "7K2M9QXWZ4"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_scanner_when_people_left_a_text_in_the_field_then_that_is_no_part_of_its_code(
+    door, scanner, sent, name
+):
+    left, code, gap, after, expected = LEFT[name]
+    scanner.type(left, gap=170)
+    scanner.type(code, [ENTER], gap=gap, after=after)
+    if expected:
+        expect(answer(door, "granted").locator(".value")).to_have_text(expected)
+        assert sent == [(expected, None)]
+        return
+    assert two_parts(door) == [left, code]
+    assert sent == []
+
+
+def test_scanner_when_the_caret_stands_before_a_text_then_that_is_no_part_of_its_code(
+    door, scanner, sent
+):
+    door.locator("#value").fill("2")
+    door.locator("#value").press("Home")
+    scanner.type("7K2M9QXWZ4", [ENTER])
+    expect(answer(door, "granted").locator(".value")).to_have_text("7K2M9QXWZ4")
+    assert sent == [("7K2M9QXWZ4", None)]
+
+
+def test_scanner_when_the_caret_stands_before_a_text_and_its_code_is_short_then_both_are_told(
+    door, scanner, sent
+):
+    door.locator("#value").fill("2")
+    door.locator("#value").press("Home")
+    scanner.type("x-1", [ENTER])
+    assert two_parts(door) == ["2", "x-1"]
+    assert sent == []
+
+
+def test_people_when_they_type_a_code_with_pauses_and_press_enter_then_all_of_it_is_sent(
+    door, scanner, sent
+):
+    scanner.type("G-12x", [ENTER], gaps=[400, 700, 180, 950, 260])
+    answer(door, "granted")
+    assert sent == [("G-12x", None)]
+
+
+def test_scanner_when_its_tab_led_on_once_then_it_ends_the_next_code(door, scanner, sent):
+    scanner.type("AB1", TERMINATORS["Tab"], gap=70)
+    scanner.type("CD2", TERMINATORS["Tab"], gap=70)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+    scanner.pause(1_000)
+    expect(answer(door, "granted").locator(".value")).to_have_text("CD2")
+    assert sent == [("CD2", None)]
+
+
+def test_people_when_they_type_a_name_quickly_and_go_on_by_tab_then_nothing_is_sent(
+    door, scanner, sent
+):
+    scanner.type("Anders", TERMINATORS["Tab"], gaps=[95, 80, 110, 60, 120, 140])
+    scanner.pause(5_000)
+    assert sent == []
+    expect(door.locator("#value")).to_have_value("Anders")
+
+
 def known(page, scanner):
     """Have the page know that the scanner ends its codes by a key."""
     scanner.type("H-22", [ENTER])
@@ -441,6 +511,7 @@ def test_ticket_when_five_uses_are_scanned_five_times_then_each_is_asked_for(
     assert token(value)["usage_count"] == 4
     expect(door.locator("#granted")).to_have_text("1")
     assert door.evaluate("tones.filter((tone) => tone === 1320).length") == 1
+    scanner.pause(1_000)
     door.get_by_role("button", name="Redeem another").click()
     expect(answer(door, "granted")).to_contain_text("Uses left: 3")
     assert token(value)["usage_count"] == 3
@@ -494,6 +565,7 @@ def test_question_when_there_is_only_a_keyboard_then_the_space_bar_says_yes(
 ):
     value = add(usage_count=5)
     ask_for_another(door, scanner, value)
+    scanner.pause(1_000)
     door.get_by_role("button", name="Redeem another").focus()
     door.keyboard.press("Space")
     answer(door, "granted")

@@ -139,7 +139,7 @@ CHANGES = {
     ("question", "scan"): ("question", "announce"),
     ("question", "mode"): ("idle", "answer announce timer"),
     ("question", "continue"): ("idle", "answer announce timer"),
-    ("question", "another"): ("asking", "ask"),
+    ("question", "another"): ("question", ""),
     ("question", "no"): ("idle", "answer"),
     ("question, a while", "scan"): ("asking", "answer ask timer"),
     ("question, a while", "mode"): ("idle", "answer announce timer"),
@@ -197,8 +197,13 @@ def kinds(ran):
 
 
 def test_repeat_when_uses_are_left_then_it_is_asked_for(drive):
-    more = [just("continue"), scan(after=1_500), just("another"), answered("granted", uses=0)]
-    [ran] = drive([scan(), GRANTED, *more])
+    more = [just("another"), just("fresh_over"), just("another"), answered("granted", uses=0)]
+    [early, ran] = drive(
+        [scan(), GRANTED, just("continue"), scan(after=1_500), just("another")],
+        [scan(), GRANTED, just("continue"), scan(after=1_500), *more],
+    )
+    # A tap that was meant for what stood there before is none.
+    assert (early["phase"], early["asked"]) == ("question", [1])
     assert ran["asked"] == [1, 2]
     assert kinds(ran) == ["granted", "granted"]
 

@@ -111,6 +111,49 @@ def test_consume_when_what_was_found_is_one_of_those_not_meant_then_it_is_repeat
     assert door.post("/tokens/consume_found", given).json["consumed"]
 
 
+def test_consume_when_a_key_was_used_for_what_was_found_then_it_takes_no_use_by_the_code(
+    door, guests, service
+):
+    (hit,) = found(door, "zoe")["hits"]
+    headers = {"Idempotency-Key": "found-or-scanned"}
+    ways = [("consume_found", {"found": hit["found"]}), ("consume_token", {"value": "SECRET-1"})]
+    for first, other in (ways, ways[::-1]):
+        headers = {"Idempotency-Key": f"first-{first[0]}"}
+        left = service.find_by_value("SECRET-1").usage_count
+        assert door.post(f"/tokens/{first[0]}", first[1], headers=headers).json["consumed"]
+        refused = door.post(f"/tokens/{other[0]}", other[1], headers=headers, status="*")
+        assert refused.status_int == 422
+        assert service.find_by_value("SECRET-1").usage_count == left - 1
+
+
+def test_consume_when_the_code_is_that_of_what_was_found_just_now_then_it_is_repeated(
+    door, guests, service
+):
+    (hit,) = found(door, "zoe")["hits"]
+    for value in ("SECRET-1", "secret-1"):
+        given = {"value": value, "not_found": f"[{hit['found']}]"}
+        answer = door.post("/tokens/consume_token", given).json
+        assert (answer["consumed"], answer["error"]) == (False, "repeated")
+        assert answer["found"] == hit["found"]
+    assert service.find_by_value("SECRET-1").usage_count == 2
+    given = {"value": "SECRET-2", "not_found": f"[{hit['found']}]"}
+    assert door.post("/tokens/consume_token", given).json["consumed"]
+
+
+@pytest.mark.parametrize("raw", ["x", "[]", '["x"]', "[0]", "[1, 1]", "{}", "[1.5]", "[true]"])
+def test_consume_when_not_found_is_no_list_of_numbers_then_400_names_it(door, guests, raw):
+    given = {"value": "SECRET-1", "not_found": raw}
+    assert_invalid(door.post("/tokens/consume_token", given, status="*"), "not_found")
+
+
+def test_consume_when_what_was_found_is_refused_then_no_uid_is_told(door, service):
+    uid = service.add(new_token(label="Zoë", usage_count=1, enabled=False), by=None)
+    (hit,) = found(door, "zoe")["hits"]
+    answer = door.post("/tokens/consume_found", {"found": hit["found"]})
+    assert (answer.json["error"], answer.json["message"]) == ("token_disabled", "Token is disabled")
+    assert str(uid) not in answer.text
+
+
 def test_consume_when_what_was_found_is_gone_then_404_and_no_other_gets_its_number(
     door, guests, service
 ):

@@ -29,7 +29,7 @@ OPERATIONS = {
     ("post", "/add_tokens"): (TOKEN_PARAMETERS | {"count", "prefix", "random"}, True),
     ("post", "/{uid}/consume_token"): (set(), True),
     ("get", "/{uid}/consume_token"): (set(), True),
-    ("post", "/consume_token"): ({"value", "ended_by", "not_read_as"}, True),
+    ("post", "/consume_token"): ({"value", "ended_by", "not_read_as", "not_found"}, True),
     ("get", "/find_tokens"): ({"search", "found"}, False),
     ("post", "/consume_found"): ({"found", "not_read_as"}, True),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),

@@ -52,6 +52,12 @@ _ANSWERS: Final = {
         "door_repeated_used_up_text",
         default="The scan before redeemed it. It has no uses left.",
     ),
+    "lost_before_word": _("door_lost_before_word", default="Same ticket"),
+    "lost_before_text": _(
+        "door_lost_before_text",
+        default="Nothing was redeemed now. It was asked for in another way before, and that answer "
+        "was lost: ask in that way again, by its code or by its name, to find out.",
+    ),
     "unfinished_word": _("door_unfinished_word", default="Not complete?"),
     "unfinished_text": _(
         "door_unfinished_text",

@@ -107,14 +107,19 @@ class Unfinished(TokenError):
 
 
 class Repeated(TokenError):
-    """A code is another form of one that it must not be. Nothing was taken, nor logged."""
+    """A token must not be meant by this code, or by this number. Nothing was taken, nor logged.
+
+    :param number: it was found under that.
+    """
 
     slug = "repeated"
     code = 14
 
-    def __init__(self, uid: uuid.UUID) -> None:
+    def __init__(self, uid: uuid.UUID, number: int | None = None) -> None:
         self.uid = uid
-        super().__init__("This is a token of not_read_as; leave it out to take another use")
+        self.number = number
+        name = "not_read_as" if number is None else "not_found"
+        super().__init__(f"This is a token of {name}; leave it out to take another use")
 
 
 class InvalidParameter(TokenError):

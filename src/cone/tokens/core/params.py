@@ -187,7 +187,7 @@ def parse_uids(parameter: Parameter, raw: object) -> list[uuid.UUID]:
     :raises TokenNotFound: one of the texts spells no uid.
     """
     name = parameter.name
-    texts = _parse_json_list(raw) if isinstance(raw, str) else raw
+    texts = parse_json_list(raw) if isinstance(raw, str) else raw
     if (
         not isinstance(texts, list)
         or not 1 <= len(texts) <= parameter.schema["maxItems"]
@@ -321,7 +321,8 @@ def parse_json_object(text: str) -> object:
         return None
 
 
-def _parse_json_list(text: str) -> object:
+def parse_json_list(text: str) -> object:
+    """Return the value of the JSON in ``text``, numbers as they are written; None: it is none."""
     try:
         return json.loads(text, parse_int=NumberText, parse_float=NumberText)
     except (ValueError, RecursionError):

@@ -76,12 +76,14 @@ class SentCode:
     :ivar site: address below which the pages of tokens are; that of a page means its token.
     :ivar is_complete: False: more of the code may be under way.
     :ivar not_read_as: tokens that are meant by their exact codes alone.
+    :ivar not_found: numbers of tokens that were found, and are not meant by any code.
     """
 
     text: str
     site: str | None = None
     is_complete: bool = True
     not_read_as: frozenset[uuid.UUID] = frozenset()
+    not_found: frozenset[int] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from cone.tokens.tickets.consumption import guarded
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
+from cone.tokens.tickets.rendering import without_uid
 from cone.tokens.tickets.security import FIND
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import CONSUME_FOUND
-from cone.tokens.web import openapi
+from cone.tokens.tickets.values import CONSUME_TOKEN
 from cone.tokens.web.endpoint import Endpoint
 from cone.tokens.web.endpoint import json_view
 
@@ -66,9 +67,8 @@ def find_tokens(_context: TokenContainer, request: Request, fields: Given) -> Js
         permission=FIND,
         summary="Take one use of a token that was found.",
         parameters=(found.FOUND, params.NOT_READ_AS),
-        answer={**schemas.CONSUMED, "token_uid": openapi.UID},
+        answer=schemas.CONSUMED,
         **schemas.CONSUMPTION,
-        tells_uid="$response.body#/token_uid",
         is_idempotent=True,
     ),
 )
@@ -76,7 +76,8 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
     """Take one use of a token that was found."""
     number = found.parse_found(fields)
     but = frozenset(params.parse_not_read_as(fields))
-    key = wiring.idempotency_key(request, CONSUME_FOUND, fields)
+    # The same key for the same token in another way is a mistake, not another use.
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, fields)
     by = wiring.actor(request)
 
     def consume() -> Outcome:
@@ -86,5 +87,4 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
         outcome = guarded(request, consume)
     except Repeated as error:
         return not_consumed_json(error)
-    told = outcome_json(outcome, wiring.get(TokensConfig).zone)
-    return {**told, "token_uid": str(outcome.token_uid)}
+    return without_uid(outcome_json(outcome, wiring.get(TokensConfig).zone), outcome)

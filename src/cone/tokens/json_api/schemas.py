@@ -102,11 +102,12 @@ _DENIED_MEMBERS: Final[dict[str, Schema]] = {
     "last_user": {**_TEXT_OR_NULL, "description": "By whom; null: not known."},
     "token_uid": UID,
     "read_as": READ_AS,
+    "found": {"type": "integer", "description": "The number of `not_found` that it has."},
     **_TOLD,
 }
 
 #: Those that not each refusal has.
-_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as", *_TOLD}
+_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as", "found", *_TOLD}
 
 #: What answers refer to by name.
 SCHEMAS: Final[dict[str, Schema]] = {

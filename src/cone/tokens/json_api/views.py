@@ -25,6 +25,7 @@ from cone.tokens.host.rendering import counted
 from cone.tokens.host.request_data import JSON
 from cone.tokens.host.security import VIEW
 from cone.tokens.json_api import schemas
+from cone.tokens.tickets import found
 from cone.tokens.tickets import params
 from cone.tokens.tickets import qr
 from cone.tokens.tickets.consumption import guarded
@@ -229,7 +230,8 @@ def consume_value(context: TokenContainer, request: Request, fields: Given) -> J
     asked = {name: raw for name, raw in fields.items() if raw or name == params.VALUE_SOUGHT.name}
     key = wiring.idempotency_key(request, CONSUME_TOKEN, asked)
     by = wiring.actor(request)
-    sent = SentCode(value, request.resource_url(context), is_complete, not_read_as)
+    not_found = frozenset(found.parse_numbers(fields))
+    sent = SentCode(value, request.resource_url(context), is_complete, not_read_as, not_found)
 
     def consume() -> Outcome:
         return wiring.get(TicketService).consume_code(sent, by=by, key=key)

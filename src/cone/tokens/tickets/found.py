@@ -15,10 +15,12 @@ from cone.tokens.core.params import Parameter
 from cone.tokens.core.params import integer_schema
 from cone.tokens.core.params import missing
 from cone.tokens.core.params import parse_integer
+from cone.tokens.core.params import parse_json_list
 from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.host.rendering import Json
 from cone.tokens.host.rendering import encoded
 from cone.tokens.tickets.fields import fields_of
+from cone.tokens.tickets.params import NOT_FOUND
 from cone.tokens.tickets.params import OF_SEARCH
 from cone.tokens.tickets.parser import parse_search
 from cone.tokens.tickets.values import Ticket
@@ -76,6 +78,33 @@ def parse_found(given: Mapping[str, Any]) -> int:
     if given.get(FOUND.name, "") == "":
         raise missing(FOUND)
     return parse_integer(FOUND, given[FOUND.name])
+
+
+def parse_numbers(given: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of tokens that were found and are not meant.
+
+    :raises InvalidParameter: it is no JSON list of 1 to 100 different numbers.
+    """
+    raw = given.get(NOT_FOUND.name, "")
+    if raw == "":
+        return []
+    members = parse_json_list(raw) if isinstance(raw, str) else raw
+    schema = NOT_FOUND.schema
+    if not isinstance(members, list) or not 1 <= len(members) <= schema["maxItems"]:
+        raise _no_numbers()
+    try:
+        numbers = [parse_integer(FOUND, f"{member}") for member in members]
+    except InvalidParameter:
+        raise _no_numbers() from None
+    if len(set(numbers)) < len(numbers):
+        raise _no_numbers()
+    return numbers
+
+
+def _no_numbers() -> InvalidParameter:
+    name, maximum = NOT_FOUND.name, NOT_FOUND.schema["maxItems"]
+    message = f"{name}: must be a JSON list of 1 to {maximum} different numbers"
+    return InvalidParameter(name, "invalid_numbers", message, maximum=maximum)
 
 
 def hit_json(number: int, token: Ticket, zone: datetime.tzinfo) -> Json:

@@ -54,8 +54,19 @@ def outcome_of_code_json(outcome: Outcome, sent: str, zone: datetime.tzinfo) -> 
 
 def not_consumed_json(error: Unfinished | Repeated) -> Json:
     """Return the answer about a code of which no use was tried to take."""
-    named = {"token_uid": str(error.uid)} if isinstance(error, Repeated) else {}
+    named: Json = {}
+    if isinstance(error, Repeated):
+        named = {"token_uid": str(error.uid)}
+        if error.number is not None:
+            named["found"] = error.number
     return {**failure_json(error.slug, str(error), error.code), "consumed": False, **named}
+
+
+def without_uid(told: Json, outcome: Outcome) -> Json:
+    """Return an answer about a token that was found: its uid may be its code."""
+    if "message" in told:
+        told = {**told, "message": str(told["message"]).replace(f" {outcome.token_uid}", "")}
+    return told
 
 
 def read_as(code: str | None, sent: str) -> str | None:

@@ -25,7 +25,8 @@ from cone.tokens.core.values import Unset
 from cone.tokens.core.values import Value
 
 CONSUME_TOKEN: Final = Operation("consume_token")
-CONSUME_FOUND: Final = Operation("consume_found")
+#: A view of its own; its keys are those of :data:`CONSUME_TOKEN`.
+CONSUME_FOUND: Final = "consume_found"
 ADD_TOKEN: Final = Operation("add_token")
 ADD_TOKENS: Final = Operation("add_tokens")
 

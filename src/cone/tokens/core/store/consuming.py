@@ -104,14 +104,16 @@ def consume_code(
     :raises Unfinished: the code may go on, and there is one that does.
     :raises Repeated: it is read as the code of a token that it must not be read as.
 
-    SQL: that of :func:`consume` for an exact code. For another one 1 statement to look it up,
-    and 1 or 2 more where it may go on.
+    SQL: that of :func:`consume` for an exact code, and 2 more with ``not_found``. For another one
+    1 statement to look it up, and 1 or 2 more where it may go on.
     Concurrency: a token is consumed by the code that it was found with: one that was given
     another code meanwhile is not meant.
     """
     by, meant = filters.code_of(kind).name, _meant(sent)
     if meant:
         _refuse_beginning(tx, kind, meant)
+    if sent.not_found:
+        _refuse_found(tx, kind, sent)
     try:
         return consume(tx, kind, by, sent.text, attempt)
     except TokenNotFound:
@@ -122,6 +124,19 @@ def consume_code(
     if token.uid in sent.not_read_as:
         raise Repeated(token.uid)
     return consume(tx, kind, by, token.value, attempt)
+
+
+def _refuse_found(tx: Transaction, kind: ConsumedKind[Coded], sent: SentCode) -> None:
+    """Refuse the code of a token that was found, and is not meant.
+
+    :raises Repeated: it is one of ``sent.not_found``.
+
+    SQL: 1 statement, and those of :func:`find_code`.
+    """
+    numbers = searching.numbers_of(tx, kind, sent.not_found)
+    token = find_code(tx, kind, sent) if numbers else None
+    if token and token.uid in numbers:
+        raise Repeated(token.uid, numbers[token.uid])
 
 
 def consume_found(

@@ -7,6 +7,8 @@ neither has indexes of the beginnings: what is searched is the beginning of a te
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -163,6 +165,20 @@ def newest(
     else:
         return []
     return tx.connection.execute(found.add_columns(texts.c.id)).all()
+
+
+def numbers_of(
+    tx: Transaction,
+    kind: Kind[Any],
+    numbers: Collection[int],
+) -> dict[uuid.UUID, int]:
+    """Return the numbers of tokens that were found, by their uids; those that are gone left out.
+
+    SQL: 1 statement.
+    """
+    columns = _search_table(kind).c
+    found = select(columns.token_uid, columns.id).where(columns.id.in_(numbers))
+    return {row.token_uid: row.id for row in tx.connection.execute(found)}
 
 
 def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:

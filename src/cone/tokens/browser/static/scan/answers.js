@@ -85,8 +85,8 @@ function refused(facts) {
 }
 
 function common(body) {
-  const { token_uid: uid, label, category } = body;
-  return { uid, label, category, readAs: body.read_as ?? undefined };
+  const { token_uid: uid, found, label, category } = body;
+  return { uid, found, label, category, readAs: body.read_as ?? undefined };
 }
 
 function tokenFacts(token) {

@@ -24,6 +24,8 @@ export class ValueField extends EventTarget {
   #ended = -Infinity;
   /** Whether Tab left the field and a text in it. */
   #isLeft = false;
+  /** Whether that Tab came as soon as a scanner's. */
+  #isTabNear = false;
 
   constructor(form) {
     super();
@@ -109,6 +111,7 @@ export class ValueField extends EventTarget {
   #tab(event) {
     if (this.#typing.isOwnEnd(event.code, event.timeStamp)) return this.#end(event);
     this.#isLeft = this.#input.value !== "";
+    this.#isTabNear = this.#typing.isNear(event.timeStamp);
   }
 
   /** What is typed elsewhere is another text. */
@@ -117,6 +120,9 @@ export class ValueField extends EventTarget {
     this.#input.value = "";
     this.#isLeft = false;
     this.#typing.end();
+    // People who go on to a button do not type there.
+    if (this.#isTabNear) this.#typing.terminator = "Tab";
+    this.#remember();
     this.#tellOff({ value, verdict: "unended" });
   }
 
@@ -175,14 +181,18 @@ export class ValueField extends EventTarget {
   #enter({ endedBy = null } = {}) {
     clearTimeout(this.#timer);
     const { value } = this.#input;
-    const { beginning, goesOn, isUnclear } = this.#typing;
+    // What is typed ends where the caret is; behind it stands what was left.
+    const typed = this.#input.selectionStart;
+    const isUnclear = this.#typing.isUnclear(typed < value.length);
+    const { beginning, goesOn, isSure } = this.#typing;
     this.#typing.end(endedBy !== null);
     this.#isLeft = false;
     this.#input.value = "";
     this.#change();
     if (!value) return;
-    const left = value.slice(0, beginning);
-    const code = value.slice(beginning).replace(/\x1d+$/, "");
+    const end = isSure || isUnclear ? typed : value.length;
+    const left = value.slice(0, beginning) + value.slice(end);
+    const code = value.slice(beginning, end).replace(/\x1d+$/, "");
     if (isUnclear) {
       this.#tellOff({ value: left, verdict: "unclear" });
       return this.#tellOff({ value: code, verdict: "unclear" });

@@ -3,9 +3,8 @@
 // Nothing is redeemed by typing: the code in the field is one thing, what is chosen below it another.
 
 import { filled } from "../texts.js";
-import { STATUSES } from "./answers.js";
-import { FOUND } from "./machine.js";
-import { foundValue } from "./server.js";
+import { STATUSES, lookUp } from "./answers.js";
+import { FOUND, foundValue } from "./machine.js";
 import { visible } from "./shown.js";
 
 const LEAST = 3;
@@ -47,16 +46,19 @@ export class Finder extends EventTarget {
   }
 
   async #find(sought) {
-    const { status, body } = await this.#server.find({ search: sought });
+    const said = await this.#server.find({ search: sought });
     if (sought !== this.#sought) return;
-    const hits = (status === 200 && body?.hits) || null;
+    const hits = (said.status === 200 && said.body?.hits) || null;
     this.#show(hits ?? []);
-    this.#note.textContent = this.#told(hits, body?.has_more);
+    this.#note.textContent = hits ? this.#told(hits, said.body.has_more) : this.#failure(said);
+  }
+
+  #failure(said) {
+    const word = this.#texts[`${lookUp(said).reason}_word`] ?? "";
+    return filled(word, { user: visible(this.#server.user ?? "") });
   }
 
   #told(hits, hasMore) {
-    // What is wrong is told where something is redeemed.
-    if (!hits) return "";
     if (!hits.length) return this.#texts.found_none;
     const count = hits.length;
     return filled(hasMore ? this.#texts.found_first : this.#texts.found_count, { count });

@@ -150,7 +150,8 @@ export function view(state) {
     no: phase === "question",
     continue: phase === "told",
   };
-  return { kind, scan, answer, isBig, buttons, waiting: line.length, notice, mode };
+  const isNew = phase === "question" && state.isFresh;
+  return { kind, scan, answer, isBig, isNew, buttons, waiting: line.length, notice, mode };
 }
 
 export function isCovered(state) {
@@ -196,6 +197,15 @@ function numbered(state, event) {
   return [{ ...state, number: id, isCut: state.isCut && by !== KEYS }, scan];
 }
 
+/** The value of what was found: no device sends half a character. */
+export function foundValue(number) {
+  return `\ud800${number}`;
+}
+
+export function numberOf(value) {
+  return Number(value.slice(1));
+}
+
 /** What people know a scan by. */
 export function nameOf({ value, name }) {
   return name ?? value;
@@ -211,8 +221,10 @@ function start(state, sent) {
 /** The server knows whether it is another form of a code that was redeemed just now. */
 function askFirst(state, scan) {
   const isOther = (one) => isRecent(scan, one) && !one.forms.includes(scan.value);
-  const others = state.grants.filter(isOther).flatMap(({ uid }) => uid ?? []);
-  return ask(state, { ...scan, others }, "asking", null);
+  const recent = state.grants.filter(isOther);
+  const others = recent.flatMap(({ uid }) => uid ?? []);
+  const found = recent.flatMap((one) => one.found ?? []);
+  return ask(state, { ...scan, others, found }, "asking", null);
 }
 
 /** What goes on after a pause belongs to the text before it, where that may have a rest. */
@@ -244,7 +256,7 @@ function repeat(state, scan, grant) {
   const forms = [...grant.forms, scan.value];
   const again = { ...grant, forms, at: Math.max(grant.at, scan.at) };
   const next = { ...state, grants: state.grants.map((one) => (one === grant ? again : one)) };
-  if (scan.by !== CAMERA && uses !== 0) return putQuestion(next, scan, uses);
+  if (scan.by !== CAMERA && uses !== 0) return putQuestion(next, scan, grant);
   const reason = uses === 0 ? "repeated_used_up" : "repeated";
   return tell(next, scan, { kind: NOTED, reason });
 }
@@ -275,20 +287,29 @@ function noteSent(state, { id }) {
 function settle(state, { id, answer, at }) {
   if (id !== state.scan.id) return stay(state);
   if (answer.kind === UNSURE) return beUnsure(state, answer);
-  const grant = answer.reason === "repeated" && state.grants.find(({ uid }) => uid === answer.uid);
-  if (grant) return repeat(state, state.scan, grant);
+  if (answer.reason === "repeated") return settleRepeated(state, answer);
   return tell(withGrant(state, answer, at), state.scan, answer);
 }
 
+/** It is another form of what was redeemed just now, or of what was asked and given up. */
+function settleRepeated(state, answer) {
+  const isSame = ({ uid, found }) => (uid && uid === answer.uid) || (found && found === answer.found);
+  const grant = state.grants.find(isSame);
+  if (grant) return repeat(state, state.scan, grant);
+  return tell(state, state.scan, { ...answer, reason: "lost_before" });
+}
+
 /** `forms`: what the request said, where it was made for another form of the code. */
-function withGrant(state, { kind, uid, readAs, uses, forms = [] }, at) {
+function withGrant(state, { kind, uid, readAs, uses, label, category, forms = [] }, at) {
   if (kind !== GRANTED) return state;
-  const { value } = state.scan;
+  const { value, by } = state.scan;
+  const found = by === FOUND ? numberOf(value) : undefined;
   const code = readAs ?? value;
   const isSame = (one) => one.code === code || (uid && one.uid === uid);
   const recent = state.grants.filter((one) => at - one.at < REPEAT_MS[KEYS]);
   const known = recent.filter(isSame).flatMap((one) => one.forms);
-  const grant = { forms: [...new Set([value, code, ...forms, ...known])], code, uid, uses, at };
+  const all = [...new Set([value, code, ...forms, ...known])];
+  const grant = { forms: all, code, uid, found, uses, label, category, at };
   return { ...state, grants: [grant, ...recent.filter((one) => !isSame(one))] };
 }
 
@@ -361,8 +382,8 @@ function read(state, { isOpen }) {
 
 // --- the same code again
 
-function putQuestion(state, scan, uses) {
-  const answer = { kind: QUESTION, reason: "question", uses };
+function putQuestion(state, scan, { uses, label, category }) {
+  const answer = { kind: QUESTION, reason: "question", uses, label, category };
   const shown = { phase: "question", scan, answer, isBig: true, isFresh: true, isRead: false };
   const effects = [
     { type: "announce", kind: QUESTION },
@@ -372,7 +393,9 @@ function putQuestion(state, scan, uses) {
   return [withoutHint({ ...state, ...shown, typed }), effects];
 }
 
+/** A tap that was meant for what stood there before is none. */
 function askAnother(state) {
+  if (state.isFresh) return stay(state);
   return askFirst(state, state.scan);
 }
 

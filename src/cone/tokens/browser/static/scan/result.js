@@ -71,11 +71,13 @@ export class ResultPanel extends EventTarget {
 
   /** An answer that is shown already is not told again. */
   draw(view) {
-    const { kind, scan, answer, isBig, buttons, waiting } = view;
+    const { kind, scan, answer, isBig, isNew, buttons, waiting } = view;
     this.#root.dataset.kind = kind;
     this.#root.dataset.colour = answer ? colourOf(kind) : "none";
     this.#root.classList.toggle("is-big", isBig);
     for (const [name, isThere] of Object.entries(buttons)) this.#button(name).hidden = !isThere;
+    // A tap may be meant for what stood there before.
+    this.#button("another").disabled = isNew;
     const line = this.#root.querySelector("[data-part=line]");
     line.textContent = waiting ? filled(this.#texts.in_line, { count: waiting }) : "";
     const isShown = this.#shown.answer === answer && this.#shown.id === scan?.id;
@@ -99,7 +101,7 @@ export class ResultPanel extends EventTarget {
     const reason = this.#reason(name, answer);
     if (reason) parts.push(element("p", "reason", reason));
     if (answer.label) parts.push(named("label", shortened(visible(answer.label), LONGEST_LABEL)));
-    if (answer.category) parts.push(named("category", visible(answer.category)));
+    if (answer.category) parts.push(named("category", shortened(visible(answer.category))));
     // What was found is known by its label.
     const isLabelled = scan.by === FOUND && answer.label;
     if (nameOf(scan) && !isLabelled) parts.push(this.#value(nameOf(scan)));

@@ -5,7 +5,7 @@
 
 import { randomKey } from "../random.js";
 import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
-import { CHECK, FOUND, UNSURE } from "./machine.js";
+import { CHECK, FOUND, UNSURE, numberOf } from "./machine.js";
 
 const TIMEOUT_MS = 3_000;
 const DETAILS_MS = 700;
@@ -36,13 +36,13 @@ export class Keys {
     return [...this.#open.values()].filter(({ since }) => this.#now() - since < KEPT_MS);
   }
 
-  made({ value, by, endedBy, others }, uid) {
-    return { value, by, key: this.#make(), endedBy, others, uid };
+  made({ value, by, endedBy, others, found }, uid) {
+    return { value, by, key: this.#make(), endedBy, others, found, uid };
   }
 
-  keep({ value, by, key, endedBy, others, uid, isLost }) {
+  keep({ value, by, key, endedBy, others, found, uid, isLost }) {
     const since = this.#now();
-    this.#open.set(value, { value, by, key, endedBy, others, uid, isLost, since });
+    this.#open.set(value, { value, by, key, endedBy, others, found, uid, isLost, since });
     this.#store();
   }
 
@@ -72,6 +72,10 @@ export class Server {
     this.#urls = urls;
     this.#user = user;
     this.#keys = keys;
+  }
+
+  get user() {
+    return this.#user;
   }
 
   get isKeeping() {
@@ -126,14 +130,21 @@ export class Server {
     const { failure } = found.find((one) => one.failure) ?? {};
     const [{ uid }, ...others] = found;
     const index = others.findIndex((one) => uid && one.uid === uid);
-    return { failure, request: kept[index] ?? this.#keys.made(scan, uid) };
+    return { failure, request: kept[index] ?? this.#keys.made(this.#butFound(kept, scan), uid) };
+  }
+
+  /** A code may be that of what was found, asked and given up. */
+  #butFound(kept, scan) {
+    const numbers = kept.flatMap(({ by, value }) => (by === FOUND ? numberOf(value) : []));
+    return { ...scan, found: [...new Set([...(scan.found ?? []), ...numbers])] };
   }
 
   /** What was found may be what was asked and given up: that alone is not meant then. */
   async #foundBeside(kept, scan) {
     const known = await Promise.all(kept.map((one) => this.#uid(one)));
     const { failure } = known.find((one) => one.failure) ?? {};
-    const others = known.flatMap(({ uid }) => uid || []);
+    const uids = known.flatMap(({ uid }) => uid || []);
+    const others = [...new Set([...(scan.others ?? []), ...uids])];
     return { failure, request: this.#keys.made({ ...scan, others }) };
   }
 
@@ -148,10 +159,11 @@ export class Server {
     return one;
   }
 
-  #consume({ value, by, key, endedBy, others }) {
+  #consume({ value, by, key, endedBy, others, found }) {
     const isFound = by === FOUND;
     const body = isFound ? foundParameters(value) : parameters({ value, endedBy });
     if (others?.length) body.set("not_read_as", JSON.stringify(others));
+    if (found?.length && !isFound) body.set("not_found", JSON.stringify(found));
     const headers = { "Idempotency-Key": key };
     const url = isFound ? this.#urls.consume_found : this.#urls.consume;
     return this.#ask(url, TIMEOUT_MS, { method: "POST", headers, body });
@@ -186,13 +198,8 @@ function asScanned(answer, sent, value) {
   return { ...answer, readAs: code === value ? undefined : code, forms: [sent] };
 }
 
-/** Codes have no control characters: one marks the numbers of what was found. */
-export function foundValue(number) {
-  return `\u0001${number}`;
-}
-
 function foundParameters(value) {
-  return new URLSearchParams({ found: value.slice(1) });
+  return new URLSearchParams({ found: numberOf(value) });
 }
 
 function parameters({ value, endedBy }) {

@@ -8,13 +8,10 @@ export const FAST_MS = 50;
 const FAST_GAPS = 2;
 const FAST_SHARE = 0.6;
 /** Slower ones are even: so many gaps, but for a few, that differ by no more. */
-const SLOW_MS = 90;
+const SLOW_MS = 85;
 const EVEN_MS = 25;
 const EVEN_GAPS = 4;
 const EVEN_SHARE = 0.8;
-/** Somebody in a hurry or a scanner, which cannot be told: so many gaps, so long on average. */
-const LIKELY_GAPS = 5;
-const LIKELY_MS = 100;
 /** A terminator that comes later was pressed by somebody. */
 export const TERMINATOR_MS = 150;
 /** A pause no scanner makes within a code. */
@@ -24,7 +21,7 @@ const LATE_MS = 40;
 /** After this a code without its terminator has lost it. */
 export const LOST_MS = 1_500;
 /** Behind such a gap another code begins, or the same one goes on: that cannot be told apart. */
-const ANOTHER_MS = 1_000;
+const ANOTHER_MS = PAUSE_MS;
 /** How long after the last key of a code that ended by a pause the rest of it may come. */
 export const GOES_ON_MS = 2_500;
 /** What people never do, not even three letters at once: text before it is no part of it. */
@@ -40,6 +37,8 @@ export class Typing {
   #gaps = [];
   #last = -Infinity;
   #heard = -Infinity;
+  /** From the last character to the key that ended it. */
+  #endGap = Infinity;
   #byHand = false;
   #isBehind = false;
   #paused = -Infinity;
@@ -65,12 +64,14 @@ export class Typing {
   /** The text is taken out of the field. `isPause`: nothing says that it is whole. */
   end(isPause = false) {
     this.#paused = isPause ? this.#last : -Infinity;
+    this.#endGap = Infinity;
     this.#last = -Infinity;
     this.#begin(0, false);
   }
 
   /** A key at `time` ended it. What people can type as well does not tell that a scanner did. */
   endBy(key, time) {
+    this.#endGap = time - this.#last;
     if (!this.isOwnEnd(key, time)) return;
     this.#lost = 0;
     const fast = this.#fast + (time - this.#last <= FAST_MS);
@@ -111,29 +112,41 @@ export class Typing {
     return most.length >= EVEN_GAPS && longest <= SLOW_MS && longest - most[0] <= EVEN_MS;
   }
 
-  get #isLikely() {
-    const total = this.#gaps.reduce((sum, gap) => sum + gap, 0);
-    return !this.#byHand && this.#gaps.length >= LIKELY_GAPS && total <= LIKELY_MS * this.#gaps.length;
-  }
-
   /** Whether it came so soon after a code that ended by a pause that it may be the rest of that. */
   get goesOn() {
     return this.#goesOn && this.#isQuick;
   }
 
-  get isUnclear() {
-    return this.#isBehind && this.#isQuick;
+  /** Text before it, or behind it, may be part of it or not. `hasMore`: there is some behind it. */
+  isUnclear(hasMore = false) {
+    if (this.#isBehind && this.#isQuick) return true;
+    const isAlone = this.#start === 0 && !hasMore;
+    return !isAlone && !this.isSure && (this.isScan || this.#endedAtOnce);
   }
 
+  /** What hands cannot type. */
+  get isSure() {
+    return this.isScan && (this.#fast >= SURE_GAPS || this.#isEven);
+  }
+
+  /** Where it begins behind something else. */
   get beginning() {
-    const isSure = this.isScan && this.#fast >= SURE_GAPS;
-    return isSure || this.isUnclear ? this.#start : 0;
+    return this.isSure || this.isUnclear() ? this.#start : 0;
+  }
+
+  /** Few characters and an end, faster than hands are. */
+  get #endedAtOnce() {
+    return Math.max(this.#endGap, ...this.#gaps) <= FAST_MS;
+  }
+
+  isNear(time) {
+    return time - this.#last <= TERMINATOR_MS;
   }
 
   /** Whether a key at `time` is the scanner's own end of a code. */
   isOwnEnd(key, time) {
     const gap = time - this.#last;
-    const isMeant = this.isScan || this.#isLikely || key === this.terminator || this.#isShort(gap);
+    const isMeant = this.isScan || key === this.terminator || this.#isShort(gap);
     return isMeant && gap <= TERMINATOR_MS;
   }
 
@@ -147,7 +160,7 @@ export class Typing {
   }
 
   due(now) {
-    if (!this.isScan && !this.#isLikely) return null;
+    if (!this.isScan) return null;
     const pause = this.#endsByPause ? PAUSE_MS : LOST_MS;
     return Math.max(this.#heard + pause - now, 0);
   }
