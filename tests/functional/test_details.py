@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from cone.tokens.tickets.records import TokenEventRecord
 from tests.support.asking import assert_invalid
-from tests.support.searches import drop_trigrams
+from tests.support.searches import without_trigrams
 
 DETAILS = {
     "label": "Zoë <b>Example</b>",
@@ -226,9 +226,9 @@ def test_look_up_when_no_code_is_like_it_then_the_list_is_searched(editor, guest
 
 
 def test_list_when_the_database_has_no_trigrams_then_it_says_so(editor, guests):
-    drop_trigrams(cone.sql.session_factory.engine)
-    page = editor.get("/tokens/tokens_overview?search=Muller").html
-    assert "beginnings of codes and labels" in page.get_text()
-    assert page.select("tbody .tokens-value a") == []
-    page = editor.get("/tokens/tokens_overview?search=zoe").html
+    with without_trigrams(cone.sql.session_factory.engine):
+        page = editor.get("/tokens/tokens_overview?search=Muller").html
+        assert "beginnings of codes and labels" in page.get_text()
+        assert page.select("tbody .tokens-value a") == []
+        page = editor.get("/tokens/tokens_overview?search=zoe").html
     assert [link.get_text() for link in page.select("tbody .tokens-value a")] == ["G-1"]

@@ -17,7 +17,7 @@ from cone.tokens.core.database import Database
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.places import Places
-from cone.tokens.core.records import Base
+from cone.tokens.core.records import REQUESTS
 from cone.tokens.core.store import changing
 from cone.tokens.core.store import consuming
 from cone.tokens.core.store import events
@@ -28,13 +28,14 @@ from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.core.values import Operation
 from cone.tokens.core.values import Outcome
+from cone.tokens.core.values import SentCode
+from cone.tokens.migrations import search_index
 from cone.tokens.migrations.schema import prepare
 from tests.conftest import QueryRecorder
+from tests.kinds.kinds import KINDS
 from tests.kinds.kinds import SAMPLES
+from tests.kinds.kinds import TABLES
 from tests.kinds.kinds import Sample
-from tests.kinds.passes import PassBase
-
-_TABLES = [*Base.metadata.sorted_tables, *PassBase.metadata.sorted_tables]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Desk:
 
     @property
     def maintenance(self) -> Maintenance:
-        return Maintenance(self.database, [sample.kind for sample in SAMPLES])
+        return Maintenance(self.database, KINDS)
 
     def add(self, name: str | None = None, **given: Any) -> uuid.UUID:
         return self.add_many([self.sample.new_fields(name, **given)])[0]
@@ -96,6 +97,15 @@ class Desk:
             attempt,
         )
 
+    def consume_code(self, text: str) -> Outcome:
+        """Take a use of the token that a text means."""
+        attempt = Attempt(uuid.uuid4(), "user", None)
+        return self.work.consume(
+            self.kind,
+            lambda tx: consuming.consume_code(tx, self.kind, SentCode(text), attempt),
+            attempt,
+        )
+
     def see(self, uid: uuid.UUID) -> dict[str, Any]:
         token = self.find(uid)
         return {name: getattr(token, name) for name in self.kind.seen}
@@ -122,7 +132,8 @@ class Desk:
 
     def usages(self, uid: uuid.UUID) -> list[Any]:
         usage = self.kind.usages
-        return self._rows(select(usage).where(usage.c.token_uid == uid).order_by(usage.c.version))
+        order = usage.c.version, usage.c.timestamp
+        return self._rows(select(usage).where(usage.c.token_uid == uid).order_by(*order))
 
     def events(self, uid: uuid.UUID) -> list[Any]:
         event = self.kind.events
@@ -158,7 +169,12 @@ def made_tables(request, database_url, tmp_path_factory) -> Iterator[Engine]:
         url = request.getfixturevalue("postgres_server").create_database()
     engine = create_engine(url, pool_size=20)
     prepare(engine)
-    PassBase.metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table in TABLES:
+            table.create(connection, checkfirst=True)
+        for kind in KINDS:
+            if kind.search_table is not None:
+                search_index.make(connection, kind.search_table.name, (*kind.search_columns,))
     yield engine
     engine.dispose()
 
@@ -166,7 +182,7 @@ def made_tables(request, database_url, tmp_path_factory) -> Iterator[Engine]:
 @pytest.fixture
 def empty_tables(made_tables) -> Engine:
     with made_tables.begin() as connection:
-        for table in _TABLES:
+        for table in (*TABLES, REQUESTS):
             connection.execute(delete(table))
     return made_tables
 

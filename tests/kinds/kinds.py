@@ -9,6 +9,7 @@ from typing import Final
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import DETAILS
+from tests.kinds.lockers import LOCKER
 from tests.kinds.passes import PASS
 
 
@@ -16,7 +17,7 @@ from tests.kinds.passes import PASS
 class Sample:
     """A kind, and how its tokens are made.
 
-    :ivar by: a column of its own whose values are unique.
+    :ivar by: a column of its own with texts that are unique.
     :ivar own: returns the own fields of a new token, with this value in that column.
     :ivar others: what own fields may be changed to.
     """
@@ -51,4 +52,19 @@ SAMPLES: Final = (
         own=lambda name: {"digest": name, "owner": "ann", "generation": 0, "sign_in_at": None},
         others={"owner": "bob", "generation": 7, "sign_in_at": 9},
     ),
+    Sample(
+        LOCKER,
+        by="serial",
+        own=lambda name: {"serial": name, "aisle": "A"},
+        others={"serial": "another", "aisle": "B"},
+    ),
+)
+
+KINDS: Final = tuple(sample.kind for sample in SAMPLES)
+
+TABLES: Final = tuple(
+    table
+    for kind in KINDS
+    for table in (kind.tokens, kind.usages, kind.events, kind.search_table)
+    if table is not None
 )

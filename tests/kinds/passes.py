@@ -21,8 +21,10 @@ from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.lifecycle import Effect
 from cone.tokens.core.records import NAMES
 from cone.tokens.core.records import EventColumns
+from cone.tokens.core.records import ExactText
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import SearchColumns
 from cone.tokens.core.records import UsageColumns
 from cone.tokens.core.records import event_indexes
 from cone.tokens.core.records import lifecycle_arguments
@@ -58,6 +60,13 @@ class PassUsageRecord(UsageColumns, PassBase):
 class PassEventRecord(EventColumns, PassBase):
     __tablename__ = "pass_events"
     __table_args__ = event_indexes()
+
+
+class PassSearchRecord(SearchColumns, PassBase):
+    __tablename__ = "pass_search"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    holder: Mapped[str] = mapped_column(ExactText)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,9 @@ PASS: Final = ConsumedKind(
         "valid_from",
         "valid_to",
     ),
+    search_table=table_of(PassSearchRecord),
+    search_columns={"holder": "owner"},
+    shown=("owner",),
     seen=("generation",),
     advanced=(
         Effect(

@@ -31,10 +31,6 @@ from cone.tokens.core.store import usages
 from cone.tokens.core.unit_of_work import UnitOfWork
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
-from cone.tokens.core.values import Sort
-from cone.tokens.core.values import Status
-from cone.tokens.core.values import TokenFilter
-from cone.tokens.core.values import TokenQuery
 from tests.kinds.conftest import Desk
 from tests.kinds.kinds import SAMPLES
 from tests.support.factories import NOON
@@ -213,18 +209,21 @@ def test_consume_when_it_is_refused_then_it_is_three_statements(desk, query_reco
 
 
 def test_consume_when_the_key_comes_again_then_it_is_the_first_outcome(desk):
-    uid, key = desk.add(), desk.key("k")
+    uid, key = desk.add(**dict.fromkeys(desk.kind.shown, "Zoë")), desk.key("k")
     seen = desk.see(uid)
     first = desk.consume(uid, seen, key)
     again = desk.consume(uid, seen, key)
     assert again == first
+    assert first.details == dict.fromkeys(desk.kind.shown, "Zoë")
     assert (again.is_repeat, again.before) == (True, first.before)
     assert len(desk.usages(uid)) == 1
 
 
 def test_consume_when_the_key_comes_again_after_a_refusal_then_it_is_that_one(desk):
-    uid, key = desk.add(usage_count=0), desk.key("k")
+    shown = dict.fromkeys(desk.kind.shown, "Zoë")
+    uid, key = desk.add(usage_count=0, **shown), desk.key("k")
     first = desk.consume(uid, key=key)
+    assert first.details == shown
     desk.change(uid, usage_count=5)
     assert desk.consume(uid, key=key) == first
     assert not desk.problems()
@@ -286,28 +285,6 @@ def test_usages_when_they_are_read_then_the_newest_is_first(desk):
     assert [usage.receipt for usage in (*page.usages, *rest.usages)] == receipts[::-1]
 
 
-# Lists
-
-
-def test_page_when_a_status_is_asked_for_then_those_are_in_order(desk):
-    uids = [desk.add() for _ in range(3)]
-    desk.add(enabled=False)
-    matching = TokenFilter(status=Status.CONSUMABLE)
-    query = TokenQuery(matching=matching, sort=Sort(), limit=9, after=None, before=None)
-    page = desk.work.read(lambda tx: listing.page(tx, desk.kind, query))
-    assert [token.uid for token in page.tokens] == uids[::-1]
-
-
-def test_page_when_the_code_is_asked_for_and_there_is_none_then_it_is_a_mistake(desk):
-    matching = TokenFilter(value="x")
-    desk.add("x")
-    if desk.kind.code:
-        assert desk.work.read(lambda tx: listing.count(tx, desk.kind, matching)) == 1
-    else:
-        with pytest.raises(TypeError, match=desk.kind.name):
-            desk.work.read(lambda tx: listing.count(tx, desk.kind, matching))
-
-
 # Python and SQL
 
 
@@ -316,7 +293,8 @@ def test_rules_when_each_field_is_at_its_edges_then_both_forms_agree(desk):
     names = ("enabled", "usage_count", "locked_until", "valid_from", "valid_to")
     common = {"created": NOON, "modified": NOON, "version": 1, "lock_time": 0}
     rows = [
-        {**desk.sample.new_fields(), **common, **dict(zip(names, edges, strict=True))}
+        desk.kind.completed(desk.sample.new_fields())
+        | {**common, **dict(zip(names, edges, strict=True))}
         | {"uid": uuid.uuid4()}
         for edges in combinations
     ]
@@ -374,7 +352,8 @@ def test_write_when_the_database_is_lost_after_it_then_it_is_not_done_twice(desk
 
 def test_write_when_two_kinds_are_changed_then_both_are_or_none(desk):
     uid = desk.add()
-    other = Desk(SAMPLES[-1], desk.work)
+    following = SAMPLES.index(desk.sample) + 1
+    other = Desk(SAMPLES[following % len(SAMPLES)], desk.work)
     owned = other.add()
 
     def work(tx, *, fails):

@@ -105,7 +105,7 @@ def means(matching: TokenFilter, token) -> bool:
         matching.value in (None, token.value),
         token.value.startswith(matching.prefix or ""),
         matching.search is None or has_all(matching.search, token),
-        matching.category in (None, token.category),
+        matching.columns.get("category") in (None, token.category),
         matching.status in (None, lifecycle.status(token, token.read_at)),
         matching.created_from is None or token.created >= matching.created_from,
         matching.created_to is None or token.created <= matching.created_to,
@@ -160,11 +160,11 @@ def filters(stock) -> dict[str, TokenFilter]:
         "search": TokenFilter(search="MANY"),
         "search none": TokenFilter(search="manx"),
         "search and status": TokenFilter(search="many", status=Status.CONSUMABLE),
-        "search and category": TokenFilter(search="-True-", category="VIP"),
-        "category": TokenFilter(category="VIP"),
-        "no such category": TokenFilter(category="vip"),
-        "category and status": TokenFilter(category="VIP", status=Status.CONSUMABLE),
-        "category and time": TokenFilter(category="VIP", created_from=some),
+        "search and category": TokenFilter(search="-True-", columns={"category": "VIP"}),
+        "category": TokenFilter(columns={"category": "VIP"}),
+        "no such category": TokenFilter(columns={"category": "vip"}),
+        "category and status": TokenFilter(columns={"category": "VIP"}, status=Status.CONSUMABLE),
+        "category and time": TokenFilter(columns={"category": "VIP"}, created_from=some),
         "from": TokenFilter(created_from=some),
         "to": TokenFilter(created_to=later),
         "from to": TokenFilter(created_from=some, created_to=later),
@@ -356,7 +356,7 @@ def test_page_when_it_is_asked_for_then_it_takes_few_statements(
         asked = {
             "value": matching.prefix,
             "created": matching.created_from or matching.created_to,
-            "": matching.status or matching.valid_at or matching.search or matching.category,
+            "": matching.status or matching.valid_at or matching.search or matching.columns,
         }
         has_index = not any(sought for by, sought in asked.items() if by != sort.by)
         most = 1 if has_index or matching.value else 6

@@ -81,7 +81,7 @@ def test_prepare_when_it_made_the_tables_then_they_are_those_of_the_records(empt
 
 def is_of_index(name) -> bool:
     """Whether it belongs to the index of trigrams, which the records do not have."""
-    return str(name).startswith(search_index.NAME)
+    return str(name).startswith(search_index.name_of("token_search"))
 
 
 def described(engine) -> dict:

@@ -9,7 +9,7 @@ from cone.tokens.core.values import TokenFilter
 from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.values import TicketChanges
 from tests.support.factories import new_token
-from tests.support.searches import drop_trigrams
+from tests.support.searches import without_trigrams
 
 NAMES = {
     "G-1": "Zoë Example",
@@ -110,8 +110,8 @@ def test_search_when_more_match_than_are_counted_then_all_are_walked(service, mo
 
 
 def test_search_when_the_database_has_no_trigrams_then_beginnings_are_found(guests, made_tables):
-    drop_trigrams(made_tables)
-    assert found(guests, "g-1") == {"G-1", "G-12", "G-123"}
-    assert found(guests, "zoe") == {"G-1"}
-    assert found(guests, "example") == set()
-    assert len(list(guests.every(TokenFilter(search="ann")))) == 1
+    with without_trigrams(made_tables):
+        assert found(guests, "g-1") == {"G-1", "G-12", "G-123"}
+        assert found(guests, "zoe") == {"G-1"}
+        assert found(guests, "example") == set()
+        assert len(list(guests.every(TokenFilter(search="ann")))) == 1

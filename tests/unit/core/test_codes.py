@@ -35,7 +35,7 @@ def read(text: str, *values: str, site: str | None = None) -> str | None:
     if sought is None:
         return None
     tokens = [Coded(value, UID if value == str(UID) else uuid.uuid4()) for value in values]
-    found = [token for token in tokens if is_found(sought, token)]
+    found = {token.value: token for token in tokens if is_found(sought, token)}
     chosen = codes.choose(sought, found)
     return chosen and chosen.value
 
@@ -242,7 +242,7 @@ def test_choose_when_y_and_z_alone_differ_in_a_short_code_then_it_is_another_tic
 
 
 def test_choose_when_a_digest_is_shared_and_the_code_is_not_then_it_is_not_meant():
-    assert codes.choose(codes.sought("abc"), [Coded("other")]) is None
+    assert codes.choose(codes.sought("abc"), {"other": Coded("other")}) is None
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Final
 from typing import Protocol
 from typing import TypeVar
@@ -90,16 +91,14 @@ _SWAPPED: Final = str.maketrans("yzYZ", "zyZY")
 _RANDOM: Final = re.compile(rf"[A-Z2-7]{{{RANDOM_LENGTH}}}\Z")
 
 
-class Coded(Protocol):
-    """What has a code."""
+class Identified(Protocol):
+    """What has a uid."""
 
     @property
     def uid(self) -> uuid.UUID: ...  # noqa: D102 - as in its table
-    @property
-    def value(self) -> str: ...  # noqa: D102
 
 
-C = TypeVar("C", bound=Coded)
+T = TypeVar("T", bound=Identified)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,14 +138,14 @@ class Sought:
         forms = dict.fromkeys((*self.forms, *self.typed_forms, *self.random_forms))
         return list(map(_digest_of_folded, forms))
 
-    def allows(self, token: Coded) -> bool:
-        """Return whether ``token`` can be meant."""
-        form = folded_code(token.value)
+    def allows(self, code: str, uid: uuid.UUID) -> bool:
+        """Return whether the token with this code and uid can be meant."""
+        form = folded_code(code)
         return (
-            token.uid == self.page_of
+            uid == self.page_of
             or form in self.forms
             or form in self.typed_forms
-            or (form in self.random_forms and _RANDOM.search(token.value) is not None)
+            or (form in self.random_forms and _RANDOM.search(code) is not None)
         )
 
 
@@ -252,25 +251,24 @@ def sought(text: str, site: str | None = None) -> Sought | None:
     )
 
 
-def choose(sought: Sought, tokens: Iterable[C]) -> C | None:
-    """Return the token that is meant, of all that may be.
+def choose(sought: Sought, by_code: Mapping[str, T]) -> T | None:
+    """Return the token that is meant, of all that may be, by their codes.
 
     In this order: the code of the nearest step that is one, a uid in any case, the one token that
     differs by case or keyboard alone, or whose page it is. None where there is none, or two could
     be meant.
     """
-    by_code = {token.value: token for token in tokens}
     for step in sought.steps:
         exact = [by_code[one] for one in step if one in by_code]
         if exact:
             return _the_only(exact)
-    for token in by_code.values():
-        if token.value == str(token.uid) and token.value in sought.forms:
+    for code, token in by_code.items():
+        if code == str(token.uid) and code in sought.forms:
             return token
-    return _the_only(list(filter(sought.allows, by_code.values())))
+    return _the_only([token for code, token in by_code.items() if sought.allows(code, token.uid)])
 
 
-def _the_only(tokens: list[C]) -> C | None:
+def _the_only(tokens: list[T]) -> T | None:
     return tokens[0] if len(tokens) == 1 else None
 
 

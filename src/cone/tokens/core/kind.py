@@ -67,7 +67,9 @@ class Kind(Generic[T_co]):
     :ivar later: those of them that events from before do not tell; they were NULL.
     :ivar derived: columns that no caller gives.
     :ivar code: the column with the text that people know a token by. It may be in order lists, and
-        outcomes and the log of usages tell it. None: there is none.
+        outcomes and the log of usages tell it. Other forms of it are found where its
+        :func:`~cone.tokens.core.codes.digest` is ``derived``. None: there is none.
+    :ivar filtered: columns that a filter may ask for by their whole value. Each has an index.
     :ivar search_table: has :class:`~cone.tokens.core.records.SearchColumns` and those of
         ``search_columns``. None: tokens are not searched.
     :ivar search_columns: columns of ``search_table``, each with the column of the token whose text
@@ -84,6 +86,7 @@ class Kind(Generic[T_co]):
     later: frozenset[str] = frozenset()
     derived: tuple[Derived, ...] = ()
     code: str | None = None
+    filtered: tuple[str, ...] = ()
     search_table: Table | None = None
     search_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_answer: Callable[[Any], bool] = is_no_answer

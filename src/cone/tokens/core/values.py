@@ -162,7 +162,7 @@ class TokenFilter:
     :ivar value: the whole value.
     :ivar prefix: the beginning of the value.
     :ivar search: what codes and labels have parts of, see :mod:`cone.tokens.core.search`.
-    :ivar category: the whole category.
+    :ivar columns: the whole values of columns that are ``filtered``.
     :ivar status: the status right now.
     :ivar created_from: they were added then or later.
     :ivar created_to: they were added then or before.
@@ -172,7 +172,7 @@ class TokenFilter:
     value: Value | None = None
     prefix: str | None = None
     search: str | None = None
-    category: str | None = None
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     status: Status | None = None
     created_from: datetime.datetime | None = None
     created_to: datetime.datetime | None = None

@@ -1,73 +1,84 @@
-"""The index of what tokens are searched by, as revision 0005 makes it.
+"""The index of what tokens are searched by, as revisions make it.
 
-It finds parts of texts where the database has trigrams, else their beginnings.
+It finds parts of texts where the database has trigrams, else their beginnings. Columns are texts
+that are compared byte by byte.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-#: The index of trigrams; on SQLite a table of FTS5.
-NAME: Final = "token_search_trigrams"
 
-_ADD: Final = (
-    "INSERT INTO token_search_trigrams(rowid, code, label) VALUES (new.id, new.code, new.label);"
-)
-_REMOVE: Final = (
-    "INSERT INTO token_search_trigrams(token_search_trigrams, rowid, code, label)"
-    " VALUES ('delete', old.id, old.code, old.label);"
-)
-_TABLE: Final = (
-    "CREATE VIRTUAL TABLE token_search_trigrams USING fts5(code, label, content='token_search',"
-    " content_rowid='id', tokenize='trigram case_sensitive 1', detail='none', columnsize=0)"
-)
-_INDEX: Final = (
-    "CREATE INDEX token_search_trigrams ON token_search"
-    " USING gin (code gin_trgm_ops, label gin_trgm_ops)"
-)
-_SQLITE: Final = (
-    _TABLE,
-    "INSERT INTO token_search_trigrams(token_search_trigrams) VALUES ('rebuild')",
-    f"CREATE TRIGGER token_search_added AFTER INSERT ON token_search BEGIN {_ADD} END",
-    f"CREATE TRIGGER token_search_removed AFTER DELETE ON token_search BEGIN {_REMOVE} END",
-    f"CREATE TRIGGER token_search_changed AFTER UPDATE ON token_search BEGIN {_REMOVE} {_ADD} END",
-)
-_POSTGRESQL: Final = ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _INDEX)
-_BEGINNINGS: Final = (
-    "CREATE INDEX IF NOT EXISTS ix_token_search_code ON token_search (code)",
-    "CREATE INDEX IF NOT EXISTS ix_token_search_label ON token_search (label)",
-)
+def name_of(table: str) -> str:
+    """Return the name of the index of trigrams; on SQLite it is a table of FTS5."""
+    return f"{table}_trigrams"
 
 
-def make(connection: Connection) -> bool:
-    """Make the index, within the transaction; return whether it finds parts."""
-    if is_there(connection):
+def make(connection: Connection, table: str, columns: Sequence[str]) -> bool:
+    """Make the index of a table of search texts; return whether it finds parts.
+
+    Within the transaction.
+
+    :param table: has the rows of before, ``id`` is their number.
+    """
+    if is_there(connection, table):
         return True
-    wanted = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
+    of_dialect = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
     try:
         # What the database does not allow leaves nothing behind.
         with connection.begin_nested():
-            _run(connection, wanted)
+            _run(connection, of_dialect(table, columns))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        _run(connection, _BEGINNINGS)
+        _run(connection, _beginnings(table, columns))
         return False
     return True
 
 
-def _run(connection: Connection, statements: tuple[str, ...]) -> None:
+def is_there(connection: Connection, table: str) -> bool:
+    """Return whether there is an index that finds parts."""
+    if connection.dialect.name == "sqlite":
+        sought = f"SELECT 1 FROM sqlite_master WHERE name = '{name_of(table)}'"
+    else:
+        sought = f"SELECT 1 WHERE to_regclass('{name_of(table)}') IS NOT NULL"
+    return connection.exec_driver_sql(sought).first() is not None
+
+
+def _run(connection: Connection, statements: Sequence[str]) -> None:
     for statement in statements:
         connection.exec_driver_sql(statement)
 
 
-def is_there(connection: Connection) -> bool:
-    """Return whether there is an index that finds parts."""
-    if connection.dialect.name == "sqlite":
-        sought = "SELECT 1 FROM sqlite_master WHERE name = 'token_search_trigrams'"
-    else:
-        sought = "SELECT 1 WHERE to_regclass('token_search_trigrams') IS NOT NULL"
-    return connection.exec_driver_sql(sought).first() is not None
+def _on_sqlite(table: str, columns: Sequence[str]) -> list[str]:
+    """Return the statements that make a table of FTS5, and triggers that keep it."""
+    index, names = name_of(table), ", ".join(columns)
+    new, old = (", ".join(f"{row}.{name}" for name in columns) for row in ("new", "old"))
+    add = f"INSERT INTO {index}(rowid, {names}) VALUES (new.id, {new});"
+    remove = f"INSERT INTO {index}({index}, rowid, {names}) VALUES ('delete', old.id, {old});"
+    options = (
+        f"content='{table}', content_rowid='id', tokenize='trigram case_sensitive 1',"
+        " detail='none', columnsize=0"
+    )
+    return [
+        f"CREATE VIRTUAL TABLE {index} USING fts5({names}, {options})",
+        f"INSERT INTO {index}({index}) VALUES ('rebuild')",
+        f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {add} END",
+        f"CREATE TRIGGER {table}_removed AFTER DELETE ON {table} BEGIN {remove} END",
+        f"CREATE TRIGGER {table}_changed AFTER UPDATE ON {table} BEGIN {remove} {add} END",
+    ]
+
+
+def _on_postgresql(table: str, columns: Sequence[str]) -> list[str]:
+    keys = ", ".join(f"{name} gin_trgm_ops" for name in columns)
+    return [
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        f"CREATE INDEX {name_of(table)} ON {table} USING gin ({keys})",
+    ]
+
+
+def _beginnings(table: str, columns: Sequence[str]) -> list[str]:
+    return [f"CREATE INDEX IF NOT EXISTS ix_{table}_{name} ON {table} ({name})" for name in columns]

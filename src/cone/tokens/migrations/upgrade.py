@@ -36,6 +36,7 @@ from cone.tokens.migrations.of_2_0 import Change
 from cone.tokens.migrations.of_2_0 import Findings
 from cone.tokens.migrations.of_2_0 import OldDatabase
 from cone.tokens.migrations.of_2_0 import Options
+from cone.tokens.migrations.tables import KINDS
 
 #: Pages of a SQLite file that are copied at once.
 PAGES: Final = 4_096
@@ -174,15 +175,26 @@ def upgrade_older(
 
 
 def make_search_index(database: Database) -> bool:
-    """Make the index that finds parts, where the database has not allowed it so far.
+    """Make the indexes that find parts, where the database has not allowed them so far.
 
-    Return whether it was made.
+    Return whether one was made.
     """
     with database.connecting() as connection:
-        if search_index.is_there(connection):
+        if not _unmade(connection):
             return False
     with _upgrading(database) as connection:
-        return not search_index.is_there(connection) and search_index.make(connection)
+        made = [search_index.make(connection, *index) for index in _unmade(connection)]
+        return any(made)
+
+
+def _unmade(connection: Connection) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the tables and columns of search texts that have no index that finds parts."""
+    return [
+        (kind.search_table.name, tuple(kind.search_columns))
+        for kind in KINDS
+        if kind.search_table is not None
+        and not search_index.is_there(connection, kind.search_table.name)
+    ]
 
 
 @contextmanager

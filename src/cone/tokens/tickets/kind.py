@@ -45,6 +45,7 @@ TICKET: Final = ConsumedKind(
         Derived("uses_given", "usage_count", _as_given),
     ),
     code="value",
+    filtered=("category",),
     search_table=table_of(TokenSearchRecord),
     search_columns={"code": "value", "label": "label"},
     shown=("label", "category"),

@@ -162,11 +162,12 @@ class Parser:
 
         :raises InvalidParameter: a parameter is wrong.
         """
+        category = details.parse_line(OF_CATEGORY, given.get(OF_CATEGORY.name, ""))
         return TokenFilter(
             value=_parse_value(OF_VALUE, given.get(OF_VALUE.name, "")),
             prefix=_parse_value(OF_PREFIX, given.get(OF_PREFIX.name, "")),
             search=unless_empty(OF_SEARCH, given, parse_search, None),
-            category=details.parse_line(OF_CATEGORY, given.get(OF_CATEGORY.name, "")),
+            columns={} if category is None else {OF_CATEGORY.name: category},
             status=unless_empty(OF_STATUS, given, _parse_status, None),
             created_from=self._edge(CREATED_FROM, given),
             created_to=self._edge(CREATED_TO, given),

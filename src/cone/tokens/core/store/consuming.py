@@ -16,14 +16,13 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.kind import T
 from cone.tokens.core.store import filters
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
 from cone.tokens.core.store import searching
 from cone.tokens.core.store import spending
 from cone.tokens.core.store import usages
-from cone.tokens.core.store.finding import C
-from cone.tokens.core.store.finding import Coded
 from cone.tokens.core.store.finding import Selector
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Attempt
@@ -95,7 +94,7 @@ def _denial(token: Any, attempt: Attempt) -> Denial | None:
 
 def consume_code(
     tx: Transaction,
-    kind: ConsumedKind[Coded],
+    kind: ConsumedKind[Any],
     sent: SentCode,
     attempt: Attempt,
 ) -> Outcome:
@@ -120,10 +119,11 @@ def consume_code(
         token = finding.read_code(tx, kind, sent.text, sent.site)
         if token is None:
             raise
-    _refuse_rest(tx, kind, token, meant)
+    code = getattr(token, by)
+    _refuse_rest(tx, kind, code, meant)
     if token.uid in sent.not_read_as:
         raise Repeated(token.uid)
-    return consume(tx, kind, by, token.value, attempt)
+    return consume(tx, kind, by, code, attempt)
 
 
 def _refuse_found(tx: Transaction, kind: ConsumedKind[Coded], sent: SentCode) -> None:
@@ -162,19 +162,19 @@ def consume_found(
     return consume(tx, kind, "uid", uid, attempt)
 
 
-def find_code(tx: Transaction, kind: ConsumedKind[C], sent: SentCode) -> C | None:
+def find_code(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> T | None:
     """Return the token that a code means.
 
     :raises Unfinished: the code may go on, and there is one that does.
 
     SQL: 1 statement for an exact code, 2 for another one; 1 or 2 more where it may go on.
     """
-    meant = _meant(sent)
+    by, meant = filters.code_of(kind).name, _meant(sent)
     _refuse_beginning(tx, kind, meant)
-    exact = finding.find(tx, kind, filters.code_of(kind).name, sent.text)
+    exact = finding.find(tx, kind, by, sent.text)
     token = exact or finding.read_code(tx, kind, sent.text, sent.site)
     if token and not exact:
-        _refuse_rest(tx, kind, token, meant)
+        _refuse_rest(tx, kind, getattr(token, by), meant)
     return token
 
 
@@ -188,16 +188,16 @@ def _meant(sent: SentCode) -> list[str]:
 
 def _refuse_rest(
     tx: Transaction,
-    kind: ConsumedKind[Coded],
-    token: Coded,
+    kind: ConsumedKind[Any],
+    code: str,
     meant: list[str],
 ) -> None:
     """Refuse a code that may go on, and was read in another case: in any case then.
 
-    :raises Unfinished: another code begins with that of ``token``, or with one of ``meant``.
+    :raises Unfinished: another code begins with ``code``, or with one of ``meant``.
     """
     if meant:
-        readings = [token.value, *map(str.upper, meant), *map(str.lower, meant)]
+        readings = [code, *map(str.upper, meant), *map(str.lower, meant)]
         _refuse_beginning(tx, kind, readings)
 
 

@@ -31,16 +31,12 @@ def columns(tx: Transaction, kind: Kind[Any], *, is_walk: bool) -> dict[str, Col
     :param is_walk: an index may be walked along. Else the indexes are hidden from SQLite: it does
         not know how many rows match, and to find each of many takes longer than to read all.
     """
+    names = ("created", "uid", *(("value",) if kind.code else ()), *kind.filtered)
     columns: dict[str, ColumnElement[Any]] = {
-        "created": kind.tokens.c.created,
-        "uid": kind.tokens.c.uid,
+        name: kind.tokens.c[name_of(kind, name)] for name in names
     }
-    if kind.code:
-        columns["value"] = kind.tokens.c[kind.code]
-    if "category" in kind.tokens.c:
-        columns["category"] = kind.tokens.c.category
-    # Few tokens are of one category.
-    return columns if is_walk else {**columns, **_hidden(tx, columns, but="category")}
+    # Few tokens have the same value there.
+    return columns if is_walk else {**columns, **_hidden(tx, columns, but=kind.filtered)}
 
 
 def hidden_columns(tx: Transaction, kind: Kind[Any]) -> dict[str, ColumnElement[Any]]:
@@ -52,11 +48,11 @@ def hidden_columns(tx: Transaction, kind: Kind[Any]) -> dict[str, ColumnElement[
 def _hidden(
     tx: Transaction,
     columns: Mapping[str, ColumnElement[Any]],
-    but: str | None = None,
+    but: tuple[str, ...] = (),
 ) -> dict[str, ColumnElement[Any]]:
     if tx.is_postgresql:
         return {}
-    return {name: without_index(column) for name, column in columns.items() if name != but}
+    return {name: without_index(column) for name, column in columns.items() if name not in but}
 
 
 def conditions(
@@ -71,18 +67,19 @@ def conditions(
 
     :param is_each_searched: what is searched is looked for in each token that meets the others;
         else it is found by its index, and up to :data:`searching.MOST_FOUND` tokens are.
+    :raises TypeError: tokens of this kind lack what the filter asks for.
     """
     created = columns["created"]
     if matching.search is not None:
         search = searching.has if is_each_searched else searching.is_found
         yield search(tx, kind, matching.search)
-    if matching.category is not None:
-        yield columns["category"] == matching.category
+    for name, sought in matching.columns.items():
+        yield _column(kind, columns, name) == sought
     if matching.value is not None:
         # One row at most: its index is always the way.
         yield code_of(kind) == matching.value
     if matching.prefix is not None:
-        value = columns["value"]
+        value = _column(kind, columns, "value")
         yield value >= matching.prefix
         end = text_behind(matching.prefix)
         if end is not None:
@@ -103,8 +100,35 @@ def code_of(kind: Kind[Any]) -> ColumnElement[str]:
     :raises TypeError: tokens of this kind have none.
     """
     if kind.code is None:
-        raise TypeError(kind.name)
+        message = f"a {kind.name} has no code"
+        raise TypeError(message)
     return kind.tokens.c[kind.code]
+
+
+def name_of(kind: Kind[Any], asked: str) -> str:
+    """Return the name of the column that filters and orders ask for as ``asked``.
+
+    :raises TypeError: tokens of this kind have none.
+    """
+    if asked == "value":
+        return str(code_of(kind).name)
+    if asked not in ("created", "uid", *kind.filtered):
+        message = f"a {kind.name} has no filter of {asked}"
+        raise TypeError(message)
+    return asked
+
+
+def _column(
+    kind: Kind[Any],
+    columns: Mapping[str, ColumnElement[Any]],
+    asked: str,
+) -> ColumnElement[Any]:
+    """Return one of :func:`columns`.
+
+    :raises TypeError: tokens of this kind have none of this name.
+    """
+    name_of(kind, asked)
+    return columns[asked]
 
 
 def is_covered(matching: TokenFilter, by: SortKey) -> bool:
@@ -114,7 +138,7 @@ def is_covered(matching: TokenFilter, by: SortKey) -> bool:
     asked = {
         "value": matching.prefix,
         "created": matching.created_from or matching.created_to,
-        "rest": matching.status or matching.valid_at or matching.search or matching.category,
+        "rest": matching.status or matching.valid_at or matching.search or matching.columns,
     }
     return {name for name, sought in asked.items() if sought} <= {by}
 

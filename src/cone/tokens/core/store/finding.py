@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 from typing import Final
-from typing import Protocol
-from typing import TypeVar
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import CompoundSelect
@@ -27,7 +25,6 @@ from sqlalchemy import union_all
 
 from cone.tokens.core import codes
 from cone.tokens.core.kind import Kind
-from cone.tokens.core.kind import Stored
 from cone.tokens.core.kind import T
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.prepared import prepared_once
@@ -42,13 +39,6 @@ MOST_READ: Final = 100
 
 #: The column that a token is looked up by; its values are unique.
 Selector = str
-
-
-class Coded(Stored, codes.Coded, Protocol):
-    """A token that has a code."""
-
-
-C = TypeVar("C", bound=Coded)
 
 
 def find(
@@ -84,10 +74,10 @@ def find_row(tx: Transaction, kind: Kind[Any], by: Selector, sought: object) -> 
 
 def read_code(
     tx: Transaction,
-    kind: Kind[C],
+    kind: Kind[T],
     text: str,
     site: str | None = None,
-) -> C | None:
+) -> T | None:
     """Return the token that ``text`` means, which is no token's exact code.
 
     :param site: address below which the pages of tokens are.
@@ -100,7 +90,8 @@ def read_code(
     statement = _find_meant(tx.dialect.name, kind, with_page=sought.page_of is not None)
     parameters = {"values": sought.values, "digests": sought.digests, "page": sought.page_of}
     rows = tx.connection.execute(statement, parameters).all()
-    return codes.choose(sought, tokens(tx, kind, rows))
+    code = code_of(kind).name
+    return codes.choose(sought, {getattr(one, code): one for one in tokens(tx, kind, rows)})
 
 
 def is_beginning(tx: Transaction, kind: Kind[Any], texts: Iterable[str]) -> bool:
@@ -198,7 +189,12 @@ def _find(dialect: Dialect, kind: Kind[Any], by: Selector, *, for_update: bool) 
 
 
 @functools.cache
-def _find_meant(dialect: str, kind: Kind[Any], *, with_page: bool) -> CompoundSelect[Any]:
+def _find_meant(
+    dialect: str,
+    kind: Kind[Any],
+    *,
+    with_page: bool,
+) -> Select[Any] | CompoundSelect[Any]:
     """Return the statement that reads what a text can mean.
 
     Who has one of the codes themselves is always among it, however many are alike, and without a
@@ -208,6 +204,17 @@ def _find_meant(dialect: str, kind: Kind[Any], *, with_page: bool) -> CompoundSe
     exact: ColumnElement[bool] = code.in_(bindparam("values", type_=code.type, expanding=True))
     if with_page:
         exact = or_(exact, columns.uid == bindparam("page", type_=columns.uid.type))
+    digest = _digest_of(kind)
+    if digest is None:
+        return tokens.where(exact)
     digests = bindparam("digests", type_=String, expanding=True)
-    alike = tokens.where(columns.code_digest.in_(digests)).limit(MOST_READ)
+    alike = tokens.where(digest.in_(digests)).limit(MOST_READ)
     return union_all(tokens.where(exact), select(alike.subquery()))
+
+
+def _digest_of(kind: Kind[Any]) -> ColumnElement[str] | None:
+    """Return the column with the digests of the codes; None: only exact codes are found."""
+    for derived in kind.derived:
+        if derived.source == kind.code and derived.of is codes.digest:
+            return kind.tokens.c[derived.column]
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -117,11 +116,13 @@ def find_many(
     """
     if not isinstance(which, TokenFilter):
         return finding.tokens(tx, kind, finding.find_rows(tx, kind, which))
+    # Python compares as the databases do.
+    name = filters.name_of(kind, sort.by)
     columns = filters.columns(tx, kind, is_walk=filters.is_covered_by_any(which))
     conditions = filters.conditions(tx, kind, which, columns)
     statement = finding.select_tokens(tx.dialect.name, kind).where(*conditions).limit(limit)
     tokens = finding.tokens(tx, kind, tx.connection.execute(statement).all())
-    return sorted(tokens, key=_place(sort), reverse=sort.is_descending)
+    return sorted(tokens, key=attrgetter(name, "uid"), reverse=sort.is_descending)
 
 
 def hits(
@@ -158,6 +159,7 @@ def next_part(
     SQL: 1 statement, 2 where no index has order and filter together: then about :data:`NEAR`
     tokens are looked at, however many match.
     """
+    name = filters.name_of(kind, sort.by)
     order = _Order(sort.by, NEAR, place, is_rising=not sort.is_descending)
     if not filters.is_covered(matching, sort.by):
         rows, end = _near(tx, kind, matching, dataclasses.replace(order, limit=None))
@@ -165,7 +167,7 @@ def next_part(
     rows = _walked(tx, kind, matching, order)
     is_end = len(rows) < NEAR
     return finding.tokens(tx, kind, rows), None if is_end else (
-        getattr(rows[-1], sort.by),
+        getattr(rows[-1], name),
         rows[-1].uid,
     )
 
@@ -184,7 +186,8 @@ def page(
     place of the page.
     """
     matching, sort, cursor = query.matching, query.sort, query.after or query.before
-    edge = _edge(tx, kind, cursor, sort.by) if cursor else None
+    column = kind.tokens.c[filters.name_of(kind, sort.by)]
+    edge = _edge(tx, kind, cursor, column) if cursor else None
     is_backwards = edge is not None and query.after is None
     order = _Order(sort.by, query.limit + 1, edge, is_rising=sort.is_descending is is_backwards)
     count: int | Unset | None = UNSET
@@ -228,10 +231,9 @@ def _edge(
     tx: Transaction,
     kind: Kind[Any],
     uid: uuid.UUID,
-    by: SortKey,
+    column: ColumnElement[Any],
 ) -> Any:
-    key = filters.columns(tx, kind, is_walk=True)[by]
-    statement = select(key, kind.tokens.c.uid).where(kind.tokens.c.uid == uid)
+    statement = select(column, kind.tokens.c.uid).where(kind.tokens.c.uid == uid)
     return tx.connection.execute(statement).one_or_none()
 
 
@@ -344,8 +346,3 @@ def _in_order(
 
 def _literals(place: Place, key: Sequence[ColumnElement[Any]]) -> Any:
     return tuple_(*(literal(part, of.type) for part, of in zip(place, key, strict=True)))
-
-
-def _place(sort: Sort) -> Callable[[Any], Any]:
-    """Return the key function of an order; Python compares as the databases do."""
-    return attrgetter(sort.by, "uid")

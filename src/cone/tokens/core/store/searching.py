@@ -119,7 +119,7 @@ def finds_parts(tx: Transaction, kind: Kind[Any]) -> bool:
 
     SQL: 1 statement.
     """
-    name = f"{_search_table(kind).name}_trigrams"
+    name = _index_of(_search_table(kind))
     if tx.is_postgresql:
         there = select(func.to_regclass(name).is_not(None))
     else:
@@ -200,7 +200,7 @@ def _found(tx: Transaction, kind: Kind[Any], sought: str, *, by_parts: bool) -> 
     if tx.is_postgresql or not by_parts:
         found = select(texts.c.token_uid).where(meant)
         return found.order_by(texts.c.id.desc())
-    index = table(f"{texts.name}_trigrams", column("rowid"))
+    index = table(_index_of(texts), column("rowid"))
     is_match = literal_column(index.name).op("MATCH")(_trigrams(parts_of(sought)))
     joined = index.join(texts, texts.c.id == index.c.rowid)
     found = select(texts.c.token_uid).select_from(joined).where(is_match, meant)
@@ -259,11 +259,17 @@ def _texts(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
+def _index_of(texts: Table) -> str:
+    """Return the name of the index of trigrams, which revisions give it."""
+    return f"{texts.name}_trigrams"
+
+
 def _search_table(kind: Kind[Any]) -> Table:
     """Return the table of the texts.
 
     :raises TypeError: tokens of this kind are not searched.
     """
     if kind.search_table is None:
-        raise TypeError(kind.name)
+        message = f"a {kind.name} has no search"
+        raise TypeError(message)
     return kind.search_table

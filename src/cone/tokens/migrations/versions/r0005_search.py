@@ -58,7 +58,7 @@ def upgrade() -> None:
     op.get_bind().execute(sa.delete(_SEARCH))
     _fill(op.get_bind(), context.config.attributes[PROGRESS])
     # Made at once it costs far less.
-    search_index.make(op.get_bind())
+    search_index.make(op.get_bind(), "token_search", ("code", "label"))
     given = sa.text("category IS NOT NULL")
     op.create_index(
         "ix_tokens_category_created_uid",
