@@ -4,7 +4,7 @@ They have a declarative base of their own, not cone.sql's: the core imports with
 stack, and every constraint has a name, so that SQLite can alter it.
 
 A kind of tokens has three tables, made of the same columns and of its own: tokens, the log of
-usages and the log of events.
+usages and the log of events. One that is searched has a fourth, of the texts.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class SearchColumns:
     """Columns of a table of texts that tokens are searched by, as :mod:`cone.tokens.core.search`.
 
     It follows the table of the tokens; a token without a row is not found. How it is indexed
-    depends on the database: see revision 0005.
+    depends on the database: see ``migrations/search_index``.
     """
 
     #: Rises in the order in which tokens are added.

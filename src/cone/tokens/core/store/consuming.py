@@ -126,7 +126,7 @@ def consume_code(
     return consume(tx, kind, by, code, attempt)
 
 
-def _refuse_found(tx: Transaction, kind: ConsumedKind[Coded], sent: SentCode) -> None:
+def _refuse_found(tx: Transaction, kind: ConsumedKind[Any], sent: SentCode) -> None:
     """Refuse the code of a token that was found, and is not meant.
 
     :raises Repeated: it is one of ``sent.not_found``.
