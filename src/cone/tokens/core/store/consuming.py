@@ -192,7 +192,7 @@ def _refuse_rest(
     code: str,
     meant: list[str],
 ) -> None:
-    """Refuse a code that may go on, and was read in another case: in any case then.
+    """Check that no other code begins with this one, in either case.
 
     :raises Unfinished: another code begins with ``code``, or with one of ``meant``.
     """
@@ -202,7 +202,7 @@ def _refuse_rest(
 
 
 def _refuse_beginning(tx: Transaction, kind: ConsumedKind[Any], texts: list[str]) -> None:
-    """Refuse a code that may go on.
+    """Check that no other code begins with one of ``texts``.
 
     :raises Unfinished: another code begins with one of ``texts``.
     """
