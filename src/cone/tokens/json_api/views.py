@@ -214,7 +214,7 @@ def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
         method="POST",
         permission=CONSUME,
         summary="Take one use of the token with a value: one request for a scanner.",
-        parameters=params.CODE_PARAMETERS,
+        parameters=(*params.CODE_PARAMETERS, found.NOT_FOUND),
         answer={**schemas.CONSUMED, "token_uid": openapi.UID, "read_as": schemas.READ_AS},
         **schemas.CONSUMPTION,
         id="consume_token_by_value",
@@ -225,13 +225,12 @@ def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
 def consume_value(context: TokenContainer, request: Request, fields: Given) -> Json:
     """Take one use of the token that is meant by a value."""
     value, is_complete = params.parse_value_sought(fields), params.parse_is_complete(fields)
-    not_read_as = frozenset(params.parse_not_read_as(fields))
+    but = frozenset(params.parse_not_read_as(fields)), frozenset(found.parse_numbers(fields))
     # An empty one asks for the same as none.
     asked = {name: raw for name, raw in fields.items() if raw or name == params.VALUE_SOUGHT.name}
     key = wiring.idempotency_key(request, CONSUME_TOKEN, asked)
     by = wiring.actor(request)
-    not_found = frozenset(found.parse_numbers(fields))
-    sent = SentCode(value, request.resource_url(context), is_complete, not_read_as, not_found)
+    sent = SentCode(value, request.resource_url(context), is_complete, *but)
 
     def consume() -> Outcome:
         return wiring.get(TicketService).consume_code(sent, by=by, key=key)

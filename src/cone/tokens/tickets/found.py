@@ -20,7 +20,7 @@ from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.host.rendering import Json
 from cone.tokens.host.rendering import encoded
 from cone.tokens.tickets.fields import fields_of
-from cone.tokens.tickets.params import NOT_FOUND
+from cone.tokens.tickets.params import MOST_NOT_READ_AS
 from cone.tokens.tickets.params import OF_SEARCH
 from cone.tokens.tickets.parser import parse_search
 from cone.tokens.tickets.values import Ticket
@@ -47,6 +47,18 @@ FOUND: Final = Parameter(
     integer_schema(1, MAX_INTEGER),
     "The number of a token that was found.",
     required=True,
+)
+NOT_FOUND = Parameter(
+    "not_found",
+    {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
+        "minItems": 1,
+        "maxItems": MOST_NOT_READ_AS,
+        "uniqueItems": True,
+    },
+    "JSON list of numbers of `find_tokens` that were consumed just now; in a JSON body the list or "
+    "its text. The code of such a token is refused, with the error `repeated`.",
 )
 #: Of a look-up: instead of a search.
 FOUND_AGAIN: Final = Parameter(

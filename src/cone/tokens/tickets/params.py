@@ -106,18 +106,6 @@ NOT_READ_AS = Parameter(
     "its text. A code that is another form of the code of such a token is refused, with the error "
     "`repeated`; the exact code is not.",
 )
-NOT_FOUND = Parameter(
-    "not_found",
-    {
-        "type": "array",
-        "items": {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
-        "minItems": 1,
-        "maxItems": MOST_NOT_READ_AS,
-        "uniqueItems": True,
-    },
-    "JSON list of numbers of `find_tokens` that were consumed just now; in a JSON body the list or "
-    "its text. The code of such a token is refused, with the error `repeated`.",
-)
 VALID_FROM = _window_edge("valid_from", "The token is valid from this time, itself included.")
 VALID_TO = _window_edge("valid_to", "The token is valid to this time, itself included.")
 USAGE_COUNT = Parameter(
@@ -297,7 +285,7 @@ TOKENS_PARAMETERS = (
 )
 
 #: What a consumption by a code takes.
-CODE_PARAMETERS = (VALUE_SOUGHT, ENDED_BY, NOT_READ_AS, NOT_FOUND)
+CODE_PARAMETERS = (VALUE_SOUGHT, ENDED_BY, NOT_READ_AS)
 
 #: What may be changed in many tokens, and in which. ``value`` is refused in the same way.
 CHANGES_PARAMETERS = (
