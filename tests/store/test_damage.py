@@ -167,6 +167,8 @@ def _age(engine: Engine, days: int) -> None:
                 if isinstance(column.type, UtcDateTime)
                 and column.name not in ("valid_from", "valid_to")
             ]
+            if not times:
+                continue
             for row in connection.execute(select(key, *times)).all():
                 moved = [time and time - days * A_DAY for time in row[1:]]
                 values = {column.name: time for column, time in zip(times, moved, strict=True)}
