@@ -42,11 +42,11 @@ from tests.support.asking import CODES
 from tests.support.asking import INTERNALS
 from tests.support.factories import new_token
 
-EDITOR = {"view", "list", "add", "edit", "consume"}
+EDITOR = {"view", "list", "add", "edit", "consume", "find"}
 ROLES = {
     "nobody": set(),
     "viewer": {"view", "list"},
-    "token_operator": {"view", "consume"},
+    "token_operator": {"view", "consume", "find"},
     "editor": EDITOR,
     "admin": EDITOR | {"delete"},
 }
@@ -59,6 +59,8 @@ NEEDED = {
     "consume_token": "consume",
     "consume_token_by_get": "consume",
     "consume_token_by_value": "consume",
+    "find_tokens": "find",
+    "consume_found": "find",
     "update_token": "edit",
     "delete_token": "delete",
     "update_tokens": "edit",
@@ -87,7 +89,10 @@ DENIALS = {
     "repeated",
 }
 FAILURE = {"success", "message", "error", "error_code"}
-OF_REFUSALS = {"consumed", "token_uid", "read_as", "last_used", "last_user"}
+OF_REFUSALS = {
+    *("consumed", "token_uid", "read_as", "last_used", "last_user"),
+    *("found", "label", "category"),
+}
 
 
 Holds = Callable[[Any, Any], bool]
@@ -215,8 +220,17 @@ BY_CONTRACT = [
     ),
     Exclusion(
         RejectedPositiveData,
-        is_told(400, r"(token_uids|not_read_as): must be a JSON list of 1 to \d+ uids"),
+        is_told(
+            400,
+            r"((token_uids|not_read_as): must be a JSON list of 1 to \d+ uids"
+            r"|not_found: must be a JSON list of 1 to \d+ different numbers)",
+        ),
         "what a form has in a text is beyond JSON Schema",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, r"Missing ``search`` parameter|found: cannot be given together with search"),
+        "which of two parameters is given is beyond the schemas of parameters",
     ),
     Exclusion(
         RejectedPositiveData,
