@@ -63,6 +63,8 @@ class Desk:
     def add_many(self, tokens: Sequence[dict[str, Any]]) -> list[uuid.UUID]:
         rows = [(uuid.uuid4(), fields) for fields in tokens]
         new = changing.additions(self.kind, rows, "adder")
+        if self.database.has_one_writer:
+            new.make_ready()
 
         def add(tx: Transaction) -> list[uuid.UUID]:
             changing.add(tx, new)

@@ -1,10 +1,15 @@
 """How tokens of each kind are found: in lists, by their codes, by what they are searched by."""
 
+import dataclasses
+
 import pytest
 from sqlalchemy import select
 
+from cone.tokens.core import codes
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.kind import Derived
 from cone.tokens.core.maintenance import PurgePlan
+from cone.tokens.core.store import finding
 from cone.tokens.core.store import listing
 from cone.tokens.core.store import locking
 from cone.tokens.core.store import searching
@@ -13,6 +18,9 @@ from cone.tokens.core.values import Sort
 from cone.tokens.core.values import Status
 from cone.tokens.core.values import TokenFilter
 from cone.tokens.core.values import TokenQuery
+from tests.kinds.conftest import Desk
+from tests.kinds.kinds import SAMPLES
+from tests.kinds.lockers import LOCKER
 from tests.kinds.test_lifecycle import LONG_AGO
 
 # Lists
@@ -110,6 +118,29 @@ def test_consume_when_two_codes_differ_by_case_alone_then_the_exact_one_is_meant
     else:
         with pytest.raises(TokenNotFound):
             desk.consume_code(sent)
+
+
+#: Kinds of which no column has the digests of the codes.
+UNDIGESTED = {
+    "nothing is derived": dataclasses.replace(LOCKER, derived=()),
+    "another column is digested": dataclasses.replace(
+        LOCKER, derived=(Derived("serial_digest", "aisle", codes.digest),)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNDIGESTED.values(), ids=UNDIGESTED)
+def test_code_when_its_kind_keeps_no_digests_then_no_other_form_is_found(work, kind):
+    [lockers] = [sample for sample in SAMPLES if sample.kind is LOCKER]
+    uid = Desk(lockers, work).add("Code-1")
+
+    def read(kind, text):
+        token = work.read(lambda tx: finding.read_code(tx, kind, text))
+        return token and token.uid
+
+    forms = ("Code-1 ", "]Q1Code-1\r", "cODE-1")
+    assert [read(kind, form) for form in forms] == [uid, uid, None]
+    assert read(LOCKER, "cODE-1") == uid
 
 
 # Searches

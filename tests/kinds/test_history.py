@@ -13,8 +13,11 @@ from sqlalchemy import update
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.history.event_values import reader_of
 from cone.tokens.core.history.findings import Problem
+from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import PurgePlan
+from cone.tokens.core.records import REQUESTS
 from cone.tokens.core.values import Granted
+from cone.tokens.tickets.kind import TICKET
 from tests.kinds.passes import PASS
 from tests.support.factories import NOON
 
@@ -125,6 +128,16 @@ def test_verify_when_keys_are_bound_then_it_finds_their_rows_whatever_the_kind(d
     assert not desk.problems()
     desk.execute(delete(desk.kind.usages))
     assert Problem.REQUEST in desk.problems()
+
+
+def test_verify_when_a_key_has_the_answer_of_a_kind_then_it_is_right_where_that_kind_says_so(desk):
+    desk.consume(desk.add(), key=desk.key("k"))
+    imported = {"added": 1, "updated": 0, "unchanged": 0, "skipped": 0}
+    desk.execute(update(REQUESTS).values(answer=json.dumps(imported)))
+    found = Maintenance(desk.database, [desk.kind]).verify().findings
+    assert [finding.problem for finding in found] == (
+        [] if desk.kind is TICKET else [Problem.REQUEST]
+    )
 
 
 def test_purge_when_the_log_is_old_then_a_mark_stands_for_it_and_all_is_right(desk, used):

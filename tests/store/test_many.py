@@ -24,6 +24,21 @@ from tests.support.factories import new_token
 COUNT = WORTH_FORESEEING + 50
 
 
+NEW_VALUES = [f"new {number}" for number in range(COUNT)]
+
+
+def rows_of(values):
+    """Return the rows of an import: three uses for each value."""
+    return [
+        ImportRow(token=new_token(value=value, usage_count=3), changes=TicketChanges(usage_count=3))
+        for value in values
+    ]
+
+
+def values_of(service, uids):
+    return [service.get(uid).value for uid in uids]
+
+
 @pytest.fixture
 def uids(service):
     """Tokens with values and a creator that need care on their way through JSON."""
@@ -44,15 +59,10 @@ CHANGES = {
     "delete, named": lambda service, uids: service.delete_many(uids, by="me"),
     "delete, all": lambda service, _uids: service.delete_many(EVERYTHING, by="me"),
     "import": lambda service, uids: service.import_tokens(
-        [
-            ImportRow(token=new_token(value=value), changes=TicketChanges(usage_count=3))
-            for value in (
-                *(service.get(uid).value for uid in uids[::2]),
-                *(f"new {number}" for number in range(COUNT)),
-            )
-        ],
-        Known.UPDATE,
-        by="me",
+        [*rows_of(values_of(service, uids[::2])), *rows_of(NEW_VALUES)], Known.UPDATE, by="me"
+    ),
+    "import, all known": lambda service, uids: service.import_tokens(
+        rows_of(values_of(service, uids)), Known.UPDATE, by="me"
     ),
 }
 EVERY_CHANGE = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -73,6 +83,19 @@ def test_change_when_it_is_large_then_the_logs_tell_it(service, made_tables, uid
     assert values_are_right(service, uids)
     change(service, uids)
     assert_proven(made_tables)
+
+
+@pytest.mark.parametrize("are_known", [True, False], ids=["all known", "all new"])
+def test_import_when_it_is_large_and_all_rows_are_of_one_sort_then_each_counts(
+    service, uids, are_known
+):
+    values = values_of(service, uids) if are_known else NEW_VALUES
+    report = service.import_tokens(rows_of(values), Known.UPDATE, by="me")
+    assert (report.added, report.updated) == ((0, COUNT) if are_known else (COUNT, 0))
+    found = [service.find_by_value(value) for value in values]
+    expected = (3, 2, "ü\"'\n\x01") if are_known else (3, 1, "me")
+    told = {(token.usage_count, token.version, token.creator) for token in found[5:]}
+    assert told == {expected}
 
 
 @EVERY_CHANGE

@@ -31,9 +31,12 @@ def guests(service):
 
 
 def found(service, sought: str) -> set[str]:
-    page = service.page(50, matching=TokenFilter(search=sought))
-    assert service.count(TokenFilter(search=sought)) == len(page.tokens)
-    return {token.value for token in page.tokens}
+    matching = TokenFilter(search=sought)
+    page = service.page(50, matching=matching)
+    assert service.count(matching) == len(page.tokens)
+    values = {token.value for token in page.tokens}
+    assert {token.value for token in service.every(matching)} == values
+    return values
 
 
 FOUND = {

@@ -5,8 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Column
+from sqlalchemy import MetaData
+from sqlalchemy import String
+from sqlalchemy import Table
 from sqlalchemy import create_engine
 from sqlalchemy import event
+from sqlalchemy import insert
 from sqlalchemy import text
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.records import NAMES
 from cone.tokens.core.records import Base
 from cone.tokens.core.values import Granted
 from cone.tokens.core.values import IdempotencyKey
@@ -91,6 +97,27 @@ def test_within_when_there_is_no_token_then_it_is_not_found(service, host):
     with pytest.raises(TokenNotFound):
         within(host).consume(uid, by="me")
     assert within(host).find(uid) is None
+
+
+def read_only(engine):
+    """Return an engine on the same database, which does not let it write."""
+    if engine.dialect.name == "sqlite":
+        return create_engine(f"sqlite:///file:{engine.url.database}?mode=ro&uri=true")
+    options = {"options": "-c default_transaction_read_only=on"}
+    return create_engine(engine.url, connect_args=options)
+
+
+def test_within_when_the_database_does_not_let_the_host_write_then_unavailable(
+    service, made_tables
+):
+    uid = service.add(new_token(), by="me")
+    engine = read_only(made_tables)
+    with engine.connect() as connection:
+        with pytest.raises(Unavailable):
+            within(connection).consume(uid, by="me")
+        connection.rollback()
+        assert within(connection).get(uid).usage_count == 1
+    engine.dispose()
 
 
 # SQLite
@@ -358,6 +385,23 @@ def test_bug_when_a_row_breaks_a_constraint_of_its_column_then_it_is_raised_as_i
     with pytest.raises(IntegrityError), service._work.database.writing() as tx:
         tx.connection.execute(wrong)
     assert service.get(uid).usage_count == new_token().usage_count
+
+
+@pytest.fixture
+def guests(made_tables):
+    """A table that is none of ours, and looks like one."""
+    key = Column("uid", String, primary_key=True)
+    table = Table("guests", MetaData(naming_convention=NAMES), key)
+    table.create(made_tables)
+    yield table
+    table.drop(made_tables)
+
+
+def test_bug_when_a_foreign_row_is_there_already_then_it_is_raised_as_it_is(service, guests):
+    """It is neither a value nor a uid of a token that is taken."""
+    twice = insert(guests).values([{"uid": "ann"}, {"uid": "ann"}])
+    with pytest.raises(IntegrityError, match="guests"), service._work.database.writing() as tx:
+        tx.connection.execute(twice)
 
 
 @pytest.mark.parametrize(

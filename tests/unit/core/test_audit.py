@@ -84,6 +84,7 @@ def present(version: int, **values: Any) -> Present:
 ADD = event(1, "add")
 LOCKING = event(1, "add", new={"lock_time": 10})
 UPGRADE = event(1, "upgrade", new={"lock_time": 10})
+USED_MARK = mark(4, last_used=at(4).isoformat())
 LOCKED = Denial.TOKEN_LOCKED
 EXCEEDED = Denial.USAGE_COUNT_EXCEEDED
 LATE = (at(1) + datetime.timedelta(hours=2)).isoformat()
@@ -222,6 +223,18 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
         [Problem.MISSING],
     ),
     "a use that a mark stands for": ([mark(3), use(2, 1), ADD, present(3)], [Problem.DOUBLE]),
+    "refused before the last use that a mark stands for": (
+        [USED_MARK, refusal(2, 2), ADD, present(4, last_used=at(4))],
+        [Problem.REFUSAL],
+    ),
+    "refused with a version that a mark stands for, and later": (
+        [USED_MARK, refusal(2, 2)._replace(time=at(5)), ADD, present(4, last_used=at(4))],
+        [],
+    ),
+    "refused with a version that a mark stands for, which tells no use": (
+        [mark(4), refusal(2, 2), ADD, present(4)],
+        [],
+    ),
 }
 
 
@@ -229,6 +242,28 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
 def test_replay_when_a_history_is_given_then_it_finds_what_is_wrong(entries, problems):
     found = list(replay(TICKET, sorted(entries, key=entry_order), Counts(), Times(at(99))))
     assert [finding.problem for finding in found] == problems
+
+
+#: Events that their action does not make, and what is told of them.
+MISSHAPEN = {
+    "added, with old values": (
+        [ADD._replace(old=json.dumps(FIELDS)), present(1)],
+        "add has no old values",
+    ),
+    "upgraded later": ([ADD, event(2, "upgrade"), present(2)], "an upgrade has version 1"),
+    "changed from what cannot be read": (
+        [ADD, event(2, old="nonsense"), present(2)],
+        "its old values cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entries", "text"), MISSHAPEN.values(), ids=MISSHAPEN)
+def test_replay_when_an_event_is_none_that_its_action_makes_then_it_tells_why(entries, text):
+    [finding] = replay(TICKET, sorted(entries, key=entry_order), Counts(), Times(at(99)))
+    *_before, misshapen, _present = entries
+    assert (finding.problem, finding.text) == (Problem.EVENT, text)
+    assert (finding.version, finding.time) == (misshapen.version, misshapen.time)
 
 
 def test_check_keys_when_a_key_is_of_the_future_then_it_is_found():

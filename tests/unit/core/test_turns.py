@@ -20,6 +20,7 @@ class Writers:
         self.turns = turns
         self.done = []
         self.refused = []
+        self.interrupted = []
         self.may_end = threading.Event()
         self._threads = []
 
@@ -39,6 +40,8 @@ class Writers:
                         assert self.may_end.wait(20)
             except Unavailable:
                 self.refused.append((name, time.monotonic() - start))
+            except KeyboardInterrupt:
+                self.interrupted.append(name)
 
         thread = threading.Thread(target=write)
         self._threads.append(thread)
@@ -156,6 +159,29 @@ def test_writer_when_one_of_its_like_took_long_then_it_rests_and_an_urgent_one_d
     writers.end()
     assert writers.done == ["first", "door", "editor"]
     assert time.monotonic() - start >= 0.1
+
+
+class InterruptedTurns(Turns):
+    """Turns of which the first that is waited for comes at the very moment of an interrupt."""
+
+    is_to_come = True
+
+    def _has_come(self, turn, signal):
+        has_come = super()._has_come(turn, signal)
+        if has_come and self.is_to_come:
+            self.is_to_come = False
+            raise KeyboardInterrupt
+        return has_come
+
+
+def test_writer_when_it_is_interrupted_as_its_turn_comes_then_the_next_one_gets_it():
+    writers = Writers(InterruptedTurns())
+    writers.begin("first", holds=True)
+    writers.begin("interrupted")
+    writers.begin("next")
+    writers.end()
+    assert writers.done == ["first", "next"]
+    assert (writers.interrupted, writers.refused) == (["interrupted"], [])
 
 
 def test_turn_when_its_lock_does_not_come_then_it_counts_as_waiting():
