@@ -9,13 +9,23 @@ from setuptools.command.build_py import build_py
 _COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
 
 
-def without_comments(source: str) -> str:
-    """Return a script or style sheet without the comments that have lines of their own."""
-    return _COMMENT.sub("", source)
+_BEGINNING = re.compile(r"^[ \t\n]+", re.MULTILINE)
 
 
-class BuildWithoutComments(build_py):
-    """Leaves the comments of what browsers load in the sdist."""
+def for_browsers(source: str) -> str:
+    """Return a script or style sheet without indents and comments that have lines of their own.
+
+    :raises ValueError: a text goes over several lines, in which indents have a meaning.
+    """
+    bare = _COMMENT.sub("", source)
+    for line in bare.splitlines():
+        if line.count("`") % 2:
+            raise ValueError(line)
+    return _BEGINNING.sub("", bare)
+
+
+class BuildForBrowsers(build_py):
+    """Leaves indents and comments of what browsers load in the sdist."""
 
     def run(self) -> None:
         """Build the package."""
@@ -24,8 +34,8 @@ class BuildWithoutComments(build_py):
             return
         for path in Path(self.build_lib).rglob("static/**/*"):
             if path.suffix in {".js", ".css"} and "vendor" not in path.parts:
-                path.write_text(without_comments(path.read_text("utf-8")), "utf-8")
+                path.write_text(for_browsers(path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildWithoutComments})
+    setup(cmdclass={"build_py": BuildForBrowsers})

@@ -116,7 +116,7 @@ def new_site(tmp_path):
     (shims / "python3").write_text(PYTHON3.format(programs=" ".join(PROGRAMS), **here))
     (shims / "python3").chmod(0o755)
     said = "\n".join(run(SITE, folder, PATH=f"{shims}:{os.environ['PATH']}"))
-    assert (folder / "pip.txt").read_text() == "install cone.tokens[labels]>=3.0.0.dev0\n"
+    assert (folder / "pip.txt").read_text() == "install cone.tokens[labels,xlsx]>=3.0.0.dev0\n"
     (password,) = re.findall(r"Password  (\S+)", said)
     ini = folder / "site/site.ini"
     ini.write_text(ini.read_text().replace("port = 8081", "port = 0"))

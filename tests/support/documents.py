@@ -45,9 +45,7 @@ def imported_by(script: Path) -> set[Path]:
 def as_built(file: Path) -> bytes:
     """Return a file that browsers load as the wheel has it."""
     content = file.read_bytes()
-    return (
-        content if "vendor" in file.parts else _build().without_comments(content.decode()).encode()
-    )
+    return content if "vendor" in file.parts else _build().for_browsers(content.decode()).encode()
 
 
 def _build() -> ModuleType:
