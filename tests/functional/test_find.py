@@ -4,11 +4,14 @@ import logging
 import uuid
 
 import pytest
+from cone.app.ugm import ugm_backend
 
 from cone.tokens.tickets.found import HIT_FIELDS
 from cone.tokens.tickets.found import MOST_HITS
 from tests.support.asking import assert_failure
 from tests.support.asking import assert_invalid
+from tests.support.asking import make_user
+from tests.support.asking import sign_in
 from tests.support.factories import new_token
 
 LOGGER = "cone.tokens.find"
@@ -180,6 +183,16 @@ def test_find_when_the_site_takes_it_away_from_operators_then_they_may_not(
         answer = getattr(signed_in("token_operator"), method)(f"/tokens/{view}", status="*")
         assert_failure(answer, 403, "forbidden", "Permission find is missing")
     assert signed_in("editor").get("/tokens/find_tokens?search=abc").json["hits"] == []
+
+
+def test_find_when_the_site_takes_it_away_from_operators_then_who_is_an_editor_too_may(
+    patched_config, anonymous
+):
+    login = make_user("token_operator")
+    ugm_backend.ugm.users[login].add_role("editor")
+    ugm_backend.ugm()
+    patched_config(operators_find=False)
+    assert sign_in(anonymous, login).get("/tokens/find_tokens?search=abc").json["hits"] == []
 
 
 def test_find_when_somebody_does_then_the_log_says_who_and_not_what(door, guests, caplog):

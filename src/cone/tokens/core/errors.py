@@ -54,9 +54,13 @@ class Denial(enum.Enum):
         """Return the denial that a usage row tells; None where the use was granted."""
         return _DENIALS.get(code) if code is not None else None
 
-    def message(self, uid: object) -> str:
-        """Return the text for people (contract 3, "Texts that stay")."""
-        return _DENIAL_TEXTS[self].format(uid=uid)
+    def message(self, uid: object | None) -> str:
+        """Return the text for people (contract 3, "Texts that stay").
+
+        :param uid: of the token; None: it is not told.
+        """
+        text = _DENIAL_TEXTS[self]
+        return text.replace("{uid} ", "") if uid is None else text.format(uid=uid)
 
 
 _DENIAL_CODES = {

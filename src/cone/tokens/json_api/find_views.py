@@ -19,7 +19,6 @@ from cone.tokens.tickets.consumption import guarded
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
-from cone.tokens.tickets.rendering import without_uid
 from cone.tokens.tickets.security import FIND
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import CONSUME_FOUND
@@ -41,7 +40,7 @@ logger = logging.getLogger("cone.tokens.find")
         permission=FIND,
         summary=f"Find up to {found.MOST_HITS} tokens by parts of their codes or labels, without "
         "telling a code.",
-        parameters=(found.SOUGHT, found.FOUND_AGAIN),
+        parameters=(params.OF_SEARCH, found.FOUND_AGAIN),
         answer={"hits": schemas.HITS, "has_more": {"type": "boolean"}},
         is_query=True,
     ),
@@ -87,4 +86,5 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
         outcome = guarded(request, consume)
     except Repeated as error:
         return not_consumed_json(error)
-    return without_uid(outcome_json(outcome, wiring.get(TokensConfig).zone), outcome)
+    # Its uid may be its code.
+    return outcome_json(outcome, wiring.get(TokensConfig).zone, tells_uid=False)

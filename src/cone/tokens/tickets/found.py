@@ -41,7 +41,6 @@ HIT_FIELDS: Final = (
     "last_user",
 )
 
-SOUGHT: Final = Parameter(OF_SEARCH.name, OF_SEARCH.schema, OF_SEARCH.description)
 FOUND: Final = Parameter(
     "found",
     integer_schema(1, MAX_INTEGER),
@@ -62,7 +61,7 @@ NOT_FOUND = Parameter(
 )
 #: Of a look-up: instead of a search.
 FOUND_AGAIN: Final = Parameter(
-    FOUND.name, FOUND.schema, f"{FOUND.description} Instead of `{SOUGHT.name}`."
+    FOUND.name, FOUND.schema, f"{FOUND.description} Instead of `{OF_SEARCH.name}`."
 )
 
 
@@ -71,15 +70,15 @@ def parse_sought(given: Mapping[str, Any]) -> str | int:
 
     :raises InvalidParameter: it is neither, or both are given.
     """
-    names = [name for name in (SOUGHT.name, FOUND.name) if given.get(name, "") != ""]
+    names = [name for name in (OF_SEARCH.name, FOUND.name) if given.get(name, "") != ""]
     if len(names) > 1:
-        message = f"{FOUND.name}: cannot be given together with {SOUGHT.name}"
+        message = f"{FOUND.name}: cannot be given together with {OF_SEARCH.name}"
         raise InvalidParameter(FOUND.name, "not_together", message)
     if names == [FOUND.name]:
         return parse_found(given)
     if not names:
-        raise missing(SOUGHT)
-    return parse_search(SOUGHT, given[SOUGHT.name])
+        raise missing(OF_SEARCH)
+    return parse_search(OF_SEARCH, given[OF_SEARCH.name])
 
 
 def parse_found(given: Mapping[str, Any]) -> int:

@@ -36,12 +36,16 @@ def tokens_json(page: TokenPage[Ticket], count: int | None, zone: datetime.tzinf
     }
 
 
-def outcome_json(outcome: Outcome, zone: datetime.tzinfo) -> Json:
-    """Return the answer about a consumption (contract 3); times in ``zone``."""
+def outcome_json(outcome: Outcome, zone: datetime.tzinfo, *, tells_uid: bool = True) -> Json:
+    """Return the answer about a consumption (contract 3); times in ``zone``.
+
+    :param tells_uid: whether the text of a refusal names the token.
+    """
     if isinstance(outcome, Granted):
         told = _granted_json(outcome, zone)
     else:
-        told = _denied_json(outcome, zone)
+        message = outcome.denial.message(outcome.token_uid if tells_uid else None)
+        told = _denied_json(outcome, zone, message)
     told.update((name, text) for name, text in outcome.details.items() if text is not None)
     return told
 
@@ -60,13 +64,6 @@ def not_consumed_json(error: Unfinished | Repeated) -> Json:
         if error.number is not None:
             named["found"] = error.number
     return {**failure_json(error.slug, str(error), error.code), "consumed": False, **named}
-
-
-def without_uid(told: Json, outcome: Outcome) -> Json:
-    """Return an answer about a token that was found: its uid may be its code."""
-    if "message" in told:
-        told = {**told, "message": str(told["message"]).replace(f" {outcome.token_uid}", "")}
-    return told
 
 
 def read_as(code: str | None, sent: str) -> str | None:
@@ -97,9 +94,8 @@ def _granted_json(granted: Granted, zone: datetime.tzinfo) -> Json:
     return told
 
 
-def _denied_json(denied: Denied, zone: datetime.tzinfo) -> Json:
+def _denied_json(denied: Denied, zone: datetime.tzinfo, message: str) -> Json:
     denial = denied.denial
-    message = denial.message(denied.token_uid)
     told = {**failure_json(denial.value, message, denial.code), "consumed": False}
     if denied.last:
         told["last_used"] = encoded(denied.last.time, zone)

@@ -35,19 +35,27 @@ OPERATOR_ROLE: Final = ("token_operator", _("role_token_operator", default="Toke
 _EDITOR = [VIEW, LIST, ADD, EDIT, CONSUME, FIND]
 _ADMIN = [*_EDITOR, DELETE]
 
-TOKENS_ACL: Final = [
-    (Allow, "role:viewer", [VIEW, LIST]),
-    (Allow, "role:token_operator", [VIEW, CONSUME, FIND]),
-    (Allow, "role:editor", _EDITOR),
-    (Allow, "role:admin", _ADMIN),
-    (Allow, "role:manager", _ADMIN),
-    (Allow, "role:owner", _ADMIN),
-    (Allow, Everyone, ["login"]),
-    (Deny, Everyone, ALL_PERMISSIONS),
-]
 
+def _acl(operator: list[str]) -> list[tuple[str, str, Any]]:
+    """Return the access rules.
+
+    :param operator: what an operator may; who has another role as well may what that may.
+    """
+    return [
+        (Allow, "role:viewer", [VIEW, LIST]),
+        (Allow, "role:token_operator", operator),
+        (Allow, "role:editor", _EDITOR),
+        (Allow, "role:admin", _ADMIN),
+        (Allow, "role:manager", _ADMIN),
+        (Allow, "role:owner", _ADMIN),
+        (Allow, Everyone, ["login"]),
+        (Deny, Everyone, ALL_PERMISSIONS),
+    ]
+
+
+TOKENS_ACL: Final = _acl([VIEW, CONSUME, FIND])
 #: Where operators may scan and not find, as ``cone.tokens.operators_find`` says.
-_WITHOUT_FIND: Final = [(Deny, "role:token_operator", FIND), *TOKENS_ACL]
+_WITHOUT_FIND: Final = _acl([VIEW, CONSUME])
 
 
 def acl_of(node: Any) -> list[tuple[str, str, Any]]:
