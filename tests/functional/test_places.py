@@ -199,8 +199,10 @@ def server(wsgi_app):
     thread.start()
     yield server.effective_port
     server.task_dispatcher.shutdown()
-    server.asyncore.close_all(server._map)
+    # The thread that waits on the sockets closes them: a socket that another one closes fails it.
+    server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
     thread.join(20)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("is_read", [True, False], ids=["read", "left"])
