@@ -94,6 +94,23 @@ def test_site_when_it_is_made_then_it_starts_and_says_nothing_that_nobody_needs(
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("host = 127.0.0.1", "host = 0.0.0.0"), ("threads = 4", "threads = 4\ntrusted_proxy = *")],
+)
+def test_site_when_others_can_ask_it_over_http_then_one_line_says_what_to_do(
+    tmp_path, before, after
+):
+    ini = Path(init(tmp_path / "site")["ini"])
+    text = re.sub(r"(?m)^port = \d+$", "port = 0", ini.read_text())
+    assert before in text
+    ini.write_text(text.replace(before, after))
+    start = [sys.executable, "-m", "pyramid.scripts.pserve", ini]
+    done = subprocess.run(start, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("cone.auth_secure: is not true: where others")
+
+
 def test_site_when_it_is_made_then_its_owner_alone_can_read_it(tmp_path):
     init(tmp_path / "site", "--production")
     modes = {path: path.stat().st_mode & 0o777 for path in there(tmp_path)}
@@ -195,7 +212,9 @@ def test_options_when_both_are_to_come_from_stdin_then_that_is_wrong_use(tmp_pat
     assert there(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["a?b", "a#b", "a%b", "nowhere/site", "file/site", "file"])
+@pytest.mark.parametrize(
+    "name", ["a?b", "a#b", "a%b", "a${HOME}b", "nowhere/site", "file/site", "file"]
+)
 def test_folder_when_it_cannot_be_made_then_one_line_says_so_and_nothing_is_left(tmp_path, name):
     (tmp_path / "file").touch()
     before = there(tmp_path)

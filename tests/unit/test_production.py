@@ -74,3 +74,22 @@ def test_check_when_a_setting_is_weak_then_it_is_named_and_not_told(key, text):
     with pytest.raises(StartupError, match=f"^{key}: (is|pyramid)") as told:
         check(settings)
     assert not (key in LEAST_LENGTHS and text and text in str(told.value))
+
+
+@pytest.mark.parametrize("text", ["false", "", None])
+def test_check_when_this_machine_alone_can_ask_then_cookies_may_go_over_http(text):
+    settings = {name: value for name, value in GOOD.items() if name != "cone.auth_secure"}
+    check(settings if text is None else settings | {"cone.auth_secure": text}, is_local=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("cone.auth_secret", "hunter2"),
+        ("cone.auth_http_only", "false"),
+        ("pyramid.debug_all", "true"),
+    ],
+)
+def test_check_when_this_machine_alone_can_ask_then_all_else_is_demanded(key, text):
+    with pytest.raises(StartupError, match=f"^{key}: is"):
+        check(GOOD | {key: text}, is_local=True)

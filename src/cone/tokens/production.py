@@ -1,4 +1,4 @@
-"""The application of a site in production: secrets from the environment, no weak settings.
+"""The application of a new site: secrets from the environment, no weak settings.
 
 ``use = egg:cone.tokens#site`` in an ini file, instead of ``egg:cone.app#main``. A setting may
 hold ``${NAME}``: that is replaced by the variable NAME of the environment.
@@ -18,6 +18,7 @@ from pyramid.settings import aslist
 from pyramid.settings import truthy
 
 from cone.tokens.host.config import StartupError
+from cone.tokens.host.cookie_secret import listens_on_loopback
 from cone.tokens.host.metrics import SECRET as METRICS_SECRET
 from cone.tokens.host.metrics import SHORTEST_SECRET
 from cone.tokens.host.secret_strength import LEAST_COOKIE_SECRET
@@ -34,8 +35,10 @@ _NEEDED_WITH: Final[Mapping[str, str]] = {
     "cone.admin_password": "cone.admin_user",
     METRICS_SECRET: METRICS_SECRET,
 }
-#: Cookies go over https alone, and no script reads them.
-REQUIRED: Final = ("cone.auth_secure", "cone.auth_http_only")
+#: No script reads cookies.
+REQUIRED: Final = ("cone.auth_http_only",)
+#: They go over https alone.
+SECURE: Final = "cone.auth_secure"
 DEBUGGING: Final = (
     "debug",
     "pyramid.debug_all",
@@ -47,6 +50,7 @@ DEBUGGING: Final = (
     "pyramid.reload_templates",
 )
 TOOLBAR: Final = "pyramid_debugtoolbar"
+_FOR_DEVELOPERS: Final = "is nothing for production; to develop take use = egg:cone.app#main"
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -59,7 +63,7 @@ def main(global_config: Mapping[str, str], **settings: str) -> Any:
     import cone.app
 
     filled = fill(settings, os.environ)
-    check(filled)
+    check(filled, is_local=listens_on_loopback(global_config))
     return cone.app.main({**global_config, WANTED: "true"}, **filled)
 
 
@@ -102,9 +106,10 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def check(settings: Mapping[str, str]) -> None:
+def check(settings: Mapping[str, str], *, is_local: bool = False) -> None:
     """Refuse what is not safe enough.
 
+    :param is_local: nobody but this machine can ask the site, so that its cookies may go over http.
     :raises StartupError: with the first setting that is not.
     """
     for key, length in LEAST_LENGTHS.items():
@@ -113,11 +118,17 @@ def check(settings: Mapping[str, str]) -> None:
     for key in REQUIRED:
         if not _is_true(settings, key):
             raise StartupError(key, "is not true, as production needs it")
+    if not (is_local or _is_true(settings, SECURE)):
+        problem = (
+            "is not true: where others than this machine can ask the site, cookies go over https "
+            "alone. Without https take use = egg:cone.app#main"
+        )
+        raise StartupError(SECURE, problem)
     for key in DEBUGGING:
         if _is_true(settings, key):
-            raise StartupError(key, "is nothing for production")
+            raise StartupError(key, _FOR_DEVELOPERS)
     if TOOLBAR in aslist(settings.get("pyramid.includes", "")):
-        raise StartupError("pyramid.includes", f"{TOOLBAR} is nothing for production")
+        raise StartupError("pyramid.includes", f"{TOOLBAR} {_FOR_DEVELOPERS}")
 
 
 def _check_secret(key: str, secret: str, length: int) -> None:

@@ -148,6 +148,9 @@ def _plan(  # noqa: PLR0913 - the options of the command
     port: int,
     **source: Any,
 ) -> _Plan:
+    if set(str(folder)) & set("?#%") or "${" in str(folder):
+        message = "FOLDER: the path must not have a question mark, #, % or ${ in it"
+        raise InvalidParameter("FOLDER", "wrong_path", message)
     secret, environ = secrets.token_hex(32), {}
     if postgres == STDIN == str(source["password_file"]):
         message = "stdin has one of --postgres and --password-file, not both"
@@ -235,9 +238,6 @@ def _make_sqlite(plan: _Plan, site: Site, new: NewFolder) -> None:
     database = new.stage / "var/site.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-    if site.settings["sql.db.url"] != f"sqlite:///{database}" or set(str(database)) & set("?#%"):
-        message = "FOLDER: the path must not have a question mark, # or % in it"
-        raise InvalidParameter("FOLDER", "wrong_path", message)
     _make_tables(site)
     with changing_users(site.settings) as users:
         users.add(plan.admin, plan.password.text, [MANAGER])

@@ -69,9 +69,13 @@ _ENVIRONMENT_HEAD: Final = """\
 
 _HEAD: Final = """\
 # A site with cone.tokens, made by "cone-tokens init". The README has every cone.tokens key.
+# ${NAME} is a variable of the environment.
 
 [app:site]
-use = egg:cone.app#main
+# cone.app's application, with statuses of its own for what is missing (404) and not allowed (403).
+# It does not start with a missing variable, a short secret, debugging, or cookies that go over http
+# to others than this machine.
+use = egg:cone.tokens#site
 """
 _PRODUCTION_HEAD: Final = """\
 # A site with cone.tokens, made by "cone-tokens init --production". The README has every cone.tokens
@@ -84,7 +88,8 @@ use = egg:cone.tokens#site
 """
 
 _INSECURE: Final = """\
-# Behind https add "cone.auth_secure = true". Off is to leave it out: "false" would count as on.
+# Behind https add "cone.auth_secure = true", which the start demands where others than this machine
+# can ask the site. Off is to leave it out: "false" would count as on.
 """
 _SECURE: Final = """\
 cone.auth_secure = true
