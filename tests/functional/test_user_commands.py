@@ -137,12 +137,130 @@ def test_role_of_a_group_when_users_are_listed_then_it_is_told_apart(run, ini):
     assert text == "door  viewer (token_operator)  in doors\n"
 
 
-@pytest.mark.parametrize("command", ["set-password", "roles"])
+@pytest.mark.parametrize("command", ["set-password", "roles", "remove"])
 def test_user_when_there_is_none_then_the_nearest_one_is_named(run, command):
     run("add", "door")
     answer = run(command, "dor", status=NO)
     assert answer["message"] == "There is no user dor; did you mean door?"
     assert "cone.admin_user" in run(command, "admin", status=NO)["message"]
+
+
+# Removing
+
+
+def without_superuser(ini: Path) -> None:
+    """Let the ini file name nobody who may do everything."""
+    lines = ini.read_text().splitlines()
+    ini.write_text("\n".join(line for line in lines if not line.startswith("cone.admin_")))
+
+
+def test_user_when_it_is_removed_then_nothing_of_it_is_left(run, ini):
+    run("add", "door", "--role", "viewer")
+    run("add", "desk", "--role", "editor")
+    with changing_users(open_site(ini).settings) as users:
+        groups = users._directory.groups
+        groups.create("doors")
+        for name in ("door", "desk"):
+            groups["doors"].add(name)
+    removed = run("remove", "door")
+    assert (removed["name"], removed["roles"], removed["groups"]) == ("door", ["viewer"], ["doors"])
+    assert [user["name"] for user in run("list")["users"]] == ["desk"]
+    again = run("add", "door")
+    assert (again["roles"], again["groups"]) == ([], [])
+    text = CliRunner().invoke(main, ["user", "remove", str(ini), "door"]).stdout
+    assert text == "Removed door\n"
+
+
+@IN_FILES
+def test_user_when_it_is_removed_then_its_details_are_no_next_ones(run, ini):
+    run("add", "door")
+    details = ini.parent / "ugm/data/users/door"
+    details.parent.mkdir(parents=True, exist_ok=True)
+    details.write_text("email:door@example.org\n")
+    run("remove", "door")
+    assert not details.exists()
+
+
+@pytest.mark.parametrize("way", [["remove"], ["roles", "--remove", "manager"]])
+def test_manager_when_it_is_the_last_one_then_that_has_to_be_said(run, ini, way):
+    command, *more = way
+    without_superuser(ini)
+    run("add", "boss", "--role", "manager")
+    run("add", "door", "--role", "viewer")
+    before = users_of(ini)
+    answer = run(command, "boss", *more, status=NO)
+    assert answer["error"] == "last_manager"
+    assert answer["message"].startswith("boss is the last user with the role manager; nothing was")
+    assert users_of(ini) == before
+    run("remove", "door")
+    run("add", "other", "--role", "manager")
+    run(command, "boss", *more)
+    run(command, "other", *more, "--last-manager")
+    assert [user for user in users_of(ini) if user.is_manager] == []
+
+
+def test_manager_when_the_ini_file_has_another_then_it_is_removed(run, ini):
+    run("add", "boss", "--role", "manager")
+    run("remove", "boss")
+    assert users_of(ini) == []
+
+
+def test_manager_when_a_group_makes_another_one_then_it_is_removed(run, ini):
+    without_superuser(ini)
+    run("add", "boss", "--role", "manager")
+    run("add", "desk")
+    with changing_users(open_site(ini).settings) as users:
+        groups = users._directory.groups
+        groups.create("bosses")
+        groups["bosses"].add("desk")
+        groups["bosses"].add_role("manager")
+    run("remove", "boss")
+    assert run("remove", "desk", status=NO)["error"] == "last_manager"
+
+
+def test_managers_when_all_are_removed_at_once_then_one_is_left(ini):
+    without_superuser(ini)
+    settings = open_site(ini).settings
+    names = [f"boss-{number}" for number in range(6)]
+    with changing_users(settings) as users:
+        for name in names:
+            users.add(name, GOOD, ["manager"])
+
+    def remove(name: str) -> str:
+        try:
+            with changing_users(settings) as users:
+                users.remove(name)
+        except UserRefused as error:
+            return error.slug
+        return "removed"
+
+    with ThreadPoolExecutor(6) as threads:
+        outcomes = sorted(threads.map(remove, names))
+    assert outcomes == ["last_manager", *["removed"] * 5]
+    assert len(users_of(ini)) == 1
+
+
+def test_user_when_it_is_removed_and_changed_at_once_then_it_is_gone(ini):
+    settings = open_site(ini).settings
+    with changing_users(settings) as users:
+        users.add("door", GOOD, [])
+
+    def change(number: int) -> str:
+        try:
+            with changing_users(settings) as users:
+                if number == 2:
+                    users.remove("door")
+                else:
+                    users.change_roles("door", ["viewer"], [])
+        except UserRefused as error:
+            return error.slug
+        return "done"
+
+    with ThreadPoolExecutor(6) as threads:
+        outcomes = list(threads.map(change, range(6)))
+    assert outcomes[2] == "done"
+    assert set(outcomes) <= {"done", "user_not_exists"}
+    assert users_of(ini) == []
 
 
 # Passwords
@@ -333,3 +451,10 @@ def test_site_when_it_runs_then_a_new_user_and_a_new_password_count_at_once(
     assert status(f"{PASSWORD}-add") == 302
     program("set-password", "door")
     assert [status(f"{PASSWORD}-{word}") for word in ("add", "set-password")] == [200, 302]
+    client = served.connect()
+    form = {**login_form("door"), "loginform.password": f"{PASSWORD}-set-password"}
+    assert client.post("/login", form).status == 302
+    assert client.get("/tokens/scan").status == 200
+    subprocess.run([PROGRAM, "user", "remove", ini, "door"], check=True, capture_output=True)
+    assert client.get("/tokens/scan").status in (401, 403)
+    assert status(f"{PASSWORD}-set-password") == 200

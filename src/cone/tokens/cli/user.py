@@ -17,6 +17,12 @@ from cone.tokens.host.users import changing_users
 from cone.tokens.tickets.security import register_operator_role
 
 _NAME = click.argument("name", metavar="NAME")
+_LAST = click.option(
+    "--last-manager",
+    "is_last_meant",
+    is_flag=True,
+    help="Do it also where nobody else has the role manager.",
+)
 
 
 @click.group()
@@ -87,19 +93,29 @@ def set_password(
     _NAME,
     click.option("--add", "added", multiple=True, metavar="ROLE", help="Give the role."),
     click.option("--remove", "removed", multiple=True, metavar="ROLE", help="Take the role away."),
+    _LAST,
 )
-def roles(
+def roles(  # noqa: PLR0913 - one for each option
     site: Site,
     output: Output,
     *,
     name: str,
     added: tuple[str, ...],
     removed: tuple[str, ...],
+    is_last_meant: bool,
 ) -> None:
     """Give a user roles, take others away, and tell those that are left."""
     with changing_users(site.settings) as users:
-        changed = users.change_roles(name, added, removed)
+        changed = users.change_roles(name, added, removed, is_last_meant=is_last_meant)
     output.result({"success": True, **dataclasses.asdict(changed)}, f"{name}  {_roles(changed)}")
+
+
+@site_command(_NAME, _LAST)
+def remove(site: Site, output: Output, *, name: str, is_last_meant: bool) -> None:
+    """Remove a user, from groups too. What the logs tell of the user stays."""
+    with changing_users(site.settings) as users:
+        removed = users.remove(name, is_last_meant=is_last_meant)
+    output.result({"success": True, **dataclasses.asdict(removed)}, f"Removed {name}")
 
 
 def _roles(one: User) -> str:
@@ -113,5 +129,5 @@ def _named(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "no role"
 
 
-for command in (add, list_, set_password, roles):
+for command in (add, list_, set_password, roles, remove):
     user.add_command(command)

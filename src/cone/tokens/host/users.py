@@ -24,6 +24,7 @@ from pyramid.settings import aslist
 from pyramid.threadlocal import manager
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InvalidRequestError
 
 from cone.tokens.core.address import read_address
 from cone.tokens.core.address import told
@@ -53,7 +54,7 @@ _NO_NAME: Final = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 
 
 class UserRefused(Exception):
-    """There is such a user already, or none; nothing was changed.
+    """There is such a user already, none, or no other manager; nothing was changed.
 
     :ivar slug: stable word for programs.
     """
@@ -77,24 +78,36 @@ class User:
     groups: tuple[str, ...] = ()
     group_roles: tuple[str, ...] = ()
 
+    @property
+    def is_manager(self) -> bool:
+        """Whether the user may do everything."""
+        return MANAGER in (*self.roles, *self.group_roles)
+
 
 class Users:
-    """The users of a directory, within a change: what fails leaves everything as it was."""
+    """The users of a directory, within a change: what fails leaves everything as it was.
+
+    :ivar removed: names of the users that were removed.
+    """
 
     def __init__(
         self,
         directory: Any,
         superuser: str | None,
         hold: Callable[[Any], None] = lambda _user: None,
+        hold_all: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the directory.
 
         :param superuser: ``cone.admin_user``, whom the directory does not know.
         :param hold: keeps other programs from changing a user until the change ends.
+        :param hold_all: keeps them from changing any user; called before one is held.
         """
+        self.removed: list[str] = []
         self._directory = directory
         self._superuser = superuser
         self._hold = hold
+        self._hold_all = hold_all
 
     def all(self) -> list[User]:
         """Return all users, by name."""
@@ -131,19 +144,47 @@ class Users:
         self._known(name)
         self._directory.users.passwd(name, None, password)
 
-    def change_roles(self, name: str, add: Iterable[str], remove: Iterable[str]) -> User:
+    def remove(self, name: str, *, is_last_meant: bool = False) -> User:
+        """Remove a user, from groups too, and return who it was.
+
+        :param is_last_meant: remove also the last one who has the role manager.
+        :raises UserRefused: there is no such user, or it is the last manager.
+        """
+        if not is_last_meant:
+            self._hold_all()
+        was = self._user(self._known(name))
+        if not is_last_meant:
+            self._require_another_manager(was)
+        del self._directory.users[name]
+        self.removed.append(name)
+        return was
+
+    def change_roles(
+        self,
+        name: str,
+        add: Iterable[str],
+        remove: Iterable[str],
+        *,
+        is_last_meant: bool = False,
+    ) -> User:
         """Give a user roles and take others away; where nothing is to be done, that is no error.
 
+        :param is_last_meant: take the role manager also from the last one who has it.
         :raises InvalidParameter: a role to give is unknown, or is to be taken away as well.
-        :raises UserRefused: there is no such user.
+        :raises UserRefused: there is no such user, or it is the last manager.
         """
         added, removed = dict.fromkeys(map(require_role, add)), dict.fromkeys(remove)
         both = [role for role in added if role in removed]
         if both:
             message = f"role: {both[0]} cannot be given and taken away at once"
             raise InvalidParameter("role", "contradiction", message)
+        is_guarded = MANAGER in removed and not is_last_meant
+        if is_guarded:
+            self._hold_all()
         user = self._known(name)
         own = _own_roles(user)
+        if is_guarded and MANAGER not in self._user(user).group_roles:
+            self._require_another_manager(self._user(user))
         for role in added:
             if role not in own:
                 user.add_role(role)
@@ -152,6 +193,17 @@ class Users:
                 user.remove_role(role)
         return self._user(user)
 
+    def _require_another_manager(self, user: User) -> None:
+        """See that somebody else may do everything.
+
+        :raises UserRefused: a manager would be the last one.
+        """
+        if self._superuser or not user.is_manager:
+            return
+        if not any(one.is_manager for one in self.all() if one.name != user.name):
+            problem = f"{user.name} is the last user with the role {MANAGER}; nothing was changed"
+            raise UserRefused("last_manager", f"{problem}. --last-manager does it all the same")
+
     def _known(self, name: str) -> Any:
         user = self._directory.users.get(name)
         if user is None:
@@ -159,7 +211,7 @@ class Users:
             hint = f"; did you mean {known[0]}?" if known else ""
             if name == self._superuser:
                 hint = ": it is the cone.admin_user of the ini file, which has the password too"
-            raise UserRefused("user_not_exists", f"There is no user {name}{hint}")
+            raise _no_user(name, hint)
         self._hold(user)
         return user
 
@@ -234,6 +286,10 @@ def changing_users(settings: Mapping[str, str]) -> Iterator[Users]:
         yield users
 
 
+def _no_user(name: str, hint: str = "") -> UserRefused:
+    return UserRefused("user_not_exists", f"There is no user {name}{hint}")
+
+
 def _own_roles(user: Any) -> list[str]:
     """Return the roles of a user; those of groups are none, which cone.sql mixes in."""
     return list(getattr(user, "own_roles", user.roles))
@@ -262,14 +318,19 @@ def _in_files(settings: Mapping[str, str], backend: str) -> Iterator[Users]:
         for file, copy in copies.items():
             copy.write_bytes(before.get(file, b""))
             setattr(directory, file, str(copy))
-        directory.data_directory = str(Path(name, "data"))
-        yield Users(directory, settings.get("cone.admin_user"))
+        details, directory.data_directory = directory.data_directory, str(Path(name, "data"))
+        users = Users(directory, settings.get("cone.admin_user"))
+        yield users
         directory()
         for file, path in paths.items():
             content = copies[file].read_bytes()
             if content != before.get(file):
                 with replacing(path) as target:
                     target.write(content)
+        if details:
+            # Else the next user of that name had the address and more of this one.
+            for removed in users.removed:
+                Path(details, "users", Path(removed).name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -299,11 +360,21 @@ def _in_database(settings: Mapping[str, str]) -> Iterator[Users]:
             cone.sql.setup_session(session)
 
             def hold(user: Any) -> None:
-                session.refresh(user.record, with_for_update=True)
+                name = user.name
+                try:
+                    session.refresh(user.record, with_for_update=True)
+                except InvalidRequestError:
+                    # Removed since it was read.
+                    raise _no_user(name) from None
+
+            def hold_all() -> None:
+                # On SQLite nobody else writes as it is.
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("LOCK TABLE principal IN EXCLUSIVE MODE")
 
             with _current_request(session):
                 directory = ugm_backend.registry[IN_DATABASE](plain)()
-                yield Users(directory, settings.get("cone.admin_user"), hold)
+                yield Users(directory, settings.get("cone.admin_user"), hold, hold_all)
                 session.flush()
             session.close()
     except IntegrityError:
