@@ -1,4 +1,4 @@
-"""The commands ``verify`` and ``purge``: what they print, and their exit statuses."""
+"""The commands ``verify``, ``purge`` and ``forget``: what they print, and their exit statuses."""
 
 import datetime
 import json
@@ -158,7 +158,7 @@ def test_verify_when_much_is_wrong_then_the_rest_is_counted(run, service, damage
 def test_purge_when_nothing_is_chosen_then_it_names_the_options(run, service):
     result = run("purge")
     assert result.exit_code == 2
-    assert "--expired, --used-up, --log, --requests" in result.stderr
+    assert "--expired, --used-up, --personal, --log, --requests" in result.stderr
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "many", "99999"])
@@ -205,10 +205,75 @@ def test_purge_when_it_is_dry_then_it_tells_what_would_go(run, service):
         "dry_run": False,
         "expired": 1,
         "used_up": 0,
+        "personal": 0,
         "requests": 0,
         "usages": 0,
         "events": 0,
     }
     assert service.find(uid) is None
     assert run("purge", "--expired", "5", "--quiet").stdout == ""
+    assert run("verify").exit_code == 0
+
+
+# forget
+
+
+@pytest.fixture
+def guests(service):
+    """Two tokens of Anna, one of which was deleted, and one of Berta."""
+    anna = {"label": "Anna", "email": "anna@example.org"}
+    uids = [service.add(new_token(**anna), by="me") for _ in range(2)]
+    service.delete(uids[1], by="me")
+    return [*uids, service.add(new_token(label="Berta", email="berta@example.org"), by="me")]
+
+
+@pytest.mark.parametrize("options", [[], ["--uid", UNKNOWN_UID, "--email", "anna@example.org"]])
+def test_forget_when_not_one_thing_is_named_then_it_says_so(run, service, options):
+    result = run("forget", *options)
+    assert (result.exit_code, result.stderr) == (2, "Either --uid or --email is needed\n")
+
+
+def test_forget_when_nobody_is_found_then_it_says_so_and_empties_nothing(run, service, guests):
+    result = run("forget", "--email", "nobody@example.org")
+    assert result.exit_code == 1
+    assert "There is no token with this e-mail address" in result.stderr
+    result = run("forget", "--uid", str(guests[0]), "--uid", UNKNOWN_UID)
+    assert result.exit_code == 1
+    assert UNKNOWN_UID in result.stderr
+    assert service.get(guests[0]).label == "Anna"
+
+
+def test_forget_when_it_is_dry_then_it_shows_whose_data_would_be_emptied(run, service, guests):
+    result = run("forget", "--email", "ANNA@example.org", "--dry-run")
+    assert result.exit_code == 0
+    assert set(result.stdout.split()) == {str(uid) for uid in guests[:2]}
+    assert "Would be emptied: the personal data of 2 tokens." in result.stderr
+    assert service.get(guests[0]).label == "Anna"
+
+
+def test_forget_when_an_address_is_given_then_its_tokens_are_emptied_and_verify_holds(
+    run, service, guests
+):
+    told = json.loads(run("forget", "--email", "anna@example.org", "--by", "boss", "--json").stdout)
+    assert told["success"] is True
+    assert set(told["token_uids"]) == {str(uid) for uid in guests[:2]}
+    assert service.get(guests[0]).label is None
+    assert service.get(guests[2]).label == "Berta"
+    assert run("verify").exit_code == 0
+    assert run("forget", "--email", "anna@example.org").exit_code == 1
+
+
+def test_forget_when_a_token_is_named_again_then_there_is_nothing_left(run, service, guests):
+    assert run("forget", "--uid", str(guests[0])).stdout.strip() == str(guests[0])
+    again = run("forget", "--uid", str(guests[0]))
+    assert (again.exit_code, again.stdout.strip()) == (0, "")
+    assert "Emptied: the personal data of 0 tokens." in again.stderr
+
+
+def test_purge_when_personal_data_is_old_then_it_is_emptied(run, service):
+    now = datetime.datetime.now(datetime.UTC)
+    uid = service.add(new_token(label="Anna", valid_to=now - 9 * A_DAY), by="me")
+    result = run("purge", "--personal", "5")
+    assert "emptied: personal data of 1 token." in result.stdout
+    assert service.get(uid).label is None
     assert run("verify").exit_code == 0

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from cone.tokens.cli.forget import forget
 from cone.tokens.cli.init import init
 from cone.tokens.cli.purge import purge
 from cone.tokens.cli.upgrade import upgrade
@@ -78,5 +79,5 @@ def _show_warnings() -> None:
     logging.getLogger(LOGGER).handlers = [handler]
 
 
-for command in (init, purge, upgrade, user, verify):
+for command in (forget, init, purge, upgrade, user, verify):
     main.add_command(command)

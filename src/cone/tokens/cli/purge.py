@@ -15,15 +15,15 @@ from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
 from cone.tokens.core.errors import ClockAhead
-from cone.tokens.core.maintenance import BATCH
 from cone.tokens.core.maintenance import Maintenance
-from cone.tokens.core.maintenance import Purged
-from cone.tokens.core.maintenance import PurgePlan
+from cone.tokens.core.purge import BATCH
+from cone.tokens.core.purge import Purged
+from cone.tokens.core.purge import PurgePlan
 from cone.tokens.host.rendering import counted
 from cone.tokens.migrations.tables import KINDS
 
 #: What can be chosen, by the names in :class:`PurgePlan`.
-CHOICES = ("expired", "used_up", "log", "requests")
+CHOICES = ("expired", "used_up", "personal", "log", "requests")
 
 #: Whom events tell of a token that was purged.
 ACTOR = "cone-tokens purge"
@@ -43,6 +43,13 @@ _DAYS = click.IntRange(min=1, max=36_500)
         type=_DAYS,
         metavar="DAYS",
         help="Delete tokens whose last use was taken more than DAYS ago.",
+    ),
+    click.option(
+        "--personal",
+        type=_DAYS,
+        metavar="DAYS",
+        help="Empty label, e-mail, note and data of tokens that ended more than DAYS ago: they "
+        "expired, were used up, or were deleted.",
     ),
     click.option(
         "--log",
@@ -83,15 +90,15 @@ def purge(
     quiet: bool,
     **numbers: Any,
 ) -> None:
-    """Remove old tokens, rows of the logs and keys of requests.
+    """Remove old tokens, personal data, rows of the logs and keys of requests.
 
     The site may be in use. Stopped in between, everything is in order, and the next run does the
     rest. After it, verify replays what is left: run it before.
 
     Ages are counted from the clock of the host, on PostgreSQL from that of its server. Exit status
     1, also with --dry-run: the clock is ahead of the newest row in the database by more than a day,
-    and by more than a tenth of the least DAYS of --expired, --used-up and --log. It may be wrong,
-    and nothing is removed. Where it is right, say --clock-is-right.
+    and by more than a tenth of the least DAYS but those of --requests. It may be wrong, and nothing
+    is removed. Where it is right, say --clock-is-right.
     """
     if not any(numbers[name] for name in CHOICES):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in CHOICES)
@@ -124,10 +131,12 @@ def _refuse(output: Output, error: ClockAhead, zone: datetime.tzinfo) -> NoRetur
 
 
 def _text(purged: Purged, *, dry_run: bool) -> str:
+    emptied = "would be emptied" if dry_run else "emptied"
     return (
         f"{'Would be removed' if dry_run else 'Removed'}: "
         f"{counted(purged.expired, 'expired token')}, {counted(purged.used_up, 'used up token')}, "
         f"{counted(purged.usages, 'row')} of the log of usages, "
         f"{counted(purged.events, 'row')} of the log of events, "
-        f"{counted(purged.requests, 'key')} of requests."
+        f"{counted(purged.requests, 'key')} of requests; "
+        f"{emptied}: personal data of {counted(purged.personal, 'token')}."
     )

@@ -65,6 +65,7 @@ class Kind(Generic[T_co]):
     :ivar unread: columns that ``read`` does not take.
     :ivar audited: columns that an event tells and ``verify`` compares; never a secret or a digest.
     :ivar later: those of them that events from before do not tell; they were NULL.
+    :ivar personal: those of them that tell of people; they may be NULL.
     :ivar derived: columns that no caller gives.
     :ivar code: the column with the text that people know a token by. It may be in order lists, and
         outcomes and the log of usages tell it. Other forms of it are found where its
@@ -84,6 +85,7 @@ class Kind(Generic[T_co]):
     unread: frozenset[str] = frozenset()
     audited: tuple[str, ...]
     later: frozenset[str] = frozenset()
+    personal: tuple[str, ...] = ()
     derived: tuple[Derived, ...] = ()
     code: str | None = None
     filtered: tuple[str, ...] = ()

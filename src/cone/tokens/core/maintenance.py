@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -16,43 +14,39 @@ from typing import Any
 from typing import Final
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement
-
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import ClockAhead
-from cone.tokens.core.history import disposal
+from cone.tokens.core.history import forgetting
 from cone.tokens.core.history import purging
 from cone.tokens.core.history import streams
-from cone.tokens.core.history.disposal import Ages
-from cone.tokens.core.history.findings import TOLERANCE
+from cone.tokens.core.history.entries import BEHIND
 from cone.tokens.core.history.findings import Counts
 from cone.tokens.core.history.findings import Finding
 from cone.tokens.core.history.findings import Problem
+from cone.tokens.core.history.forgetting import Person
 from cone.tokens.core.history.keys import Tried
 from cone.tokens.core.history.keys import answer_of
 from cone.tokens.core.history.keys import bound_twice
 from cone.tokens.core.history.keys import check_keys
-from cone.tokens.core.history.purging import LogRange
-from cone.tokens.core.history.ranges import KeyRange
-from cone.tokens.core.history.ranges import next_range
 from cone.tokens.core.history.replay import replay
 from cone.tokens.core.kind import ConsumedKind
-from cone.tokens.core.records import REQUESTS
+from cone.tokens.core.purge import BATCH
+from cone.tokens.core.purge import Progress
+from cone.tokens.core.purge import Purge
+from cone.tokens.core.purge import Purged
+from cone.tokens.core.purge import PurgePlan
+from cone.tokens.core.purge import no_progress
+from cone.tokens.core.purge import ranges
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Actor
 
 T = TypeVar("T")
 
-#: Called with the steps that were done since it was called last.
-Progress = Callable[[int], None]
-
-#: Rows that a purge looks at in one transaction.
-BATCH: Final = 2_000
-
-A_DAY: Final = datetime.timedelta(days=1)
-
 #: Findings that are kept; all are counted.
 MOST_FINDINGS: Final = 1_000
+
+#: Tokens whose personal data is emptied in one transaction.
+FORGOTTEN_AT_ONCE: Final = 500
 
 #: Entries between two calls of a :data:`Progress`.
 STRIDE: Final = 1_000
@@ -69,55 +63,6 @@ class Audit:
     counts: Counts
     findings: tuple[Finding, ...]
     problems: Counter[Problem]
-
-
-def no_progress(_steps: int) -> None:
-    """Show no progress."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PurgePlan:
-    """What may be removed, by its age in days; None: nothing of this.
-
-    :ivar expired: tokens, since their window has ended.
-    :ivar used_up: tokens, since their last use was taken.
-    :ivar log: rows of the logs.
-    :ivar requests: keys that answers are repeated for.
-    :ivar batch: so many rows are looked at in one transaction.
-    :ivar by: whom the events of removed tokens tell.
-    :ivar is_dry: what would go is only counted.
-    :ivar is_clock_right: somebody has looked at the clock: whatever it shows is right.
-    """
-
-    expired: int | None = None
-    used_up: int | None = None
-    log: int | None = None
-    requests: int | None = None
-    batch: int = BATCH
-    by: Actor = None
-    is_dry: bool = False
-    is_clock_right: bool = False
-
-    @property
-    def patience(self) -> datetime.timedelta:
-        """How far the clock may be ahead of the newest row.
-
-        A day, or a tenth of the age that rows go at, where that is more: so much too early is of
-        no matter. Keys do not count: they are as old as the newest row says.
-        """
-        ages = [age for age in (self.expired, self.used_up, self.log) if age is not None]
-        return max(A_DAY, datetime.timedelta(days=min(ages, default=0)) / 10)
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Purged:
-    """How many rows are gone."""
-
-    expired: int = 0
-    used_up: int = 0
-    requests: int = 0
-    usages: int = 0
-    events: int = 0
 
 
 class Maintenance:
@@ -178,7 +123,85 @@ class Maintenance:
             newest = max(filter(None, found), default=now)
         if newest < now - plan.patience and not plan.is_clock_right:
             raise ClockAhead(now, newest)
-        return _Purge(self._database, self._kinds, plan, now, newest).run(progress)
+        return Purge(self._database, self._kinds, plan, now, newest).run(progress)
+
+    def forget(
+        self,
+        only: Sequence[uuid.UUID],
+        *,
+        by: Actor,
+        is_dry: bool = False,
+    ) -> list[uuid.UUID]:
+        """Empty the personal data of tokens, and in all that their events tell.
+
+        :param only: also tokens that were deleted.
+        :param is_dry: only return what would be returned.
+        :return: those that had some.
+        """
+        reach = dict.fromkeys(only, BEHIND)
+        return self._forget(
+            {kind: reach for kind in self._kinds if kind.personal}, by=by, is_dry=is_dry
+        )
+
+    def forget_person(
+        self,
+        person: Person,
+        *,
+        by: Actor,
+        is_dry: bool = False,
+        progress: Progress = no_progress,
+    ) -> list[uuid.UUID]:
+        """Empty the personal data of all tokens of a person, and in all that their events tell.
+
+        Where a token is another person's by now, the events up to that change are emptied.
+
+        :param is_dry: return the tokens, and empty nothing.
+        :return: tokens that had some.
+
+        Stopped in between it leaves everything in order; the next run does the rest.
+        """
+        found = {kind: self._find(kind, person, progress) for kind in self._kinds}
+        return self._forget(found, by=by, is_dry=is_dry)
+
+    def _find(
+        self,
+        kind: ConsumedKind[Any],
+        person: Person,
+        progress: Progress,
+    ) -> forgetting.Reach:
+        if person.column not in kind.personal:
+            return {}
+        reach: dict[uuid.UUID, int] = {}
+        places = (
+            (forgetting.find_told, kind.events.c.token_uid),
+            (forgetting.find_tokens, kind.tokens.c.uid),
+        )
+        for find, key in places:
+            for rows in ranges(self._database, key, BATCH):
+                with self._database.snapshot() as tx:
+                    reach |= find(tx, kind, rows, person)
+                progress(BATCH)
+        return reach
+
+    def _forget(
+        self,
+        found: Mapping[ConsumedKind[Any], forgetting.Reach],
+        *,
+        by: Actor,
+        is_dry: bool,
+    ) -> list[uuid.UUID]:
+        forgotten: list[uuid.UUID] = []
+        for kind, reach in found.items():
+            tokens = list(reach.items())
+            for start in range(0, len(tokens), FORGOTTEN_AT_ONCE):
+                some = dict(tokens[start : start + FORGOTTEN_AT_ONCE])
+                if is_dry:
+                    with self._database.snapshot() as tx:
+                        forgotten += forgetting.told_of(tx, kind, some)
+                    continue
+                with self._database.writing() as tx:
+                    forgotten += forgetting.forget_tokens(tx, kind, some, by)
+        return forgotten
 
 
 def _replayed(
@@ -222,138 +245,6 @@ def _wrong_keys(
                 added |= streams.added(tx, kind, uids)
             yield from check_keys(answered, tried, added, times)
     yield from map(bound_twice, streams.answers_of_several(tx, MOST_FINDINGS))
-
-
-class _Purge:
-    """One run."""
-
-    def __init__(
-        self,
-        database: Database,
-        kinds: Sequence[ConsumedKind[Any]],
-        plan: PurgePlan,
-        now: datetime.datetime,
-        newest: datetime.datetime,
-    ) -> None:
-        self._database = database
-        self._kinds = kinds
-        self._plan = plan
-        self._progress: Progress = no_progress
-        self._ages = Ages(
-            expired=_days_before(now, plan.expired),
-            used_up=_days_before(now, plan.used_up),
-        )
-        # A key must not stay longer than the row of the log that its answer is read from, and an
-        # event not shorter than the uses before it.
-        self._uses_before = _days_before(now, plan.log, TOLERANCE)
-        self._events_before = _days_before(now, plan.log, 2 * TOLERANCE)
-        # While nothing happens no key is too old: a wrong clock takes none of today's along.
-        rested = now if plan.is_clock_right else min(now, newest + A_DAY)
-        ages = (_days_before(rested, plan.requests), _days_before(now, plan.log))
-        self._requests_before = max(filter(None, ages), default=None)
-        self._purged = Purged()
-
-    def run(self, progress: Progress) -> Purged:
-        """Purge."""
-        self._progress = progress
-        if self._ages != Ages():
-            for kind in self._kinds:
-                for rows in self._ranges(kind.tokens.c.uid):
-                    self._purge_tokens(kind, rows)
-        if self._requests_before:
-            for rows in self._ranges(REQUESTS.c.key_hash):
-                self._purge_requests(rows, self._requests_before)
-        if self._uses_before and self._events_before:
-            for kind in self._kinds:
-                self._purge_usages(kind, self._uses_before)
-                for rows in self._ranges(kind.events.c.token_uid):
-                    self._purge_events(kind, rows, self._events_before, self._uses_before)
-        return self._purged
-
-    def _ranges(self, key: ColumnElement[Any]) -> Iterator[KeyRange]:
-        after: object = None
-        while True:
-            with self._database.snapshot() as tx:
-                rows = next_range(tx, key, after, self._plan.batch)
-            yield rows
-            if rows.end is None:
-                return
-            after = rows.end
-
-    def _write(self, work: Callable[[Transaction], T]) -> T:
-        """Do ``work`` in a transaction; between two of them others write."""
-        with self._database.writing() as tx:
-            return work(tx)
-
-    def _purge_tokens(self, kind: ConsumedKind[Any], rows: KeyRange) -> None:
-        with self._database.snapshot() as tx:
-            found = disposal.disposable(tx, kind, rows, self._ages)
-        uids = list(found)
-        if uids and not self._plan.is_dry:
-            uids = self._write(
-                lambda tx: disposal.remove_tokens(tx, kind, uids, self._ages, self._plan.by),
-            )
-        expired = sum(found[uid] for uid in uids)
-        self._purged.expired += expired
-        self._purged.used_up += len(uids) - expired
-        self._progress(len(uids))
-
-    def _purge_requests(self, rows: KeyRange, before: datetime.datetime) -> None:
-        with self._database.snapshot() as tx:
-            count = disposal.count_requests(tx, rows, before)
-        if count and not self._plan.is_dry:
-            count = self._write(lambda tx: disposal.remove_requests(tx, rows, before))
-        self._purged.requests += count
-        self._progress(count)
-
-    def _purge_usages(self, kind: ConsumedKind[Any], before: datetime.datetime) -> None:
-        with self._database.snapshot() as tx:
-            codes = purging.error_codes(tx, kind)
-            if self._plan.is_dry:
-                counts = (purging.count_usages(tx, kind, code, before) for code in codes)
-                self._purged.usages += sum(counts)
-                return
-        for code in codes:
-            tries: LogRange | None = LogRange(code=code, before=before)
-            while tries:
-                tries = self._purge_tries(kind, tries)
-
-    def _purge_tries(self, kind: ConsumedKind[Any], tries: LogRange) -> LogRange | None:
-        """Purge the first of some tries; return the others, None at their end."""
-        removed = self._write(lambda tx: purging.remove_usages(tx, kind, tries, self._plan.batch))
-        self._purged.usages += removed.count
-        self._progress(removed.count)
-        if removed.since is None:
-            return None
-        return dataclasses.replace(tries, since=removed.since)
-
-    def _purge_events(
-        self,
-        kind: ConsumedKind[Any],
-        rows: KeyRange,
-        before: datetime.datetime,
-        uses_before: datetime.datetime,
-    ) -> None:
-        with self._database.snapshot() as tx:
-            uids = purging.changed_before(tx, kind, rows, before)
-            count = 0
-            if self._plan.is_dry:
-                old = purging.find_old_events(tx, kind, uids, before, uses_before)
-                count = sum(going.count for going, _events in old.values())
-        if uids and not self._plan.is_dry:
-            count = self._write(
-                lambda tx: purging.remove_events(tx, kind, uids, before, uses_before),
-            )
-        self._purged.events += count
-        self._progress(count)
-
-
-def _days_before(
-    now: datetime.datetime,
-    days: int | None,
-    margin: datetime.timedelta = datetime.timedelta(),
-) -> datetime.datetime | None:
-    return None if days is None else now - datetime.timedelta(days=days) - margin
 
 
 def _watched(entries: Iterable[T], progress: Progress) -> Iterator[T]:

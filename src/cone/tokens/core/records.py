@@ -122,7 +122,7 @@ class LifecycleColumns:
     #: NULL: not known, e.g. added by a program without a user.
     creator: Mapped[str | None] = mapped_column(String, sort_order=BEHIND)
     created: Mapped[datetime.datetime] = mapped_column(UtcDateTime, sort_order=BEHIND)
-    #: Moves on update, not on consumption.
+    #: Moves on update, not on consumption, nor when personal data is emptied.
     modified: Mapped[datetime.datetime] = mapped_column(UtcDateTime, sort_order=BEHIND)
     enabled: Mapped[bool] = mapped_column(sort_order=BEHIND)
     #: ``last_used`` and ``lock_time`` after it. NULL: the last use does not lock.
@@ -169,7 +169,8 @@ class EventColumns:
 
     uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
-    #: ``add``, ``update``, ``enable``, ``disable``, ``delete``, or ``upgrade`` from 2.0.
+    #: ``add``, ``update``, ``enable``, ``disable``, ``delete``, ``forget``, ``purge``, or
+    #: ``upgrade`` from 2.0.
     action: Mapped[str] = mapped_column(String)
     timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     #: NULL: not known.

@@ -22,6 +22,7 @@ from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.values import AUDITED
 from cone.tokens.tickets.values import DETAILS
+from cone.tokens.tickets.values import PERSONAL
 from cone.tokens.tickets.values import NewTicket
 from cone.tokens.tickets.values import Ticket
 
@@ -40,6 +41,7 @@ TICKET: Final = ConsumedKind(
     unread=frozenset({"code_digest", "used_before", "user_before"}),
     audited=AUDITED,
     later=frozenset(DETAILS),
+    personal=PERSONAL,
     derived=(
         Derived("code_digest", "value", codes.digest),
         Derived("uses_given", "usage_count", _as_given),

@@ -118,6 +118,9 @@ class TicketChanges:
 #: What people note about a token; no rule asks for it.
 DETAILS: Final = ("label", "email", "category", "note", "data")
 
+#: Those of them that are about a person; a category is not.
+PERSONAL: Final = ("label", "email", "note", "data")
+
 #: The fields of a token that an event tells (contract 6).
 AUDITED: Final = (
     *("value", "usage_count", "lock_time", "enabled", "valid_from", "valid_to"),

@@ -55,7 +55,7 @@ def disposable(
     """
     statement = select(kind.tokens.c.uid, _has_expired(kind, ages)).where(
         *rows.conditions,
-        _may_go(kind, ages),
+        may_go(kind, ages),
     )
     return {uid: bool(has_expired) for uid, has_expired in tx.connection.execute(statement)}
 
@@ -73,7 +73,7 @@ def remove_tokens(
 
     SQL: 3 statements.
     """
-    tokens = locking.lock_free(tx, kind, uids, _may_go(kind, ages))
+    tokens = locking.lock_free(tx, kind, uids, may_go(kind, ages))
     if tokens:
         changing.delete(tx, kind, tokens, events.of_deletions(kind, tokens, actor))
     return [token.uid for token in tokens]
@@ -98,7 +98,8 @@ def remove_requests(tx: Transaction, rows: KeyRange, before: datetime.datetime) 
     return tx.connection.execute(old).rowcount
 
 
-def _may_go(kind: Kind[Any], ages: Ages) -> ColumnElement[bool]:
+def may_go(kind: Kind[Any], ages: Ages) -> ColumnElement[bool]:
+    """Return the condition that selects the tokens that ended long enough ago."""
     return or_(_has_expired(kind, ages), _was_used_up(kind, ages))
 
 

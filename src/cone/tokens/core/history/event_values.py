@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.store.events import FORGET
 from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.core.values import UNLIMITED
 
@@ -182,7 +183,7 @@ def _of_beginning(kind: Kind[Any], event: Told) -> Iterator[str]:
 
 def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
     old, new = read_values(kind, event.old), read_values(kind, event.new)
-    if event.action not in ("update", "enable", "disable", "delete"):
+    if event.action not in ("update", "enable", "disable", "delete", FORGET):
         yield f"there is no action {event.action!r:.40}"
     elif old is None:
         yield "its old values cannot be read"
@@ -191,6 +192,9 @@ def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
             yield "a deletion has no new values"
     elif new is None:
         yield "its new values cannot be read"
+    elif event.action == FORGET:
+        if new != old | dict.fromkeys(kind.personal):
+            yield "forget changes nothing else"
     elif event.action != "update" and new != old | {"enabled": event.action == "enable"}:
         yield f"{event.action} changes nothing else"
     elif _edges(old) != _edges(new) and _is_crooked(new):

@@ -39,6 +39,7 @@ class Problem(enum.Enum):
     UNREADABLE = "unreadable_row"
     DIGEST = "wrong_code_digest"
     USERS = "wrong_last_users"
+    FORGOTTEN = "forgotten_and_there"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

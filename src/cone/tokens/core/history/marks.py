@@ -16,6 +16,7 @@ from cone.tokens.core.history.event_values import PURGE
 from cone.tokens.core.history.event_values import raw_values
 from cone.tokens.core.history.event_values import read_mark
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.store.events import FORGET
 from cone.tokens.core.store.events import as_json
 
 
@@ -107,7 +108,8 @@ def old_events(
     :param first_grant: version of the first use that stays.
     """
     old = [event for event in events if event.time < before and event.action != PURGE]
-    last = max(events, key=attrgetter("version"), default=None)
+    changes = (event for event in events if event.action != FORGET)
+    last = max(changes, key=attrgetter("version"), default=None)
     if last and last in old and last.action == "delete":
         return OldEvents(tuple(events), 0, is_whole=True)
     limit = BEHIND if first_grant is None else first_grant

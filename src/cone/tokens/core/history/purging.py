@@ -147,7 +147,7 @@ def remove_usages(
     SQL: 2 statements; for granted uses 5, one of which is executed for each token.
     Concurrency: one caller after the other.
     """
-    _lock_log(tx)
+    lock_log(tx)
     time = kind.usages.c.timestamp
     conditions = [_has_code(kind, tries.code), time < tries.before]
     if tries.since is not None:
@@ -171,7 +171,7 @@ def _mark_last(tx: Transaction, kind: ConsumedKind[Any], uses: Sequence[Use]) ->
     for use in sorted(uses, key=attrgetter("version")):
         if use.version:
             last[use.token_uid] = use
-    events = _events_of(tx, kind, last)
+    events = events_of_tokens(tx, kind, last)
     marks = {uid: purge_mark(kind, events[uid], use.version, use) for uid, use in last.items()}
     _put_marks(tx, kind, marks)
     if not last:
@@ -219,7 +219,7 @@ def find_old_events(
     staying = _first_grants(tx, kind, token_uids, uses_before)
     return {
         uid: (old_events(events, before, staying.get(uid)), events)
-        for uid, events in _events_of(tx, kind, token_uids).items()
+        for uid, events in events_of_tokens(tx, kind, token_uids).items()
     }
 
 
@@ -235,7 +235,7 @@ def remove_events(
     SQL: 6 statements, one more for every :data:`MOST_REMOVED` events that go. Concurrency: one
     caller after the other.
     """
-    _lock_log(tx)
+    lock_log(tx)
     old = find_old_events(tx, kind, token_uids, before, uses_before)
     marks = {uid: purge_mark(kind, events, going.reach) for uid, (going, events) in old.items()}
     _put_marks(tx, kind, marks)
@@ -252,11 +252,15 @@ def remove_events(
     return sum(going.count for going, _events in old.values())
 
 
-def _events_of(
+def events_of_tokens(
     tx: Transaction,
     kind: Kind[Any],
     token_uids: Iterable[uuid.UUID],
 ) -> dict[uuid.UUID, list[Event]]:
+    """Return all events of tokens, in the order of their versions.
+
+    SQL: 1 statement.
+    """
     uids = list(token_uids)
     events: dict[uuid.UUID, list[Event]] = {uid: [] for uid in uids}
     for row in tx.connection.execute(of_tokens(select_events(kind), kind.events.c.token_uid, uids)):
@@ -320,7 +324,7 @@ def _put_marks(
     tx.insert_events(events_of.as_rows(kind, marks_of))
 
 
-def _lock_log(tx: Transaction) -> None:
+def lock_log(tx: Transaction) -> None:
     """Wait for other purges to end; on SQLite a transaction that writes is alone anyway."""
     if tx.is_postgresql:
         tx.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PURGE_LOCK})

@@ -49,9 +49,11 @@ from cone.tokens.core.history.judging import wrong_counts
 from cone.tokens.core.history.judging import wrong_derived
 from cone.tokens.core.history.judging import wrong_facts
 from cone.tokens.core.history.judging import wrong_refusal
+from cone.tokens.core.history.people import Forgotten
 from cone.tokens.core.history.state import State
 from cone.tokens.core.history.state import state_of
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.store.events import FORGET
 
 
 def replay(
@@ -83,6 +85,7 @@ class _History:
         self._token_uid = token_uid
         self._counts = counts
         self._times = times
+        self._forgotten = Forgotten(kind)
         #: None: not known, or there is no token.
         self._state: State | None = None
         #: Of the last change.
@@ -175,12 +178,17 @@ class _History:
     def _event(self, event: Event) -> Iterator[Finding]:
         self._counts.events += 1
         self._has_events = True
+        if self._forgotten.is_told(event):
+            yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", event)
         if event.action == PURGE:
             yield from self._begin_behind(event)
         elif event.action in BEGINNINGS and event.version == 1 and not self._has_beginning:
             yield from self._begin(event)
         elif self._begins_anew(event):
             yield from self._begin_anew(event)
+        elif event.action == FORGET and event.old is event.new is None:
+            # It is about others than the person of the token: the token did not change.
+            return
         elif event.version > self._purged_to:
             yield from self._change(event)
         else:
@@ -262,7 +270,8 @@ class _History:
         if has_shape and self._state and not self._is_behind_gap:
             yield from self._compare_old(event, self._state)
         self._is_behind_gap = False
-        self._facts["modified"] = event.time
+        if event.action != FORGET:
+            self._facts["modified"] = event.time
         if event.action == "delete":
             self._is_deleted, self._state = True, None
         else:

@@ -160,6 +160,23 @@ def update_each(
     tx.insert_events(events)
 
 
+def empty(tx: Transaction, kind: Kind[Any], tokens: Sequence[Stored], events: Rows) -> None:
+    """Empty the personal data of tokens, which this transaction found for update.
+
+    They keep the time of their last change.
+
+    :param events: those of the change.
+
+    SQL: 2 statements, 3 where personal data is searched.
+    """
+    nobody = dict.fromkeys(kind.personal)
+    version = kind.tokens.c.version + 1
+    emptied = update_table(kind.tokens).where(is_one_of(tx, kind, tokens))
+    tx.connection.execute(emptied.values(version=version, **kind.completed(nobody)))
+    searching.change(tx, kind, _texts_of(tx, kind, tokens), nobody)
+    tx.insert_events(events)
+
+
 def delete(
     tx: Transaction,
     kind: Kind[Any],

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from typing import Any
+from typing import Final
 
 from sqlalchemy import Table
 from sqlalchemy import select
@@ -16,6 +17,9 @@ from cone.tokens.core.kind import Stored
 from cone.tokens.core.many import Rows
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Actor
+
+#: The action of an event that tells of emptied personal data.
+FORGET: Final = "forget"
 
 
 def has_event(tx: Transaction, events: Table, mark: uuid.UUID) -> bool:
@@ -70,6 +74,31 @@ def of_deletions(kind: Kind[Any], tokens: Iterable[Stored], actor: Actor) -> Row
         (
             _event("delete", token.uid, values, actor, version=token.version + 1)
             for token, values in deletions
+        ),
+    )
+
+
+def of_forgetting(
+    kind: Kind[Any],
+    tokens: Iterable[Stored],
+    told: Iterable[tuple[uuid.UUID, int]],
+    actor: Actor,
+) -> Rows:
+    """Return the events that tell that personal data was emptied.
+
+    :param tokens: in which it was emptied; they get a new version.
+    :param told: uids of other tokens, of which events up to a version told personal data.
+    """
+    nobody = dict.fromkeys(kind.personal)
+    changed = ((token, _values_of(kind, token) | nobody) for token in tokens)
+    return as_rows(
+        kind,
+        (
+            *(
+                _event(FORGET, token.uid, (values, values), actor, version=token.version + 1)
+                for token, values in changed
+            ),
+            *(_event(FORGET, uid, (None, None), actor, version=version) for uid, version in told),
         ),
     )
 

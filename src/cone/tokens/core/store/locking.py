@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
@@ -39,20 +40,26 @@ def lock_many(tx: Transaction, kind: Kind[T], which: Selection, limit: int) -> l
     locked in the order of their uids, so that two callers with the same tokens wait for each
     other instead of blocking each other.
     """
-    statement = finding.select_tokens(tx.dialect.name, kind).with_for_update()
     if isinstance(which, TokenFilter):
+        statement = finding.select_tokens(tx.dialect.name, kind).with_for_update()
         columns = filters.columns(tx, kind, is_walk=False)
         statement = statement.where(*filters.conditions(tx, kind, which, columns)).limit(limit)
         rows = tx.connection.execute(statement.order_by(columns["uid"])).all()
         return finding.tokens(tx, kind, rows)
-    uid = kind.tokens.c.uid
-    sought = statement.where(uid.in_(which)).order_by(uid)
-    tokens = finding.tokens(tx, kind, tx.connection.execute(sought).all())
+    tokens = lock_there(tx, kind, which)
     there = {token.uid for token in tokens}
     missing = next((uid for uid in which if uid not in there), None)
     if missing:
         raise TokenNotFound(missing)
     return tokens
+
+
+def lock_there(tx: Transaction, kind: Kind[T], uids: Collection[uuid.UUID]) -> list[T]:
+    """Return the tokens of ``uids`` that are there; else as :func:`lock_many`."""
+    statement = finding.select_tokens(tx.dialect.name, kind).with_for_update()
+    uid = kind.tokens.c.uid
+    sought = statement.where(uid.in_(uids)).order_by(uid)
+    return finding.tokens(tx, kind, tx.connection.execute(sought).all())
 
 
 def lock_free(

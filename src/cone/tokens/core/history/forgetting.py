@@ -1,0 +1,268 @@
+"""Personal data of tokens, found and emptied: in the tokens, in what finds them, and in events.
+
+Codes, counts and times stay, so that histories can be replayed as before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+import uuid
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Select
+from sqlalchemy import and_
+from sqlalchemy import bindparam
+from sqlalchemy import case
+from sqlalchemy import func
+from sqlalchemy import literal
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import update
+
+from cone.tokens.core.history import people
+from cone.tokens.core.history.disposal import Ages
+from cone.tokens.core.history.disposal import may_go
+from cone.tokens.core.history.entries import BEHIND
+from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.purging import events_of_tokens
+from cone.tokens.core.history.purging import lock_log
+from cone.tokens.core.history.ranges import KeyRange
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.kind import Stored
+from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.store import changing
+from cone.tokens.core.store import events as events_of
+from cone.tokens.core.store import finding
+from cone.tokens.core.store.locking import lock_free
+from cone.tokens.core.store.locking import lock_there
+from cone.tokens.core.transaction import Transaction
+from cone.tokens.core.values import Actor
+
+#: Tokens, and the version up to which their personal data is to be forgotten.
+Reach = Mapping[uuid.UUID, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom tokens have personal data of.
+
+    :ivar column: a personal column.
+    :ivar text: what stands there, in any case.
+    """
+
+    column: str
+    text: str
+
+    def is_meant(self, text: object) -> bool:
+        """Return whether a text of the column is that of the person."""
+        return isinstance(text, str) and _folded(text) == _folded(self.text)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
+def find_tokens(tx: Transaction, kind: Kind[Any], rows: KeyRange, person: Person) -> Reach:
+    """Return the tokens of a person among those of a range.
+
+    SQL: 1 statement.
+    """
+    column = kind.tokens.c[person.column]
+    told = select(kind.tokens.c.uid, column).where(*rows.conditions, column.is_not(None))
+    return {uid: BEHIND for uid, text in tx.connection.execute(told) if person.is_meant(text)}
+
+
+def find_told(tx: Transaction, kind: Kind[Any], rows: KeyRange, person: Person) -> Reach:
+    """Return the tokens of which events in a range tell a person, each with the last version.
+
+    The person may not be that of the token any more, or the token may be gone.
+
+    SQL: 1 statement.
+    """
+    reach: dict[uuid.UUID, int] = {}
+    told = _select_events(kind).where(*rows.conditions, _tells(kind, person.column))
+    for row in tx.connection.execute(told):
+        for values in people.told(row):
+            if person.is_meant(people.value_of(values.text, person.column)):
+                last = BEHIND if values.version is None else values.version
+                reach[row.token_uid] = max(last, reach.get(row.token_uid, 0))
+    return reach
+
+
+def find_ended(
+    tx: Transaction,
+    kind: Kind[Any],
+    rows: KeyRange,
+    ages: Ages,
+) -> tuple[list[uuid.UUID], Reach]:
+    """Return the tokens with personal data that ended long ago, among those with events in a range.
+
+    First those that are there, then those that were deleted: that ends a token too.
+
+    :param ages: ``expired`` counts for deletions as well.
+
+    SQL: 1 statement.
+    """
+    event, token = kind.events.c, kind.tokens.c
+    is_there = func.count(token.uid) > 0
+    is_gone_long = func.max(event.timestamp) < literal(ages.expired, UtcDateTime)
+    tells = func.sum(case((or_(*(_tells(kind, name) for name in kind.personal)), 1), else_=0))
+    ended = (
+        select(event.token_uid, is_there.label("is_there"), func.max(event.version))
+        .select_from(kind.events.outerjoin(kind.tokens, token.uid == event.token_uid))
+        .where(*rows.conditions, or_(may_go(kind, ages), token.uid.is_(None)))
+        .group_by(event.token_uid)
+        .having(and_(tells > 0, or_(is_there, is_gone_long)))
+    )
+    there, gone = list[uuid.UUID](), dict[uuid.UUID, int]()
+    for uid, is_there_still, version in tx.connection.execute(ended):
+        if is_there_still:
+            there.append(uid)
+        else:
+            gone[uid] = version
+    return there, gone
+
+
+def told_of(tx: Transaction, kind: Kind[Any], reach: Reach) -> list[uuid.UUID]:
+    """Return the tokens that :func:`forget_tokens` would empty.
+
+    SQL: 2 statements.
+    """
+    current = finding.find_rows(tx, kind, [*reach])
+    told = {token.uid for token in current if _is_told(kind, token)}
+    histories = events_of_tokens(tx, kind, reach)
+    return [uid for uid in reach if uid in told or any(_emptied(kind, histories[uid], reach[uid]))]
+
+
+def forget_tokens(
+    tx: Transaction,
+    kind: Kind[Any],
+    reach: Reach,
+    actor: Actor,
+) -> list[uuid.UUID]:
+    """Empty the personal data of tokens that have some, and return their uids.
+
+    SQL: 4 statements, 3 more where tokens change or events do; one is executed for each event.
+    Concurrency: one caller after the other, purges included.
+    """
+    return _empty(tx, kind, reach, lock_there(tx, kind, reach), actor)
+
+
+def forget_ended(
+    tx: Transaction,
+    kind: Kind[Any],
+    found: tuple[Sequence[uuid.UUID], Reach],
+    ages: Ages,
+    actor: Actor,
+) -> list[uuid.UUID]:
+    """Empty the personal data of tokens that :func:`find_ended` has found; return their uids.
+
+    Those that somebody else is changing stay as they are.
+
+    SQL, concurrency: as :func:`forget_tokens`.
+    """
+    there, gone = found
+    tokens = lock_free(tx, kind, there, may_go(kind, ages))
+    there_still = dict.fromkeys((token.uid for token in tokens), BEHIND)
+    return _empty(tx, kind, {**gone, **there_still}, tokens, actor)
+
+
+def _empty(
+    tx: Transaction,
+    kind: Kind[Any],
+    reach: Reach,
+    tokens: Sequence[Stored],
+    actor: Actor,
+) -> list[uuid.UUID]:
+    """Empty the personal data of tokens and of their events up to a version.
+
+    Tokens whose data is emptied get a new version: nobody writes an event with what they told
+    before.
+
+    :param tokens: those that are there, found for update.
+    """
+    lock_log(tx)
+    histories = events_of_tokens(tx, kind, reach)
+    there = {token.uid for token in tokens}
+    reach = {
+        uid: last if uid in there else min(last, _end(histories[uid]))
+        for uid, last in reach.items()
+    }
+    events = {uid: list(_emptied(kind, histories[uid], reach[uid])) for uid in reach}
+    theirs = [
+        token
+        for token in tokens
+        if reach[token.uid] >= token.version and (events[token.uid] or _is_told(kind, token))
+    ]
+    changed = {token.uid for token in theirs}
+    others = [
+        (uid, min(reach[uid], histories[uid][-1].version))
+        for uid, emptied in events.items()
+        if emptied and uid not in changed
+    ]
+    _write_events(tx, kind, [row for emptied in events.values() for row in emptied])
+    if theirs:
+        changing.empty(tx, kind, theirs, events_of.of_forgetting(kind, theirs, [], actor))
+    if others:
+        tx.insert_events(events_of.of_forgetting(kind, [], others, actor))
+    return [*changed, *(uid for uid, _version in others)]
+
+
+def _end(history: Sequence[Event]) -> int:
+    """Return the version that a token was deleted with: somebody may add it anew meanwhile."""
+    deletions = [event.version for event in history if event.action == "delete"]
+    return max(deletions or (event.version for event in history), default=0)
+
+
+def _is_told(kind: Kind[Any], token: object) -> bool:
+    return any(getattr(token, name) is not None for name in kind.personal)
+
+
+def _emptied(kind: Kind[Any], history: Sequence[Event], last: int) -> Iterator[dict[str, Any]]:
+    """Return the events that tell personal data up to a version, with what they are to tell."""
+    for event in history:
+        texts = {"old_values": event.old, "new_values": event.new}
+        emptied = {
+            values.column: people.without_people(kind, values.text)
+            for values in people.told(event)
+            if values.version is None or values.version <= last
+        }
+        if any(texts[column] != text for column, text in emptied.items()):
+            yield {"sought": event.uid, **texts, **emptied}
+
+
+def _write_events(tx: Transaction, kind: Kind[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    event = kind.events.c
+    statement = (
+        update(kind.events)
+        .where(event.uid == bindparam("sought", type_=event.uid.type))
+        .values(old_values=bindparam("old_values"), new_values=bindparam("new_values"))
+    )
+    tx.connection.execute(statement, rows)
+
+
+def _select_events(kind: Kind[Any]) -> Select[Any]:
+    event = kind.events.c
+    return select(
+        event.token_uid,
+        event.version,
+        event.action,
+        event.user,
+        event.old_values.label("old"),
+        event.new_values.label("new"),
+    )
+
+
+def _tells(kind: Kind[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that selects events with a text for a personal column."""
+    event, mark = kind.events.c, people.mark_of(name)
+    return or_(
+        *(column.contains(mark, autoescape=True) for column in (event.old_values, event.new_values))
+    )

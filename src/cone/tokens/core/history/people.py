@@ -1,0 +1,92 @@
+"""Personal data in the values of events, and what is left of it once it was to be forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+from cone.tokens.core.history.event_values import PURGE
+from cone.tokens.core.history.event_values import Told
+from cone.tokens.core.kind import Kind
+from cone.tokens.core.store.events import FORGET
+
+
+class Values(NamedTuple):
+    """Values that an event tells.
+
+    :ivar column: where they stand in the row of the event.
+    :ivar version: that of the token when it had them; None: not readable.
+    """
+
+    column: str
+    text: str
+    version: int | None
+
+
+def mark_of(name: str) -> str:
+    """Return what stands in the text of values that have some for a personal column."""
+    return f'"{name}": "'
+
+
+def tells_of_people(kind: Kind[Any], text: str) -> bool:
+    """Return whether values have personal data."""
+    return any(mark_of(name) in text for name in kind.personal)
+
+
+def told(event: Told) -> Iterator[Values]:
+    """Return the values of an event, those before the change first."""
+    # SQLite keeps anything in any column.
+    if isinstance(event.old, str):
+        yield Values("old_values", event.old, event.version - 1)
+    if isinstance(event.new, str):
+        is_mark = event.action == PURGE
+        version = _read(event.new).get("version") if is_mark else event.version
+        yield Values("new_values", event.new, version if isinstance(version, int) else None)
+
+
+def without_people(kind: Kind[Any], text: str) -> str:
+    """Return the text of values without personal data; what is no JSON object as it is."""
+    values = _read(text)
+    emptied = dict.fromkeys(name for name in kind.personal if values.get(name) is not None)
+    return json.dumps({**values, **emptied}) if emptied else text
+
+
+def value_of(text: str, name: str) -> object:
+    """Return the value of a column; None: there is none."""
+    return _read(text).get(name)
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+class Forgotten:
+    """Looks through the events of a token, in the order of versions, for what was forgotten."""
+
+    def __init__(self, kind: Kind[Any]) -> None:
+        self._kind = kind
+        self._to = 0
+        #: The first version that an event tells personal data of.
+        self._first_told: int | None = None
+
+    def is_told(self, event: Told) -> bool:
+        """Return whether an event, or one before it, tells what it should not tell any more."""
+        if event.action == FORGET:
+            self._to = max(self._to, event.version)
+            return self._first_told is not None and self._first_told <= event.version
+        versions = [
+            values.version or 0
+            for values in told(event)
+            if tells_of_people(self._kind, values.text)
+        ]
+        if not versions:
+            return False
+        self._first_told = min(*versions, self._first_told or versions[0])
+        return min(versions) <= self._to
