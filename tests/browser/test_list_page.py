@@ -206,7 +206,7 @@ def test_labels_when_tokens_are_chosen_then_a_pdf_comes(listed):
 def test_export_when_all_that_match_are_meant_then_a_file_comes(listed, stock):
     listed.get_by_label("All 120 that match").check()
     with listed.expect_download() as download:
-        listed.get_by_role("button", name="Export as CSV").click()
+        listed.get_by_role("button", name="Export").click()
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == 121
     assert all(stock in line for line in lines[1:])

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 from click.testing import Result
@@ -39,6 +40,8 @@ from cone.tokens.core.values import TokenFilter
 from cone.tokens.host import wiring
 from cone.tokens.migrations import schema
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets import written_workbook
+from cone.tokens.tickets.log_file import COLUMNS
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
@@ -535,6 +538,101 @@ def test_export_when_json_has_no_place_then_it_is_wrong_use(tokens):
     assert "--json needs a FILE" in tokens.json("export", status=USAGE)["message"]
 
 
+def book_of(content):
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).worksheets[0]
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+def log_of(text, delimiter=","):
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    return list(csv.DictReader(lines, delimiter=delimiter, strict=True))
+
+
+def test_export_when_the_file_ends_with_xlsx_then_it_is_a_workbook_that_comes_back(
+    tokens, service, tmp_path
+):
+    service.add(new_token(value="0012", label="=1+1", usage_count=-1), by=None)
+    path = tmp_path / "out.XLSX"
+    said = tokens.json("export", str(path))
+    assert said == {"success": True, "file": str(path), "exported": 1}
+    assert book_of(path.read_bytes())[1][1] == "0012"
+    back = tokens.json("import", str(path), "--known", "update")
+    assert (back["unchanged"], back["updated"], back["added"]) == (1, 0, 0)
+
+
+def test_export_when_a_format_is_named_then_the_name_of_the_file_does_not_matter(
+    tokens, service, tmp_path
+):
+    service.add(new_token(value="v"), by=None)
+    path = tmp_path / "out.csv"
+    assert tokens("export", str(path), "--format", "xlsx").exit_code == DONE
+    assert book_of(path.read_bytes())[1][1] == "v"
+    path = tmp_path / "out.xlsx"
+    tokens("export", str(path), "--format", "csv", "--separator", "semicolon")
+    assert path.read_text("utf-8-sig").startswith("uid;value;")
+
+
+def test_export_when_a_workbook_goes_to_stdout_then_it_is_whole(started, own_service):
+    own_service.add(new_token(value="v"), by=None)
+    command = [PROGRAM, "export", started.ini, "--format", "xlsx"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    assert book_of(done.stdout)[1][1] == "v"
+
+
+def test_export_when_it_is_too_much_for_a_workbook_then_no_file_appears(
+    tokens, service, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(written_workbook, "MOST_ROWS", 2)
+    service.add_many(new_token(), 2, None, by=None)
+    path = tmp_path / "out.xlsx"
+    said = tokens.json("export", str(path), status=USAGE)
+    assert said["message"] == (
+        "format: is too much for a workbook, which has up to 2 rows; write CSV"
+    )
+    assert list(tmp_path.glob("*out*")) == []
+
+
+@pytest.fixture
+def scanned(service):
+    uids = [service.add(new_token(value=value, usage_count=1), by=None) for value in "ab"]
+    for uid in (*uids, uids[0]):
+        service.consume(uid, by="door")
+    service.delete(uids[1], by=None)
+
+
+def test_scan_log_when_nothing_is_asked_for_then_it_is_that_of_all_tokens(tokens, scanned):
+    result = tokens("scan-log")
+    assert (result.exit_code, result.stderr) == (DONE, "3 uses and refusals\n")
+    rows = log_of(result.stdout)
+    assert tuple(rows[0]) == COLUMNS
+    told = [(row["value"], row["result"], row["user"]) for row in rows]
+    assert told == [
+        ("a", "usage_count_exceeded", "door"),
+        ("b", "granted", "door"),
+        ("a", "granted", "door"),
+    ]
+
+
+def test_scan_log_when_it_is_filtered_then_it_is_that_of_those_tokens(tokens, scanned, tmp_path):
+    path = tmp_path / "log.csv"
+    said = tokens.json("scan-log", str(path), "--value", "a", "--separator", "semicolon")
+    assert said == {"success": True, "file": str(path), "exported": 2}
+    assert {row["value"] for row in log_of(path.read_text(), ";")} == {"a"}
+    assert tokens("scan-log", "--prefix", "b").stderr == "0 uses and refusals\n"
+
+
+def test_scan_log_when_the_file_ends_with_xlsx_then_it_is_a_workbook(tokens, scanned, tmp_path):
+    path = tmp_path / "log.xlsx"
+    assert tokens("scan-log", str(path)).exit_code == DONE
+    assert [row[3] for row in book_of(path.read_bytes())] == ["value", "a", "b", "a"]
+
+
+def test_scan_log_when_an_option_is_wrong_then_it_is_wrong_use(tokens):
+    assert "status" in tokens.json("scan-log", "x", "--status", "no", status=USAGE)["message"]
+    assert "--json needs a FILE" in tokens.json("scan-log", status=USAGE)["message"]
+    assert tokens("scan-log", "--format", "pdf").exit_code == USAGE
+
+
 # Import
 
 
@@ -658,6 +756,7 @@ COMMANDS = [
     ["query"],
     ["consume", "v"],
     ["export"],
+    ["scan-log"],
     ["import", "-"],
 ]
 EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -669,7 +768,7 @@ def test_a_command_when_there_is_no_database_then_it_says_so_and_makes_none(fres
     assert not list(fresh.ini.parent.glob("tokens.db*"))
 
 
-@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["import", "-"]])
+@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["scan-log"], ["import", "-"]])
 def test_a_command_when_the_site_has_not_been_started_then_it_makes_the_settings_file_alone(
     fresh, command
 ):
@@ -680,7 +779,7 @@ def test_a_command_when_the_site_has_not_been_started_then_it_makes_the_settings
     assert not list(fresh.ini.parent.glob("tokens.db*"))
 
 
-@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["import", "-"]])
+@pytest.mark.parametrize("command", [["add"], ["query"], ["export"], ["scan-log"], ["import", "-"]])
 def test_a_command_when_the_settings_file_is_gone_then_it_makes_it_as_a_start_does(
     started, command
 ):

@@ -75,6 +75,7 @@ def sent(**fields):
         ("/tokens/tokens_overview", {"viewer", "editor", "admin", "manager"}),
         ("/tokens/add", {"editor", "admin", "manager"}),
         ("/tokens/export", {"viewer", "editor", "admin", "manager"}),
+        ("/tokens/scan_log", {"viewer", "editor", "admin", "manager"}),
         ("/tokens/import", {"editor", "admin", "manager"}),
         ("/tokens/{uid}", {"viewer", "token_operator", "editor", "admin", "manager"}),
         ("/tokens/{uid}/edit", {"editor", "admin", "manager"}),

@@ -51,6 +51,10 @@ def paths_of_pages(uids):
         "document": ("POST", "/tokens/labels", {"token_uids": chosen, "make": "pdf"}),
         "export": ("GET", "/tokens/export", {}),
         "export of a form": ("POST", "/tokens/export", {"all": "1", "list": ""}),
+        "export for Excel": ("GET", "/tokens/export", {"format": "xlsx"}),
+        "scan log": ("GET", "/tokens/scan_log", {}),
+        "scan log of a form": ("POST", "/tokens/scan_log", {"all": "1", "list": ""}),
+        "scan log of a token": ("POST", "/tokens/scan_log", {"uid": "".join(uids[:1])}),
         "statistics": ("GET", "/tokens/statistics", {}),
     }
 

@@ -68,6 +68,7 @@ VIEWS = {
     "query_token",
     "query_tokens",
     "scan",
+    "scan_log",
     "scan.webmanifest",
     "statistics",
     "tokens_overview",

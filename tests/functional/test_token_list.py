@@ -238,7 +238,7 @@ def test_list_when_every_value_has_2_kilobytes_then_a_page_is_small(signed_in, s
 
 def test_list_when_nothing_may_be_changed_then_there_are_labels_and_files_only(viewer, stock):
     buttons = viewer.get(LIST).html.find("fieldset").find_all("button")
-    assert [button.get_text() for button in buttons] == ["Labels", "Export as CSV"]
+    assert [button.get_text() for button in buttons] == ["Labels", "Export", "Scan log"]
 
 
 @pytest.mark.parametrize(

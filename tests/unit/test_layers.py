@@ -256,6 +256,7 @@ def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
         "core.store.listing",
         "core.store.locking",
         "core.store.usages",
+        "core.store.use_log",
         "core.transaction",
         "core.turns",
         "core.unit_of_work",

@@ -19,6 +19,7 @@ from cone.tokens.core.values import MIN_INSTANT
 from cone.tokens.core.values import UNSET
 from cone.tokens.tickets import spreadsheet
 from cone.tokens.tickets.parser import Parser
+from cone.tokens.tickets.table_file import FileForm
 from cone.tokens.tickets.values import DETAILS
 from cone.tokens.tickets.values import NewTicket
 from cone.tokens.tickets.values import TicketChanges
@@ -50,7 +51,7 @@ def mistakes_of(text: str) -> list[tuple[int, str | None, str]]:
 
 
 def written(*tokens) -> str:
-    return b"".join(spreadsheet.write(tokens, ZONE)).decode()
+    return b"".join(spreadsheet.write(tokens, FileForm(ZONE))).decode()
 
 
 @given(TEXTS)
@@ -98,7 +99,7 @@ def test_token_when_written_and_read_then_its_fields_are_the_same(time, count, e
 
 def test_file_when_written_then_it_has_all_columns_with_times_in_the_zone():
     token = make_token(value="a,b", last_used=NOON, usage_count=-1, creator="=x", valid_from=NOON)
-    text = b"".join(spreadsheet.write([token], ZONE))
+    text = b"".join(spreadsheet.write([token], FileForm(ZONE)))
     assert text.startswith(codecs.BOM_UTF8)
     head, row, end = text.decode("utf-8-sig").split("\r\n")
     assert head == (
@@ -113,7 +114,7 @@ def test_file_when_written_then_it_has_all_columns_with_times_in_the_zone():
 @pytest.mark.parametrize("separator", spreadsheet.SEPARATORS)
 def test_file_when_it_is_written_with_another_separator_then_it_is_read_unchanged(separator):
     token = make_token(value="=a;b,c\td", label="x,=1;'=2\"")
-    text = b"".join(spreadsheet.write([token], ZONE, separator)).decode()
+    text = b"".join(spreadsheet.write([token], FileForm(ZONE, separator=separator))).decode()
     assert text.splitlines()[0].count(separator) == len(spreadsheet.COLUMNS) - 1
     (line,) = lines_of(text)
     assert (line.row.token.value, line.row.token.label) == (token.value, token.label)
@@ -131,7 +132,7 @@ def test_file_when_there_are_many_tokens_then_it_is_written_piece_by_piece():
             taken.append(number)
             yield make_token()
 
-    pieces = spreadsheet.write(tokens(), ZONE)
+    pieces = spreadsheet.write(tokens(), FileForm(ZONE))
     next(pieces)
     next(pieces)
     assert len(taken) < 1_001

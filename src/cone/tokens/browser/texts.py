@@ -130,6 +130,16 @@ _MISTAKES: Final = {
         "mistake_too_many_rows",
         default="This has more than ${maximum} tokens. Split it.",
     ),
+    "workbook_too_large": _(
+        "mistake_workbook_too_large",
+        default="This is too much for Excel, which has up to ${maximum} rows. Choose CSV, or "
+        "narrow the filter.",
+    ),
+    "cell_too_long": _(
+        "mistake_cell_too_long",
+        default="A token has a text that is too long for Excel: at most ${maximum} characters "
+        "are possible there. Choose CSV.",
+    ),
     "no_rows": _("mistake_no_rows", default="There is no token in it."),
     "no_value_column": _(
         "mistake_no_value_column",

@@ -11,6 +11,9 @@ from cone.tile import Tile
 from cone.tile import tile
 
 from cone.tokens.browser.bulk import ACTIONS
+from cone.tokens.browser.list_files import Link
+from cone.tokens.browser.list_files import ListFiles
+from cone.tokens.browser.list_files import files_of
 from cone.tokens.browser.list_notes import DELETED_NOTES
 from cone.tokens.browser.list_notes import address_notes
 from cone.tokens.browser.list_notes import bulk_notes
@@ -80,14 +83,6 @@ class Choice:
     value: str
     label: object
     selected: str | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Link:
-    """A link to another page."""
-
-    url: str
-    label: object
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -216,16 +211,9 @@ class Overview(Localized, Tile):
         return url(self.request, self.model, "labels") if labels.is_available() else None
 
     @property
-    def export_url(self) -> str:
-        """Where the form around the list goes for a file."""
-        return url(self.request, self.model, "export")
-
-    @property
-    def export_all_url(self) -> str | None:
-        """Address of a file of all that match, where they are too many for the form."""
-        if self.may_take_all:
-            return None
-        return url(self.request, self.model, "export", self.state.address)
+    def files(self) -> ListFiles:
+        """The files that can be had."""
+        return files_of(self.model, self.request, self.state, may_take_all=self.may_take_all)
 
     @property
     def search(self) -> FilterField:

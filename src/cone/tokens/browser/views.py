@@ -21,6 +21,7 @@ from cone.tokens.browser import quick
 from cone.tokens.browser.add_many import ADD_MANY
 from cone.tokens.browser.bulk import BULK
 from cone.tokens.browser.export import EXPORT
+from cone.tokens.browser.export import SCAN_LOG
 from cone.tokens.browser.export import export_response
 from cone.tokens.browser.history import RECEIPT
 from cone.tokens.browser.labels import LABELS
@@ -78,8 +79,9 @@ def bulk_page(model: Any, request: Request) -> Response:
 
 
 @view_config(name=EXPORT, context=TokenContainer, permission=LIST)
+@view_config(name=SCAN_LOG, context=TokenContainer, permission=LIST)
 def export_file(model: TokenContainer, request: Request) -> Response:
-    """Return the tokens that the list means as a CSV file."""
+    """Return the tokens that the list means, or the log of their uses, as a file."""
     return export_response(model, request)
 
 

@@ -47,6 +47,7 @@ OF_PARTS: Final = {
     "export": "cone.tokens.tickets.commands.exchange:export",
     "import": "cone.tokens.tickets.commands.exchange:import_",
     "query": "cone.tokens.tickets.commands.tokens:query",
+    "scan-log": "cone.tokens.tickets.commands.scan_log:scan_log",
 }
 
 

@@ -148,6 +148,20 @@ class Usage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedUsage:
+    """A usage in the log of all tokens.
+
+    :ivar value: the code that the token had then; None: its kind has none.
+    :ivar details: the columns that its kind shows, as they are now; None: the token is deleted.
+    """
+
+    usage: Usage
+    token_uid: uuid.UUID
+    value: Value | None
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage:
     """Usages of a token, newest first; ``next`` is the receipt to go on before, None at the end."""
 

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import datetime
 import functools
+import heapq
 import secrets
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from cone.tokens.core.clock import Clock
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.database import HostTransaction
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.foresight import chosen
@@ -39,6 +41,7 @@ from cone.tokens.core.store import keys
 from cone.tokens.core.store import listing
 from cone.tokens.core.store import searching
 from cone.tokens.core.store import usages
+from cone.tokens.core.store import use_log
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.unit_of_work import UnitOfWork
 from cone.tokens.core.unit_of_work import recorded_answer
@@ -49,6 +52,7 @@ from cone.tokens.core.values import UNSET
 from cone.tokens.core.values import Actor
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import IdempotencyKey
+from cone.tokens.core.values import LoggedUsage
 from cone.tokens.core.values import Outcome
 from cone.tokens.core.values import Selection
 from cone.tokens.core.values import SentCode
@@ -229,6 +233,26 @@ class TicketService:
                 raise invalid_receipt() from None
 
         return self._work.read(read)
+
+    def log(self, which: Selection = EVERYTHING) -> Iterator[LoggedUsage]:
+        """Return all usages of tokens, newest first, as :mod:`cone.tokens.core.store.use_log` says.
+
+        They are read piece by piece as they are taken, each piece in a transaction of its own:
+        what is logged meanwhile may be among them or not.
+        """
+        results = (self._log_of(which, result) for result in use_log.RESULTS)
+        return heapq.merge(*results, key=_place_in_log, reverse=True)
+
+    def _log_of(self, which: Selection, result: Denial | None) -> Iterator[LoggedUsage]:
+        place = None
+        while True:
+            read = functools.partial(
+                use_log.next_part, kind=TICKET, which=which, result=result, place=place
+            )
+            found, place = self._work.read(read)
+            yield from found
+            if place is None:
+                return
 
     def statistics(
         self,
@@ -573,6 +597,10 @@ def on_engine(
 def within(connection: Connection, clock: Clock = utc_now) -> TicketService:
     """Return a service whose changes belong to the transaction of ``connection``."""
     return TicketService(UnitOfWork(HostTransaction(connection, clock)))
+
+
+def _place_in_log(logged: LoggedUsage) -> tuple[datetime.datetime, uuid.UUID]:
+    return logged.usage.time, logged.usage.receipt
 
 
 def _random_text() -> str:

@@ -1,12 +1,10 @@
-"""What a CSV file of tokens is: the one place that writes and reads it."""
+"""What a file of tokens is: the one place that writes and reads it."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime
 import io
-import itertools
 import json
 import re
 import uuid
@@ -21,6 +19,7 @@ from cone.tokens.core.params import Members
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.params import parse_json_object
 from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.tickets import table_file
 from cone.tokens.tickets.cells import TIMES
 from cone.tokens.tickets.cells import first_of_dates
 from cone.tokens.tickets.cells import parsed
@@ -32,7 +31,6 @@ from cone.tokens.tickets.columns import Column
 from cone.tokens.tickets.columns import read_head
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.fields import fields_of
-from cone.tokens.tickets.guards import guard
 from cone.tokens.tickets.guards import unguard
 from cone.tokens.tickets.imports import TOKEN_TWICE
 from cone.tokens.tickets.params import DATA
@@ -44,6 +42,10 @@ from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
 from cone.tokens.tickets.params import VALUE
 from cone.tokens.tickets.parser import Parser
+from cone.tokens.tickets.table_file import MARK
+from cone.tokens.tickets.table_file import SEPARATORS
+from cone.tokens.tickets.table_file import FileForm
+from cone.tokens.tickets.table_file import Table
 from cone.tokens.tickets.values import DETAILS
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
@@ -56,19 +58,14 @@ UID: Final = "uid"
 #: The columns that are fields of a token; the others of ours are passed over.
 READ: Final = frozenset(parameter.name for parameter in TOKEN_PARAMETERS)
 
-SEPARATORS: Final = (",", ";", "\t")
-
 #: Empty cells that leave a known token as it is, and give a new one the default.
 _NOT_CLEARED: Final = frozenset({USAGE_COUNT.name, LOCK_TIME.name, ENABLED.name})
-
-#: Rows that are written in one piece.
-_PIECE: Final = 500
 
 #: What a spreadsheet writes in front, so that another one knows the separator.
 _SEPARATOR: Final = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 
-#: Makes UTF-8 known to spreadsheets.
-_MARK: Final = "\ufeff"
+#: Columns that are written for people, and passed over when they come back.
+_ROUNDED: Final = frozenset({"last_used", "created"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,20 +133,13 @@ class Content:
         return InvalidParameter(error.parameter, TOKEN_TWICE, message, line=line)
 
 
-def write(
-    tokens: Iterable[Ticket],
-    zone: datetime.tzinfo,
-    separator: str = SEPARATORS[0],
-) -> Iterator[bytes]:
+def write(tokens: Iterable[Ticket], form: FileForm) -> Iterator[bytes]:
     """Return the file of ``tokens``, piece by piece.
 
-    :param zone: times are written with its offset.
-    :param separator: one of :data:`SEPARATORS`: spreadsheets of a language expect one of them.
+    :raises InvalidParameter: they are too many for a workbook.
     """
-    yield (_MARK + _text([COLUMNS], separator)).encode()
-    tokens = iter(tokens)
-    while piece := list(itertools.islice(tokens, _PIECE)):
-        yield _text((_cells(token, zone) for token in piece), separator).encode()
+    rows = (_cells(token) for token in tokens)
+    return table_file.write(Table("tokens", COLUMNS, rows, _ROUNDED), form)
 
 
 def read(
@@ -168,7 +158,7 @@ def read(
     :raises InvalidParameter: the text as a whole is wrong: its first line does not name the
         columns, no other follows, or too many do.
     """
-    rows = _Rows(text.lstrip(_MARK))
+    rows = _Rows(text.lstrip(MARK))
     content = Content()
     seen: dict[object, int] = {}
     found: list[tuple[int, list[str]]] = []
@@ -314,23 +304,6 @@ def _mistake(number: int, cells: Mapping[str, str], error: InvalidParameter) -> 
     return Mistake(number, column, cells[column] if column else "", error)
 
 
-def _text(rows: Iterable[Sequence[object]], separator: str) -> str:
-    lines = io.StringIO(newline="")
-    csv.writer(lines, delimiter=separator, lineterminator="\r\n").writerows(rows)
-    return lines.getvalue()
-
-
-def _cells(token: Ticket, zone: datetime.tzinfo) -> list[object]:
+def _cells(token: Ticket) -> list[object]:
     values = fields_of(token)
-    return [_cell(values[name], zone) for name in COLUMNS]
-
-
-def _cell(value: object, zone: datetime.tzinfo) -> object:
-    if isinstance(value, datetime.datetime):
-        return value.astimezone(zone).isoformat()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    # Numbers and uids are made by us; of nothing an empty cell is made.
-    return guard(value) if isinstance(value, str) else value
+    return [values[name] for name in COLUMNS]

@@ -36,6 +36,9 @@ _MOST_ROWS: Final = MAX_BATCH + 2
 #: The element of a formula, with any prefix.
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[ >/]")
 
+#: A sign that XML has none for, or that it changes; halves of signs are none.
+_ESCAPED: Final = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
+
 #: From here on a number has lost digits: Excel keeps 15.
 _EXACT: Final = 1e15
 
@@ -58,9 +61,10 @@ def text_of(content: bytes) -> str:
     written = (
         _rows(content, data_only=False) if _may_have_formulas(content) else itertools.repeat(())
     )
-    text = io.StringIO()
+    text = io.StringIO(newline="")
     width = 0
-    writer = csv.writer(text, delimiter=";", lineterminator="\n")
+    # With both, cells with either are quoted.
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     # A formula has no value where no program has worked it out.
     for number, (row, formulas) in enumerate(zip(shown, written, strict=False), 1):
         pairs = zip(row, formulas, strict=False)
@@ -132,7 +136,12 @@ def _cell(cell: Any) -> str:
     if isinstance(value, int) and abs(value) >= _EXACT:
         return repr(float(value))
     # The text is read as one that a spreadsheet may have guarded.
-    return guard(value) if isinstance(value, str) else str(value)
+    return guard(_unescaped(value)) if isinstance(value, str) else str(value)
+
+
+def _unescaped(text: str) -> str:
+    """Return ``text`` with the signs that XML has none for (ECMA-376, ST_Xstring)."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:

@@ -59,7 +59,7 @@ def usages(
         statement = statement.where(tuple_(*order) < tuple_(*literals))
     statement = statement.order_by(*(column.desc() for column in order)).limit(limit + 1)
     rows = tx.connection.execute(statement).all()
-    usages = tuple(_usage(row) for row in rows[:limit])
+    usages = tuple(usage_of(row) for row in rows[:limit])
     return UsagePage(usages=usages, next=usages[-1].receipt if len(rows) > limit else None)
 
 
@@ -111,6 +111,17 @@ def details_of(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
     :param token: has the columns :attr:`ConsumedKind.shown`.
     """
     return {name: getattr(token, name) for name in kind.shown}
+
+
+def usage_of(row: Row[Any]) -> Usage:
+    """Return the usage of a row of its table."""
+    return Usage(
+        receipt=row.uid,
+        time=row.timestamp,
+        denial=Denial.from_code(row.error_code),
+        user=row.user,
+        usage_count=row.usage_count,
+    )
 
 
 def log(
@@ -186,13 +197,3 @@ def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
         return Denied(denial=denial, last=last, **common)
     before = LastUse(row.used_before, row.user_before) if is_known else None
     return Granted(usage_count=row.usage_count, before=before, **common)
-
-
-def _usage(row: Row[Any]) -> Usage:
-    return Usage(
-        receipt=row.uid,
-        time=row.timestamp,
-        denial=Denial.from_code(row.error_code),
-        user=row.user,
-        usage_count=row.usage_count,
-    )

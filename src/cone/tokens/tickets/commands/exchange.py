@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sized
-from pathlib import Path
 from typing import Any
-from typing import BinaryIO
 from typing import Final
 from typing import NoReturn
 
 import click
 
-from cone.tokens.cli.command import WRONG_USE
 from cone.tokens.cli.command import Exit
 from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
@@ -24,12 +16,11 @@ from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
 from cone.tokens.cli.options import BY
 from cone.tokens.cli.options import given
-from cone.tokens.cli.options import options_of
+from cone.tokens.cli.options import option_of
 from cone.tokens.cli.terminal import aligned
 from cone.tokens.cli.terminal import printable
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import Actor
-from cone.tokens.host.files import replacing
 from cone.tokens.host.rendering import counted
 from cone.tokens.tickets import params
 from cone.tokens.tickets import spreadsheet
@@ -38,6 +29,7 @@ from cone.tokens.tickets.columns import CHOICES
 from cone.tokens.tickets.columns import LEFT_OUT
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.commands import texts
+from cone.tokens.tickets.commands import written
 from cone.tokens.tickets.commands.site import parser_of
 from cone.tokens.tickets.commands.site import service_of
 from cone.tokens.tickets.encodings import WINDOWS
@@ -45,15 +37,9 @@ from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.spreadsheet import Mistake
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import Known
-from cone.tokens.tickets.values import Ticket
-
-#: Stands for the standard output.
-STDOUT: Final = "-"
 
 #: Mistakes that people are told of.
 LISTED: Final = 100
-#: Tokens between two pictures of the progress.
-STEP: Final = 500
 #: Characters of a cell that they see.
 SHOWN: Final = 40
 
@@ -64,9 +50,6 @@ _TARGETS: Final = {
     "data": AS_DATA,
     "leave-out": LEFT_OUT,
 }
-
-#: What the option calls the separators.
-_SEPARATORS: Final = dict(zip(("comma", "semicolon", "tab"), spreadsheet.SEPARATORS, strict=True))
 
 #: Codes that differ, with the lines of the file.
 Codes = list[tuple[int, CodeChange]]
@@ -79,33 +62,23 @@ _COUNTS: Final = {
 }
 
 
-@site_command(
-    click.argument("file", default=STDOUT, type=click.Path(dir_okay=False, allow_dash=True)),
-    *options_of((*params.FILTER_PARAMETERS, params.SORT)),
-    click.option(
-        "--separator",
-        type=click.Choice(list(_SEPARATORS)),
-        default="comma",
-        show_default=True,
-        help="What stands between cells: spreadsheets of many languages expect a semicolon.",
-    ),
-)
-def export(site: Site, output: Output, file: str, separator: str, **values: Any) -> None:
-    """Write tokens to a CSV file.
+@site_command(*written.ARGUMENTS, option_of(params.SORT), *written.FORM)
+def export(
+    site: Site, output: Output, file: str, format_: str | None, separator: str, **values: Any
+) -> None:
+    """Write tokens to a CSV file or a workbook (xlsx).
 
     Those for which all options hold; without FILE to stdout. It is the file of the page
     /tokens/export, and the import takes it. Other tokens may be used meanwhile. FILE appears when
     it is complete, and not at all when something goes wrong.
     """
-    if file == STDOUT and output.is_json:
-        fail(output, Exit.USAGE, WRONG_USE, "--json needs a FILE: both would be on stdout")
+    written.check_output(output, file)
     asked = parser_of(site).token_query(given(values))
     count = service_of(site).count(asked.matching)
-    with output.progress("Exporting", count) as move_on, _target(output, file) as target:
-        tokens = _Counted(service_of(site).every(asked.matching, asked.sort), move_on)
-        for piece in spreadsheet.write(tokens, site.config.zone, _SEPARATORS[separator]):
-            target.write(piece)
-        target.flush()
+    with output.progress("Exporting", count) as move_on:
+        tokens = written.Counted(service_of(site).every(asked.matching, asked.sort), move_on)
+        form = written.form_of(site, file, format_, separator)
+        written.write_file(output, file, spreadsheet.write(tokens, form))
     facts = {"success": True, "file": file, "exported": tokens.count}
     output.result(facts, None)
     output.say(counted(tokens.count, "token"))
@@ -147,7 +120,7 @@ def import_(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     by: Actor,
 ) -> None:
-    """Add or change the tokens of a CSV file.
+    """Add or change the tokens of a CSV file or a workbook (xlsx).
 
     All lines of it or none. FILE is one of the export, or a list of guests whose first line names
     its columns; - is stdin. A line with the uid of a token is about that token: another code there
@@ -174,46 +147,6 @@ def import_(  # noqa: PLR0913 - one for each option
     for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
         output.say(doubt)
     output.say("Nothing was changed yet." if dry_run else "The import is done.")
-
-
-class _Counted:
-    """An iterator over tokens that counts them.
-
-    :ivar count: how many were taken.
-    """
-
-    def __init__(self, tokens: Iterable[Ticket], move_on: Callable[[int], None]) -> None:
-        self.count = 0
-        self._tokens = tokens
-        self._move_on = move_on
-
-    def __iter__(self) -> Iterator[Ticket]:
-        for token in self._tokens:
-            yield token
-            self.count += 1
-            if not self.count % STEP:
-                self._move_on(STEP)
-        self._move_on(self.count % STEP)
-
-
-@contextlib.contextmanager
-def _target(output: Output, file: str) -> Iterator[BinaryIO]:
-    """Open the output; a file is created only if the block ends without an error."""
-    # Where a link leads; what is no file, such as a pipe, is not replaced.
-    path = Path(file).resolve()
-    try:
-        if file == STDOUT:
-            yield sys.stdout.buffer
-        elif path.exists() and not path.is_file():
-            with path.open("wb") as special:
-                yield special
-        else:
-            with replacing(path) as target:
-                yield target
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        fail(output, Exit.USAGE, "no_file", f"{file}: cannot be written: {error.strerror}")
 
 
 def _chosen(pairs: tuple[str, ...]) -> dict[str | int, str]:
