@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import func
@@ -15,7 +16,9 @@ from sqlalchemy import text
 
 from bench.use_cases import Tokens
 from cone.tokens.core import codes
+from cone.tokens.migrations import search_index
 from cone.tokens.migrations.schema import prepare
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from tests.support.postgres import PostgresServer
@@ -60,7 +63,16 @@ STATEMENTS = {
         ORDER BY uid
     """,
 }
+#: What the tokens are searched by, in the order in which they were added. All texts are ASCII, with
+#: single blanks.
+SEARCH_TEXTS = """
+    INSERT INTO token_search (token_uid, code, label)
+    SELECT uid, lower(value), lower(label) FROM tokens
+    WHERE NOT EXISTS (SELECT 1 FROM token_search WHERE token_uid = tokens.uid)
+    ORDER BY created, uid
+"""
 TIDY_UP = {"sqlite": "ANALYZE tokens", "postgresql": "VACUUM ANALYZE tokens"}
+TIDY_UP_SEARCH = {"sqlite": "ANALYZE token_search", "postgresql": "VACUUM ANALYZE token_search"}
 TIDY_UP_LOG = {"sqlite": "ANALYZE token_usage", "postgresql": "VACUUM ANALYZE token_usage"}
 
 
@@ -198,8 +210,19 @@ def fill(engine: Engine, count: int) -> None:
                 "digest_of_uid", 1, lambda uid: codes.digest(str(uuid.UUID(uid)))
             )
         connection.execute(text(STATEMENTS[kind]), {"count": count})
+        fill_search(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(TIDY_UP[kind])
+        connection.exec_driver_sql(TIDY_UP_SEARCH[kind])
+
+
+def fill_search(connection: Connection) -> None:
+    """Add what tokens are searched by, where they have nothing; the index is made anew at once."""
+    texts = TICKET.search_table
+    assert texts is not None  # noqa: S101 - they are searched
+    search_index.drop(connection, texts.name)
+    connection.execute(text(SEARCH_TEXTS))
+    search_index.make(connection, texts.name, tuple(TICKET.search_columns))
 
 
 def some_uids(engine: Engine, count: int) -> list[uuid.UUID]:

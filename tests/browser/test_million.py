@@ -67,12 +67,10 @@ def test_list_when_there_are_a_million_then_a_page_is_small(open_page):
     assert page.locator("[name=all]").count() == 0
 
 
-def test_list_when_there_are_a_million_then_one_is_found_by_its_beginning(open_page):
+def test_list_when_there_are_a_million_then_one_is_found_by_a_part_of_it(open_page):
     page = open_page("/tokens")
     value = values(page)[7]
-    # The fill of these tests leaves out what codes are searched by.
-    page.get_by_label("Search in").select_option("prefix")
-    page.get_by_role("searchbox").fill(value[:12])
+    page.get_by_role("searchbox").fill(value[9:30].upper())
     page.keyboard.press("Enter")
     page.wait_for_url("**search=*")
     assert value in values(page)

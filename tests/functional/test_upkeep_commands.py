@@ -1,4 +1,4 @@
-"""The commands ``verify``, ``purge`` and ``forget``: what they print, and their exit statuses."""
+"""The commands ``verify``, ``reindex``, ``purge`` and ``forget``: what they print and return."""
 
 import datetime
 import json
@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy import text
 
 from cone.tokens.cli import main
+from cone.tokens.core.values import TokenFilter
 from cone.tokens.migrations import schema
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.service import on_engine
@@ -150,6 +151,49 @@ def test_verify_when_much_is_wrong_then_the_rest_is_counted(run, service, damage
     lines = run("verify").stdout.splitlines()
     assert "... and 1 more" in lines
     assert lines[-1] == "1,001 x wrong_counter"
+
+
+# reindex
+
+
+def test_reindex_when_searches_are_right_then_there_is_nothing_to_do(run, service):
+    service.add(new_token(label="Ann"), by="me")
+    result = run("reindex")
+    assert (result.exit_code, result.stdout) == (0, "Nothing to do.\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DELETE FROM token_search WHERE code = 'a'", "1 text added\n"),
+        ("UPDATE token_search SET label = 'eve'", "2 texts changed\n"),
+        (
+            "INSERT INTO token_search_trigrams(token_search_trigrams) VALUES ('delete-all')",
+            "Making the index anew.\nThe index of token_search is made anew.\n",
+        ),
+    ],
+)
+def test_reindex_when_verify_finds_wrong_searches_then_they_are_mended(
+    run, service, damage, statement, told
+):
+    for value in ("a", "b"):
+        service.add(new_token(value=value, label="Ann"), by="me")
+    damage(statement)
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "(wrong_search)" in result.stdout
+    assert "cone-tokens reindex" in result.stdout
+    result = run("reindex")
+    assert (result.exit_code, result.output) == (0, told)
+    assert run("verify").exit_code == 0
+    assert service.count(TokenFilter(search="ann")) == 2
+
+
+def test_reindex_when_it_is_told_as_json_then_it_counts(run, service, damage):
+    service.add(new_token(label="Ann"), by="me")
+    damage("UPDATE token_search SET token_uid = upper(token_uid)")
+    told = json.loads(run("reindex", "--json").stdout)
+    assert told == {"success": True, "added": 1, "changed": 0, "removed": 1, "indexes": []}
 
 
 # purge

@@ -98,7 +98,7 @@ def test_verify_when_a_label_was_changed_behind_the_back_then_it_is_found(
 ):
     uid = service.add(new_token(label="Ann"), by="me")
     damage(update(TokenRecord.__table__).where(TokenRecord.uid == uid).values(label="Eve"))
-    assert problems(maintenance) == [Problem.FIELD]
+    assert problems(maintenance) == [Problem.FIELD, Problem.SEARCH]
 
 
 def problems(maintenance, only=None) -> list[Problem]:
@@ -237,7 +237,7 @@ def test_verify_when_a_use_lies_outside_the_window_then_it_is_found(
 
 def test_verify_when_a_token_was_removed_then_it_is_found(maintenance, counted, damage):
     damage(text("DELETE FROM tokens"))
-    assert problems(maintenance) == [Problem.GONE]
+    assert problems(maintenance) == [Problem.GONE, Problem.SEARCH]
 
 
 def test_verify_when_a_token_came_from_nowhere_then_it_is_found(maintenance, windowed, damage):
@@ -248,7 +248,7 @@ def test_verify_when_a_token_came_from_nowhere_then_it_is_found(maintenance, win
 def test_verify_when_all_but_its_uses_is_gone_then_it_is_found(maintenance, windowed, damage):
     damage(text("DELETE FROM token_events"))
     damage(text("DELETE FROM tokens"))
-    assert problems(maintenance) == [Problem.UNKNOWN_TOKEN]
+    assert problems(maintenance) == [Problem.UNKNOWN_TOKEN, Problem.SEARCH]
 
 
 def test_verify_when_more_is_wrong_than_is_kept_then_all_is_counted(

@@ -11,6 +11,7 @@ import click
 from cone.tokens.cli.forget import forget
 from cone.tokens.cli.init import init
 from cone.tokens.cli.purge import purge
+from cone.tokens.cli.reindex import reindex
 from cone.tokens.cli.upgrade import upgrade
 from cone.tokens.cli.user import user
 from cone.tokens.cli.verify import verify
@@ -80,5 +81,5 @@ def _show_warnings() -> None:
     logging.getLogger(LOGGER).handlers = [handler]
 
 
-for command in (forget, init, purge, upgrade, user, verify):
+for command in (forget, init, purge, reindex, upgrade, user, verify):
     main.add_command(command)

@@ -18,6 +18,7 @@ from cone.tokens.cli.terminal import printable
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.history.findings import Counts
 from cone.tokens.core.history.findings import Finding
+from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.maintenance import Audit
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.host.rendering import counted
@@ -41,7 +42,8 @@ def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bo
     Found are uses above the limit, in the lock time, outside the window or while disabled; rows
     that are missing, double or of no token; counts, values and times that contradict each other;
     events that no change makes; fields of tokens that are not those of their history; keys of
-    requests without the row of their answer (not with --uid). Not found is what nothing else in
+    requests without the row of their answer (not with --uid); texts that tokens are searched by
+    which are not theirs: the command reindex mends those. Not found is what nothing else in
     the database tells: who used a token, a refused try that was removed, a whole history that is
     gone, a time that is wrong by less than an hour. Exit status: 0 nothing is wrong; 1 something
     is, or there is no token of --uid.
@@ -92,6 +94,8 @@ def _text(audit: Audit, zone: datetime.tzinfo) -> str:
         lines.append(f"... and {there_are_more:,} more")
     lines.extend(_counts_text(audit.counts))
     lines.extend(f"{count:,} x {problem.value}" for problem, count in audit.problems.items())
+    if Problem.SEARCH in audit.problems:
+        lines.append("What tokens are searched by: cone-tokens reindex mends it.")
     if not audit.problems:
         lines.append("Nothing is wrong.")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from cone.tokens.core.errors import ClockAhead
 from cone.tokens.core.history import forgetting
 from cone.tokens.core.history import purging
 from cone.tokens.core.history import streams
+from cone.tokens.core.history import texts
 from cone.tokens.core.history.entries import BEHIND
 from cone.tokens.core.history.findings import Counts
 from cone.tokens.core.history.findings import Finding
@@ -90,7 +91,7 @@ class Maintenance:
         only: Sequence[uuid.UUID] | None = None,
         progress: Progress = no_progress,
     ) -> Audit:
-        """Replay the logs of all tokens, and hold the tokens against them.
+        """Replay the logs of all tokens, and hold the tokens and their searches against them.
 
         :param only: replay those of these tokens.
 
@@ -99,8 +100,9 @@ class Maintenance:
         counts, problems, findings = Counts(), Counter[Problem](), list[Finding]()
         with self._database.snapshot() as tx:
             replayed = [_replayed(tx, kind, only, counts, progress) for kind in self._kinds]
+            searched = [texts.findings(tx, kind, only) for kind in self._kinds]
             others = [] if only else [_wrong_keys(tx, self._kinds, counts)]
-            for finding in itertools.chain(*replayed, *others):
+            for finding in itertools.chain(*replayed, *searched, *others):
                 problems[finding.problem] += 1
                 if len(findings) < MOST_FINDINGS:
                     findings.append(finding)

@@ -24,6 +24,8 @@ def search_text(text: str) -> str:
     """
     spaced = " ".join(text.split())
     if spaced.isascii():
+        if spaced.isprintable():
+            return spaced.lower()
         return _with_single_blanks(filter(str.isprintable, spaced.lower()))
     plain = unicodedata.normalize("NFKD", spaced).translate(_HYPHENS)
     # Folding may make signs that are decomposed in their turn.

@@ -17,6 +17,11 @@ def name_of(table: str) -> str:
     return f"{table}_trigrams"
 
 
+def triggers_of(table: str) -> list[str]:
+    """Return the names of the triggers that keep the index on SQLite."""
+    return [f"{table}_{done}" for done in ("added", "removed", "changed")]
+
+
 def make(connection: Connection, table: str, columns: Sequence[str]) -> bool:
     """Make the index of a table of search texts; return whether it finds parts.
 
@@ -37,6 +42,16 @@ def make(connection: Connection, table: str, columns: Sequence[str]) -> bool:
         _run(connection, _beginnings(table, columns))
         return False
     return True
+
+
+def drop(connection: Connection, table: str) -> None:
+    """Drop the index that finds parts, and what keeps it, where it is there."""
+    if connection.dialect.name == "sqlite":
+        statements = [f"DROP TRIGGER IF EXISTS {name}" for name in triggers_of(table)]
+        statements.append(f"DROP TABLE IF EXISTS {name_of(table)}")
+    else:
+        statements = [f"DROP INDEX IF EXISTS {name_of(table)}"]
+    _run(connection, statements)
 
 
 def is_there(connection: Connection, table: str) -> bool:
@@ -63,12 +78,13 @@ def _on_sqlite(table: str, columns: Sequence[str]) -> list[str]:
         f"content='{table}', content_rowid='id', tokenize='trigram case_sensitive 1',"
         " detail='none', columnsize=0"
     )
+    added, removed, changed = triggers_of(table)
     return [
         f"CREATE VIRTUAL TABLE {index} USING fts5({names}, {options})",
         f"INSERT INTO {index}({index}) VALUES ('rebuild')",
-        f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {add} END",
-        f"CREATE TRIGGER {table}_removed AFTER DELETE ON {table} BEGIN {remove} END",
-        f"CREATE TRIGGER {table}_changed AFTER UPDATE ON {table} BEGIN {remove} {add} END",
+        f"CREATE TRIGGER {added} AFTER INSERT ON {table} BEGIN {add} END",
+        f"CREATE TRIGGER {removed} AFTER DELETE ON {table} BEGIN {remove} END",
+        f"CREATE TRIGGER {changed} AFTER UPDATE ON {table} BEGIN {remove} {add} END",
     ]
 
 

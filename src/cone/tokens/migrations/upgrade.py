@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import closing
@@ -185,6 +186,16 @@ def make_search_index(database: Database) -> bool:
     with _upgrading(database) as connection:
         made = [search_index.make(connection, *index) for index in _unmade(connection)]
         return any(made)
+
+
+def remake_search_indexes(database: Database, tables: Collection[str]) -> None:
+    """Make the indexes that find parts anew, from what these tables have."""
+    with _upgrading(database) as connection:
+        for kind in KINDS:
+            texts = kind.search_table
+            if texts is not None and texts.name in tables:
+                search_index.drop(connection, texts.name)
+                search_index.make(connection, texts.name, tuple(kind.search_columns))
 
 
 def _unmade(connection: Connection) -> list[tuple[str, tuple[str, ...]]]:

@@ -40,6 +40,7 @@ class Problem(enum.Enum):
     DIGEST = "wrong_code_digest"
     USERS = "wrong_last_users"
     FORGOTTEN = "forgotten_and_there"
+    SEARCH = "wrong_search"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def change(
 
     SQL: 1 statement, none where nothing changes that is searched.
     """
-    texts = _texts(kind, changed)
+    texts = texts_of(kind, changed)
     if kind.search_table is not None and texts:
         tx.connection.execute(update_table(kind.search_table).where(condition).values(texts))
 
@@ -86,7 +86,7 @@ def change_each(
 
     SQL: 1 statement, none where nothing changes that is searched.
     """
-    texts = [_texts(kind, changed) for changed in changes]
+    texts = [texts_of(kind, changed) for changed in changes]
     if kind.search_table is None or not texts or not texts[0]:
         return
     uid = kind.search_table.c.token_uid
@@ -119,7 +119,15 @@ def finds_parts(tx: Transaction, kind: Kind[Any]) -> bool:
 
     SQL: 1 statement.
     """
-    name = _index_of(_search_table(kind))
+    return has_trigrams(tx, _search_table(kind))
+
+
+def has_trigrams(tx: Transaction, texts: Table) -> bool:
+    """Return whether a table of texts has the index that finds parts.
+
+    SQL: 1 statement.
+    """
+    name = index_of(texts)
     if tx.is_postgresql:
         there = select(func.to_regclass(name).is_not(None))
     else:
@@ -194,13 +202,27 @@ def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
     return select(literal(1)).select_from(texts).where(own, meant).exists()
 
 
+def texts_of(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what a token with these fields is searched by, as far as they tell it."""
+    return {
+        name: None if fields[source] is None else search_text(fields[source])
+        for name, source in kind.search_columns.items()
+        if source in fields
+    }
+
+
+def index_of(texts: Table) -> str:
+    """Return the name of the index of trigrams, which revisions give it."""
+    return f"{texts.name}_trigrams"
+
+
 def _found(tx: Transaction, kind: Kind[Any], sought: str, *, by_parts: bool) -> Select[Any]:
     texts = _search_table(kind)
     meant = _matches(tx, kind, sought, by_parts=by_parts)
     if tx.is_postgresql or not by_parts:
         found = select(texts.c.token_uid).where(meant)
         return found.order_by(texts.c.id.desc())
-    index = table(_index_of(texts), column("rowid"))
+    index = table(index_of(texts), column("rowid"))
     is_match = literal_column(index.name).op("MATCH")(_trigrams(parts_of(sought)))
     joined = index.join(texts, texts.c.id == index.c.rowid)
     found = select(texts.c.token_uid).select_from(joined).where(is_match, meant)
@@ -248,20 +270,11 @@ def _trigrams_of(part: str) -> Iterator[str]:
 
 
 def _row(kind: Kind[Any], token: Mapping[str, Any]) -> dict[str, Any]:
-    return {"token_uid": token["uid"], **dict.fromkeys(kind.search_columns), **_texts(kind, token)}
-
-
-def _texts(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
     return {
-        name: None if fields[source] is None else search_text(fields[source])
-        for name, source in kind.search_columns.items()
-        if source in fields
+        "token_uid": token["uid"],
+        **dict.fromkeys(kind.search_columns),
+        **texts_of(kind, token),
     }
-
-
-def _index_of(texts: Table) -> str:
-    """Return the name of the index of trigrams, which revisions give it."""
-    return f"{texts.name}_trigrams"
 
 
 def _search_table(kind: Kind[Any]) -> Table:
