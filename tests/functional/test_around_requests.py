@@ -2,6 +2,7 @@
 
 import datetime
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -147,6 +148,25 @@ def test_the_cookie_when_it_is_exchanged_within_a_request_then_the_new_one_count
     for login in ("ann", "bob"):
         request.headers["Cookie"] = header(login)
         assert [cookie.identify(request)["userid"] for _ in range(2)] == [login] * 2
+
+
+def test_a_ticket_when_it_comes_again_then_it_is_remembered_but_not_beyond_its_time():
+    helper = AuthTktCookieHelper("secret", hashalg="sha512", timeout=10)
+    cookie = CookieReadOnce(helper)
+    asking = Request.blank("/", environ={"REMOTE_ADDR": "127.0.0.1"})
+    header = cookie.remember(asking, "ann")[0][1].partition(";")[0]
+
+    def ask(header):
+        return cookie.identify(Request.blank("/", headers={"Cookie": header}))
+
+    found = [ask(header) for _ in range(2)]
+    assert [one["userid"] for one in found] == ["ann", "ann"]
+    found[0]["tokens"].append("of this request alone")
+    assert ask(header)["tokens"] == [""]
+    forged = header[:-3] + "xyz"
+    assert [ask(forged) for _ in range(2)] == [None, None]
+    helper.now = time.time() + 11
+    assert ask(header) is None
 
 
 def test_roles_when_many_ask_at_once_after_a_start_then_nobody_lacks_theirs(tmp_path):

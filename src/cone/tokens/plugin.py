@@ -22,6 +22,7 @@ from cone.tokens.browser.navigation import SECTION
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.places import Places
 from cone.tokens.core.sqlite import makes_readers_wait
+from cone.tokens.host import request_class
 from cone.tokens.host import wiring
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.config import TokensConfig
@@ -134,7 +135,8 @@ def initialize_tokens(
     register_resources(config)
     parts.include(config, switched_on)
 
-    def start(_event: ApplicationCreated) -> None:
+    def start(event: ApplicationCreated) -> None:
+        request_class.make_once(event.app)
         take_tiles_from_addresses(config.registry)
         _start(tokens_config, settings_file, limits=limits, metrics=metrics)
 

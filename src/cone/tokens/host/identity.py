@@ -5,6 +5,8 @@ No cookie makes anybody a role or a group, whoever let that name sign in.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 #: of such a name would be one of them.
 RESERVED: Final = ("role:", "group:", "scope:", "system.")
 
+#: Good tickets whose signature is not checked again; a bad one is, each time.
+REMEMBERED_TICKETS: Final = 1_024
+
 #: Key in the WSGI environment: the header that was read, and what it says.
 _READ: Final = "cone.tokens.identity"
 #: Key of the user whom this very request signs in.
@@ -34,6 +39,20 @@ def is_reserved(userid: object) -> bool:
     return str(userid).startswith(RESERVED)
 
 
+def _remembering(parse_ticket: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``parse_ticket`` of Pyramid, which remembers good tickets.
+
+    What a ticket says depends on its arguments alone; how old it may be is asked after that.
+    """
+    remembered = functools.lru_cache(REMEMBERED_TICKETS)(parse_ticket)
+
+    def parse(secret: str, ticket: str, ip: str, hashalg: str) -> Any:
+        time, userid, tokens, data = remembered(secret, ticket, ip, hashalg)
+        return time, userid, [*tokens], data
+
+    return parse
+
+
 class CookieReadOnce:
     """The cookie helper of Pyramid's policy, with what it found kept for the request.
 
@@ -43,6 +62,8 @@ class CookieReadOnce:
 
     def __init__(self, cookie: Any) -> None:
         self._cookie = cookie
+        if hasattr(cookie, "parse_ticket"):
+            cookie.parse_ticket = _remembering(cookie.parse_ticket)
 
     def identify(self, request: Request) -> Any:
         """Return the identity in the cookie of ``request``, or None."""

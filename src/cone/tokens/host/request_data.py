@@ -60,7 +60,19 @@ def given(
     :param is_strict: refuse other parameters, which are ignored else.
     :raises InvalidParameter: query or body cannot be read, or a parameter is given twice.
     """
+    if gives_nothing(request):
+        return {}
     return collect(pairs(request), known, is_strict=is_strict)
+
+
+def gives_nothing(request: Request) -> bool:
+    """Return whether ``request`` has neither a query nor a body."""
+    environ = request.environ
+    return not (
+        environ.get("QUERY_STRING")
+        or environ.get("CONTENT_LENGTH", "0") not in ("", "0")
+        or "HTTP_TRANSFER_ENCODING" in environ
+    )
 
 
 def pairs(request: Request, media: Sequence[str] = ALL) -> Pairs:

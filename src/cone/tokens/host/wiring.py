@@ -78,7 +78,7 @@ def idempotency_key(
     :param parameters: what the request asks for.
     :raises InvalidParameter: the key is malformed.
     """
-    text = request.headers.get("Idempotency-Key")
+    text = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if text is None:
         return None
     return IdempotencyKey(

@@ -103,6 +103,8 @@ class Endpoint:
 
 #: All endpoints, in the order in which they are declared.
 ENDPOINTS: Final[list[Endpoint]] = []
+#: Classes of the nodes below which there is one, by its name.
+_CONTEXTS: Final[dict[str, tuple[type, ...]]] = {}
 
 
 def json_view(endpoint: Endpoint) -> Callable[[JsonView], View]:
@@ -112,6 +114,7 @@ def json_view(endpoint: Endpoint) -> Callable[[JsonView], View]:
     several times what they do here.
     """
     ENDPOINTS.append(endpoint)
+    _CONTEXTS[endpoint.name] = (*_CONTEXTS.get(endpoint.name, ()), endpoint.context)
 
     def decorate(view: JsonView) -> View:
         @functools.wraps(view)
@@ -144,10 +147,8 @@ def endpoints_below(entry: type) -> list[Endpoint]:
 
 def is_endpoint(name: str, context: type | None = None) -> bool:
     """Return whether ``name`` is a view of the JSON API, on ``context`` where that is given."""
-    return any(
-        endpoint.name == name and (context is None or issubclass(context, endpoint.context))
-        for endpoint in ENDPOINTS
-    )
+    contexts = _CONTEXTS.get(name)
+    return contexts is not None and (context is None or issubclass(context, contexts))
 
 
 def check_request(view: View, info: IViewDeriverInfo) -> View:
@@ -164,7 +165,8 @@ def check_request(view: View, info: IViewDeriverInfo) -> View:
         request.refuse_large_body()
         if request.subpath or not is_spelled_plainly(request):
             raise HTTPNotFound
-        if request.method not in endpoint.methods:
+        # The setting is asked for others alone.
+        if request.method != endpoint.method and request.method not in endpoint.methods:
             raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(endpoint.methods)})
         if endpoint.changes_something:
             refuse_other_sites(request)
