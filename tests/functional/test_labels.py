@@ -6,7 +6,9 @@ import uuid
 import pytest
 
 from cone.tokens.core.values import MAX_BATCH
+from cone.tokens.tickets import label_sheets
 from cone.tokens.tickets import labels
+from cone.tokens.tickets.label_text import Texts
 from tests.support.asking import UNKNOWN_UID
 from tests.support.documents import codes_on
 from tests.support.documents import pages_of
@@ -122,6 +124,15 @@ def test_form_when_it_is_about_one_token_then_the_document_has_it(editor, tokens
     assert read_codes(asked.submit("make")) == ["value 1"]
 
 
+def test_document_when_tokens_have_labels_then_it_shows_them(editor, make_token, monkeypatch):
+    seen = []
+    monkeypatch.setattr(labels, "pdf", lambda texts, *_rest: seen.extend(texts) or b"x")
+    token = make_token(value="GUEST-1", label="Zoë", category="VIP", email="zoe@example.org")
+    editor.post(f"/tokens/{token.uid}/labels", {"make": "pdf"})
+    editor.post(PATH, form(token))
+    assert seen == [Texts("GUEST-1", "Zoë", "VIP")] * 2
+
+
 def test_page_when_a_value_is_html_then_it_is_escaped_and_shortened(editor, make_token):
     token = make_token(value="<script>alert(1)</script>" + "x" * 2000)
     answer = editor.get(f"/tokens/{token.uid}/labels")
@@ -151,8 +162,8 @@ def test_document_when_options_are_given_then_they_are_obeyed(editor, tokens, mo
     del fields["caption"]
     editor.post(PATH, fields)
     first, second, third = seen
-    assert first == labels.Options(sheet=labels.SHEETS["L7651"], start=65, cut_marks=True)
-    assert second == labels.Options(sheet=labels.SHEETS["L7160"])
+    assert first == labels.Options(sheet=label_sheets.SHEETS["L7651"], start=65, cut_marks=True)
+    assert second == labels.Options(sheet=label_sheets.SHEETS["L7160"])
     assert not third.caption
     assert (third.sheet.page, third.sheet.width, third.sheet.pitch_y) == ((215.9, 279.4), 50.5, 63)
 
@@ -192,7 +203,12 @@ def test_document_when_tokens_are_gone_then_the_form_keeps_the_others(editor, se
 def printed(monkeypatch):
     """The values that documents were made with, instead of the documents."""
     seen = []
-    monkeypatch.setattr(labels, "pdf", lambda values, _options, _title: seen.append(values) or b"x")
+
+    def keep(texts, _options, _title):
+        seen.append([text.code for text in texts])
+        return b"x"
+
+    monkeypatch.setattr(labels, "pdf", keep)
     return seen
 
 
@@ -237,6 +253,20 @@ def test_form_when_all_that_match_are_chosen_then_the_labels_are_in_the_order_of
     answer = labels_form(page).submit("make")
     assert answer.content_type == "application/pdf"
     assert printed == [[values[number] for number in numbers]]
+
+
+def test_form_when_a_file_was_imported_then_the_labels_are_in_its_order(editor, printed):
+    names = [f"guest {number * 7 % 60:02}" for number in range(60)]
+    lines = [f"{name},Name of {name},1" for name in names]
+    rows = "\n".join(["value,label,usage_count", *lines])
+    files = [("file", "guests.csv", rows.encode())]
+    checked = editor.post("/tokens/import", {"known": "skip"}, upload_files=files)
+    [asked] = [one for one in checked.forms.values() if "checked" in one.fields]
+    asked.submit().follow()
+    page = editor.post(PATH, {"all": "1", "list": ""})
+    labels_form(page).submit("make")
+    labels_form(page).submit("make")
+    assert printed == [names] * 2
 
 
 def test_form_when_another_number_matches_by_then_it_tells_that(

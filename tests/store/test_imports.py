@@ -556,3 +556,31 @@ def test_walk_when_uids_are_named_then_it_is_those_in_their_order(service):
     uids = [token.uid for token in service.page(5).tokens][::-1]
     found = service.every([uids[0], uuid.uuid4(), *uids[1:]])
     assert [token.uid for token in found] == uids
+
+
+# The order of a file
+
+
+@pytest.mark.parametrize("count", [5, 60])
+def test_import_when_it_adds_rows_then_the_newest_first_are_they_in_the_order_of_the_file(
+    service, count
+):
+    before = service.add(new_token(), by=None)
+    codes = [f"{number * 7 % count:03}" for number in range(count)]
+    service.import_tokens([row(code) for code in codes], Known.SKIP, by=None)
+    listed = service.page(100).tokens
+    assert [token.value for token in listed[:-1]] == codes
+    assert (listed[-1].uid, len({token.created for token in listed[:-1]})) == (before, 1)
+    assert [token.value for token in service.find_many(EVERYTHING)][:-1] == codes
+    assert [token.value for token in service.every(EVERYTHING)][:-1] == codes
+
+
+def test_import_when_there_are_two_then_each_is_in_its_order_and_the_later_one_first(service):
+    for prefix in "ab":
+        rows = [row(f"{prefix}{number}") for number in (2, 0, 1)]
+        service.import_tokens(rows, Known.SKIP, by=None)
+    values = [token.value for token in service.page(10).tokens]
+    assert values == ["b2", "b0", "b1", "a2", "a0", "a1"]
+    again = [row(value) for value in sorted(values)]
+    service.import_tokens(again, Known.UPDATE, by=None)
+    assert [token.value for token in service.page(10).tokens] == values

@@ -7,13 +7,15 @@ import pypdfium2
 import pytest
 import zxingcpp
 
+from cone.tokens.tickets import label_text
 from cone.tokens.tickets import labels
 from cone.tokens.tickets import qr
-from cone.tokens.tickets.labels import SHEETS
+from cone.tokens.tickets.label_sheets import SHEETS
+from cone.tokens.tickets.label_sheets import Sheet
+from cone.tokens.tickets.label_sheets import WrongSheetError
+from cone.tokens.tickets.label_text import Texts
 from cone.tokens.tickets.labels import Area
 from cone.tokens.tickets.labels import Options
-from cone.tokens.tickets.labels import Sheet
-from cone.tokens.tickets.labels import WrongSheetError
 from cone.tokens.tickets.labels import lay_out
 from tests.support.documents import pages_of
 
@@ -71,7 +73,8 @@ def texts(document):
 
 
 def printed(values, sheet=SHEETS["L7160"], **options):
-    return labels.pdf(values, Options(sheet=sheet, **options), "Labels")
+    texts = [value if isinstance(value, Texts) else Texts(value) for value in values]
+    return labels.pdf(texts, Options(sheet=sheet, **options), "Labels")
 
 
 # --- where labels lie ------------------------------------------------------------------------
@@ -164,11 +167,13 @@ def test_sheet_when_its_labels_are_the_smallest_and_as_many_as_may_be_then_it_is
 
 @EVERY_SHEET
 @pytest.mark.parametrize("caption", [True, False])
+@pytest.mark.parametrize("has_name", [True, False])
 def test_layout_when_the_value_is_a_uid_then_modules_are_large_and_all_is_on_the_label(
     sheet,
     caption,
+    has_name,
 ):
-    layout = lay_out(sheet, 29, caption=caption)
+    layout = lay_out(sheet, 29, caption=caption, has_name=has_name)
     assert layout.code.width / (29 + 8) >= labels.GOOD_MODULE
     assert bool(layout.caption) is caption
     for area in filter(None, (layout.code, layout.caption)):
@@ -179,8 +184,9 @@ def test_layout_when_the_value_is_a_uid_then_modules_are_large_and_all_is_on_the
 
 
 @EVERY_SHEET
-def test_layout_when_there_is_a_caption_then_it_lies_beside_the_quiet_zone(sheet):
-    layout = lay_out(sheet, 29, caption=True)
+@pytest.mark.parametrize("has_name", [True, False])
+def test_layout_when_there_is_a_caption_then_it_lies_beside_the_quiet_zone(sheet, has_name):
+    layout = lay_out(sheet, 29, caption=True, has_name=has_name)
     code, caption = layout.code, layout.caption
     is_beside = caption.x >= code.x + code.width - 0.001
     is_below = caption.y >= code.y + code.height - 0.001
@@ -251,7 +257,7 @@ def test_pdf_when_the_start_is_no_label_then_it_is_refused(start):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("<script>alert(1)</script>&amp;", "<script>alert(1)</s\r\ncript>&amp;"),
+        ("<script>alert(1)</script>&amp;", "<script>alert(1)</\r\nscript>&amp;"),
         ("Ünïcödé", "Ünïcödé"),
         ("U\N{COMBINING DIAERESIS}", "Ü"),
         ("a\N{RIGHT-TO-LEFT OVERRIDE}b", "a◊b"),
@@ -275,7 +281,113 @@ def test_caption_when_it_is_long_then_it_ends_with_an_ellipsis():
 
 
 def test_caption_when_it_is_off_then_there_is_no_text():
-    assert texts(printed([UID], caption=False)) == [""]
+    assert texts(printed([UID, Texts(UID, "Zoë", "VIP")], caption=False)) == [""]
+
+
+# --- label and category ----------------------------------------------------------------------
+
+
+def printed_text(sheet=SHEETS["L7160"], code="GUEST-1", **more):
+    """The text of a label whose code is read back, in one line."""
+    document = printed([Texts(code, **more)], sheet)
+    ((_place, read),) = codes(next(pages_of(document, 300)))
+    assert read == code
+    return " ".join(texts(document)[0].split())
+
+
+@EVERY_SHEET
+def test_label_when_it_has_name_and_category_then_they_stand_beside_the_code(sheet):
+    assert printed_text(sheet, name="Zoë", category="VIP") == "Zoë VIP GUEST-1"
+    assert printed_text(sheet, name="Zoë") == "Zoë GUEST-1"
+    assert printed_text(sheet, category="VIP") == "VIP GUEST-1"
+
+
+def lines(width=100.0, height=60.0, code="GUEST-1", **more):
+    return label_text.caption(Texts(code, **more), width, height)
+
+
+def test_name_when_there_is_room_then_it_is_the_largest_and_bold():
+    name, category, code = lines(name="Zoë", category="VIP")
+    assert [line.text for line in (name, category, code)] == ["Zoë", "VIP", "GUEST-1"]
+    assert name.size == 16.0 > category.size > code.size
+    assert (name.font, category.font, code.font) == ("VeraBd", "Vera", "Vera")
+
+
+@EVERY_SHEET
+@pytest.mark.parametrize("name", ["Zoë", "Maximilian Mustermann-Oberhuber", "x" * 200])
+@pytest.mark.parametrize("code", ["GUEST-1", UID, "y" * 40])
+def test_name_when_it_is_any_then_it_is_readable_at_arm_s_length_and_on_its_label(
+    sheet, name, code
+):
+    modules = qr.plan(code).side
+    area = lay_out(sheet, modules, caption=True, has_name=True).caption
+    width, height = area.width * 72 / 25.4, area.height * 72 / 25.4
+    found = lines(width, height, code, name=name, category="Ehrengäste und Presse")
+    plain, bold = label_text.fonts()
+    fonts = {plain.name: plain, bold.name: bold}
+    assert found[0].font == bold.name
+    for line in found:
+        wide = sum(map(fonts[line.font].width, line.text)) * line.size
+        assert wide <= width
+        assert line.size >= (9.0 if line.font == bold.name else 7.0)
+    assert sum(line.size * label_text.LEADING for line in found) <= height
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Anna Katharina von Hohenstein", ["Anna", "Katharina von", "Hohenstein"]),
+        ("Müller-Lüdenscheidt", ["Müller-", "Lüdenscheidt"]),
+        ("Donaudampfschifffahrt", ["Donaudampfschifff", "ahrt"]),
+    ],
+)
+def test_name_when_it_is_long_then_lines_end_where_words_do(name, shown):
+    assert [line.text for line in lines(name=name)][:-1] == shown
+
+
+def test_name_when_it_is_too_long_then_it_is_cut_behind_a_word():
+    found = [line.text for line in lines(height=45.0, name="Anna, die " * 20, category="VIP")]
+    *name, category, code = found
+    assert (category, code) == ("VIP", "GUEST-1")
+    assert name == ["Anna, die Anna, die", "Anna, die Anna…"]
+
+
+def test_caption_when_there_is_hardly_any_room_then_the_name_is_there():
+    assert [line.text for line in lines(height=5.0, name="Zoë", category="VIP")] == ["Zoë"]
+    assert [line.text for line in lines(height=21.0, name="Zoë", category="VIP")] == [
+        "Zoë",
+        "GUEST-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Zoe\N{COMBINING DIAERESIS}", "Zoë"),
+        ("a" + "\N{COMBINING CARON}\N{COMBINING RING BELOW}" * 100 + "b", "ab"),
+        ("Jiří Dvořák", "Jirí Dvorák"),
+        ("\N{RIGHT-TO-LEFT OVERRIDE}abc\N{POP DIRECTIONAL FORMATTING} d", "abc d"),
+        ("\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED} Levi", "◊ Levi"),
+        ("\N{TICKET}\N{VARIATION SELECTOR-16} Party \N{PARTY POPPER}\N{PARTY POPPER}", "◊ Party ◊"),
+        ("a\N{NO-BREAK SPACE}\tb\nc", "a b c"),
+        ("<b>x&amp;", "<b>x&amp;"),
+        ("ﬁne", "fine"),
+    ],
+)
+def test_name_when_the_font_lacks_signs_then_it_stays_readable_and_keeps_its_direction(name, shown):
+    assert printed_text(name=name) == f"{shown} GUEST-1"
+
+
+@pytest.mark.parametrize(
+    "name", ["\N{COMBINING CARON}" * 200, "\N{RIGHT-TO-LEFT MARK}", "\N{ZERO WIDTH SPACE}"]
+)
+def test_name_when_nothing_of_it_can_be_seen_then_the_code_stands_alone(name):
+    assert printed_text(name=name) == "GUEST-1"
+
+
+def test_code_when_it_is_broken_then_behind_its_hyphens():
+    found = [line.text for line in lines(code=UID, name="Zoë")]
+    assert found == ["Zoë", "0f8fad5b-d9cb-", "469f-a165-", "70867728950e"]
 
 
 @pytest.mark.parametrize("value", ["x" * 2048, "x" * 2954, "\N{TICKET}" * 512, "x" * 9_000])

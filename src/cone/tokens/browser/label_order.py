@@ -17,6 +17,7 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.host.request_data import FORMS
 from cone.tokens.host.request_data import pairs
 from cone.tokens.i18n import _
+from cone.tokens.tickets import label_sheets
 from cone.tokens.tickets import labels
 from cone.tokens.tickets.params import TOKEN_UIDS
 from cone.tokens.tickets.params import parse_token_uids
@@ -63,9 +64,9 @@ _WRONG_START: Final = _(
 _WRONG_SHEETS: Final = {
     "count": _("labels_wrong_count", default="A page needs a column and a row at least."),
     "many": _("labels_too_many_on_page", default="A page has at most ${most} labels.")
-    % {"most": labels.MOST_ON_PAGE},
+    % {"most": label_sheets.MOST_ON_PAGE},
     "size": _("labels_too_small", default="A label is at least ${least} mm wide and high.")
-    % {"least": f"{labels.SMALLEST:g}"},
+    % {"least": f"{label_sheets.SMALLEST:g}"},
     "overlap": _("labels_overlap", default="The labels would overlap."),
     "page": _("labels_beyond_page", default="The labels would reach beyond the page."),
 }
@@ -149,7 +150,7 @@ class Order:
             cut_marks=self.is_on(CUT_MARKS, default=False),
         )
 
-    def _start(self, sheet: labels.Sheet) -> int | None:
+    def _start(self, sheet: label_sheets.Sheet) -> int | None:
         text = self.text(START)
         number = find_number(text)
         if number is not None and 1 <= number <= sheet.count:
@@ -157,15 +158,15 @@ class Order:
         self.mistakes[START] = _WRONG_START % {"count": sheet.count}
         return None
 
-    def _sheet(self) -> labels.Sheet | None:
+    def _sheet(self) -> label_sheets.Sheet | None:
         name = self.text(SHEET)
         if name == OWN:
             return self._own_sheet()
-        if name not in labels.SHEETS:
+        if name not in label_sheets.SHEETS:
             self.mistakes[SHEET] = NO_SHEET
-        return labels.SHEETS.get(name)
+        return label_sheets.SHEETS.get(name)
 
-    def _own_sheet(self) -> labels.Sheet | None:
+    def _own_sheet(self) -> label_sheets.Sheet | None:
         page = PAGES.get(self.text("page"))
         if page is None:
             self.mistakes[SHEET] = NO_SHEET
@@ -176,7 +177,7 @@ class Order:
             return None
         number = {name: float(self.text(name).replace(",", ".")) for name in _LENGTHS}
         try:
-            return labels.Sheet(
+            return label_sheets.Sheet(
                 name=OWN,
                 page=page,
                 columns=int(self.text("columns")),
@@ -188,7 +189,7 @@ class Order:
                 pitch_x=number["width"] + number["gap_x"],
                 pitch_y=number["height"] + number["gap_y"],
             )
-        except labels.WrongSheetError as error:
+        except label_sheets.WrongSheetError as error:
             text = _WRONG_SHEETS[error.reason]
             self.mistakes.update(dict.fromkeys(error.fields or (SHEET,), text))
             return None

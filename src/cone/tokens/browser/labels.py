@@ -37,12 +37,15 @@ from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.host import wiring
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
+from cone.tokens.tickets import label_sheets
 from cone.tokens.tickets import labels
+from cone.tokens.tickets.label_text import Texts
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.params import TOKEN_UIDS
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import Ticket
 from cone.tokens.web.downloads import file_response
 from cone.tokens.web.form_page import BAD_REQUEST
 from cone.tokens.web.form_page import CONFLICT
@@ -111,7 +114,7 @@ class SizeField:
     mistake: str | None
 
 
-def sheet_words(sheet: labels.Sheet, lang: str) -> str:
+def sheet_words(sheet: label_sheets.Sheet, lang: str) -> str:
     """Return the name of a sheet, with its measures as the language writes them."""
     point = "," if lang == "de" else "."
     width, height = (f"{size:g}".replace(".", point) for size in (sheet.width, sheet.height))
@@ -133,40 +136,40 @@ def labels_response(model: Any, request: Request) -> Response | None:
     size = 1 if isinstance(model, TokenNode) else None
     with wiring.get(Places).work(size):
         try:
-            values = _values(model, order)
+            tokens = _tokens(model, order)
         except (WrongSelectionError, CountChanged, InvalidParameter):
             return None
-        return pdf_response(values, order.options, request) if values else None
+        return pdf_response(tokens, order.options, request) if tokens else None
 
 
 def pdf_response(
-    values: Iterable[str],
+    tokens: Iterable[Ticket],
     options: labels.Options,
     request: Request,
 ) -> Response:
-    """Return the document with a label for each of ``values``.
+    """Return the document with a label for each of ``tokens``.
 
     :raises Busy: documents and exports that nobody has fetched yet take too much room.
     """
     title = request.localizer.translate(_TITLE)
-    document = [labels.pdf(values, options, title)]
+    texts = (Texts(token.value, token.label, token.category) for token in tokens)
+    document = [labels.pdf(texts, options, title)]
     return file_response(request, document, "application/pdf", "labels.pdf")
 
 
-def _values(model: Any, order: Order) -> list[str]:
-    """Return the values of the chosen tokens, in the order of the list.
+def _tokens(model: Any, order: Order) -> list[Ticket]:
+    """Return the chosen tokens, in the order of the list.
 
     :raises WrongSelectionError: which tokens are meant cannot be read.
     :raises InvalidParameter: they are too many.
     :raises CountChanged: another number matches, or tokens are gone.
     """
     if isinstance(model, TokenNode):
-        return [token_of(model).value]
+        return [token_of(model)]
     chosen = order.selection()
     expected = order.expected if chosen.means_all else len(chosen.uids)
     sort = chosen.state.query.sort
-    tokens = wiring.get(TicketService).find_many(chosen.which, sort=sort, expected_count=expected)
-    return [token.value for token in tokens]
+    return wiring.get(TicketService).find_many(chosen.which, sort=sort, expected_count=expected)
 
 
 @tile(
@@ -274,7 +277,7 @@ class LabelsForm(Localized, Tile):
         chosen = self.order.text(SHEET)
         choices = [
             SheetChoice(name, sheet_words(sheet, self.lang), name == chosen)
-            for name, sheet in labels.SHEETS.items()
+            for name, sheet in label_sheets.SHEETS.items()
         ]
         return [*choices, SheetChoice(OWN, _OWN_WORDS, chosen == OWN)]
 

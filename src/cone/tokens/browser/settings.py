@@ -21,7 +21,7 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import Parameter
 from cone.tokens.host import wiring
 from cone.tokens.i18n import _
-from cone.tokens.tickets.labels import SHEETS
+from cone.tokens.tickets.label_sheets import SHEETS
 from cone.tokens.tickets.params import LOCK_TIME
 from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.security import MANAGE

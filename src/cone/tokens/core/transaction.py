@@ -108,17 +108,21 @@ class Transaction:
         """Insert rows; the columns of ``timed`` get the time of the statement."""
         self.insert_rows(Rows(table, rows, timed))
 
-    def insert_rows(self, rows: Rows) -> None:
+    def insert_rows(self, rows: Rows, *, is_at_once: bool = False) -> None:
         """Insert rows.
 
-        SQL: 1 statement.
+        :param is_at_once: all get the same time, as they do on SQLite anyway.
+
+        SQL: 1 statement; on PostgreSQL one more for several rows at once.
         """
         if not self.is_postgresql and len(rows) >= LEAST:
             rows.insert(self.connection, self.own_time)
             return
-        now = self.bound_now
+        # PostgreSQL executes the statement for row after row.
+        is_asked = self.is_postgresql and is_at_once and len(rows) > 1
+        now = {NOW.key: self.read_clock()} if is_asked else self.bound_now
         self.connection.execute(
-            _insert_timed(rows.table, rows.timed, is_postgresql=self.is_postgresql),
+            _insert_timed(rows.table, rows.timed, is_bound=bool(now)),
             [{**row, **now} for row in rows.rows],
         )
 
@@ -135,9 +139,9 @@ class Transaction:
 
 
 @functools.cache
-def _insert_timed(table: Table, timed: tuple[str, ...], *, is_postgresql: bool) -> Insert:
+def _insert_timed(table: Table, timed: tuple[str, ...], *, is_bound: bool) -> Insert:
     now: ColumnElement[Any] = NOW
-    if is_postgresql:
+    if not is_bound:
         # Read once: the columns of a row have the same time.
         moment = select(func.clock_timestamp(type_=UtcDateTime).label("at")).cte("moment")
         now = select(moment.c.at).scalar_subquery()

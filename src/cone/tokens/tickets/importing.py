@@ -60,8 +60,8 @@ class ImportWork:
     @functools.cached_property
     def _additions(self) -> changing.Additions:
         # Two imports that have values in common wait for each other, and not in a circle.
-        new = sorted(self._plan.new, key=lambda token: token.value or "")
-        return changing.additions(TICKET, new_rows(new), self._by)
+        new = sorted(new_rows(self._plan.new), key=lambda row: row[1]["value"])
+        return changing.additions(TICKET, new, self._by)
 
     @functools.cached_property
     def _events(self) -> Rows:

@@ -56,8 +56,13 @@ TICKET: Final = ConsumedKind(
 
 
 def new_rows(tokens: Iterable[NewTicket]) -> Iterator[NewRow]:
-    """Return the rows of new tickets, each with a new uid."""
-    return (new_row(uuid.uuid4(), token) for token in tokens)
+    """Return the rows of new tickets, each with a new uid.
+
+    What is added at once is listed by its uids: in this order where the newest are the first.
+    """
+    given = list(tokens)
+    uids = sorted((uuid.uuid4() for _token in given), reverse=True)
+    return map(new_row, uids, given)
 
 
 def new_row(uid: uuid.UUID, token: NewTicket) -> NewRow:

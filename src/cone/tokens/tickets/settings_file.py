@@ -22,7 +22,7 @@ from cone.tokens.core.values import UNLIMITED
 from cone.tokens.host.files import Signature
 from cone.tokens.host.files import locked
 from cone.tokens.host.files import replacing
-from cone.tokens.tickets import labels
+from cone.tokens.tickets import label_sheets
 from cone.tokens.tickets.parser import Parser
 
 #: Sites name it in their ini files.
@@ -254,8 +254,8 @@ def _problem(key: str, value: object) -> Problem | None:
     if key == OWN_TIME_RANGES:
         return _problem_of_list(value)
     if key == LABEL_SHEET:
-        is_right = isinstance(value, str) and value in labels.SHEETS
-        return None if is_right else Problem(f"must be one of {', '.join(labels.SHEETS)}")
+        is_right = isinstance(value, str) and value in label_sheets.SHEETS
+        return None if is_right else Problem(f"must be one of {', '.join(label_sheets.SHEETS)}")
     if key == SOUNDS:
         return None if isinstance(value, bool) else Problem("must be true or false")
     return _problem_of_kinds(value) if key == CODE_KINDS else None

@@ -65,13 +65,14 @@ def additions(kind: Kind[Any], tokens: Iterable[NewRow], actor: Actor) -> Additi
 
 
 def add(tx: Transaction, new: Additions) -> None:
-    """Add tokens; all of them or none.
+    """Add tokens, at one time; all of them or none.
 
     :raises ValueTaken: a value belongs to another token. The transaction has to be rolled back.
 
-    SQL: 2 statements, 3 where the kind is searched, each with as many rows as there are tokens.
+    SQL: 2 statements, 3 where the kind is searched, each with as many rows as there are tokens; on
+    PostgreSQL one more for several tokens.
     """
-    tx.insert_rows(new.tokens)
+    tx.insert_rows(new.tokens, is_at_once=True)
     if new.texts:
         tx.insert_rows(new.texts)
     tx.insert_events(new.events)
