@@ -141,6 +141,18 @@ def rows(made_tables) -> Callable[..., list]:
     return read
 
 
+@pytest.fixture
+def content(made_tables) -> Callable[[], list]:
+    """Return a function that reads all rows of all tables."""
+
+    def read() -> list:
+        with made_tables.connect() as connection:
+            tables = Base.metadata.sorted_tables
+            return [sorted(map(repr, connection.execute(select(table)))) for table in tables]
+
+    return read
+
+
 def assert_failed(result: Result, status: int, message: str) -> None:
     """Assert that a command failed with one line on stderr and nothing on stdout."""
     assert (result.exit_code, result.stdout) == (status, "")
@@ -267,6 +279,104 @@ def test_add_when_the_name_is_none_then_it_is_refused(tokens, service, name):
     result = tokens("add", "--by", name)
     assert (result.exit_code, service.count()) == (USAGE, 0)
     assert "'--by': must be a name" in result.stderr
+
+
+# Update
+
+
+def test_update_when_all_is_given_then_the_token_has_it(tokens, service, rows):
+    uid = service.add(new_token(value="GUEST-1", usage_count=2), by="someone")
+    said = tokens.json(
+        "update",
+        "GUEST-1",
+        *("--value", "GUEST-2"),
+        *("--valid-from", "2026-06-01 08:00", "--valid-to", "2099-06-01T18:00:00Z"),
+        *("--uses", "3", "--lock-time", "60", "--enabled"),
+        *("--label", "Zoë", "--email", "zoe@example.org", "--category", "VIP"),
+        *("--note", "two\nlines", "--data", '{"table": "7"}'),
+        *("--by", "desk"),
+    )
+    assert said == {"success": True, "token_uid": str(uid), "read_as": None}
+    token = service.get(uid)
+    assert (token.value, token.usage_count, token.lock_time) == ("GUEST-2", 3, 60)
+    assert (token.uses_given, token.version, token.creator) == (3, 2, "someone")
+    assert token.valid_from.isoformat() == "2026-06-01T06:00:00+00:00"  # Vienna
+    assert (token.label, token.email, token.category) == ("Zoë", "zoe@example.org", "VIP")
+    assert (token.note, json.loads(token.data)) == ("two\nlines", {"table": "7"})
+    (event,) = [event for event in rows(TokenEventRecord) if event.version == 2]
+    assert event.user == "desk"
+    assert [found.uid for found in service.page(5, matching=TokenFilter(search="zoe")).tokens] == [
+        uid
+    ]
+
+
+@pytest.mark.parametrize("way", [["GUEST-1"], ["--uid", "UID"], [" guest-1\n"], ["-"]])
+def test_update_when_one_thing_is_given_then_all_else_stays(tokens, service, way):
+    uid = service.add(new_token(value="GUEST-1", label="Zoë", note="n"), by=None)
+    before = service.get(uid)
+    arguments = [str(uid) if word == "UID" else word for word in way]
+    result = tokens("update", *arguments, "--category", "VIP", stdin="GUEST-1\n")
+    assert (result.exit_code, result.stdout) == (DONE, f"{uid}\n")
+    read = ["Read as GUEST-1"] if way == [" guest-1\n"] else []
+    assert result.stderr.splitlines() == read
+    after = service.get(uid)
+    same = {"modified": after.modified, "version": 2, "read_at": after.read_at}
+    assert after == dataclasses.replace(before, category="VIP", **same)
+
+
+def test_update_when_a_text_is_empty_then_there_is_none_any_more(tokens, service):
+    uid = service.add(
+        new_token(value="v", label="Zoë", email="a@b.at", category="VIP", note="n", data="{}"),
+        by=None,
+    )
+    names = ("label", "email", "category", "note", "data")
+    empty = [word for name in names for word in (f"--{name}", "")]
+    assert tokens("update", "v", *empty, "--value", "").exit_code == DONE
+    token = service.get(uid)
+    assert [getattr(token, name) for name in names] == [None] * 5
+    assert token.value == str(uid)
+
+
+def test_update_when_the_token_cannot_be_used_then_it_warns(tokens, service):
+    service.add(new_token(value="v"), by=None)
+    result = tokens("update", "v", "--uses", "0", "--disabled")
+    assert result.exit_code == DONE
+    assert result.stderr.splitlines() == [
+        "Warning: 1 token cannot be redeemed: 0 uses",
+        "Warning: 1 token cannot be redeemed: switched off",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["nobody", "--label", "x"], NO, "No token with this value"),
+        (["--uid", UNKNOWN_UID, "--label", "x"], NO, f"Token {UNKNOWN_UID} not exists"),
+        (["--uid", "x", "--label", "x"], NO, "Token x not exists"),
+        (["v"], USAGE, "Nothing to change: give an option such as --label"),
+        (["--label", "x"], USAGE, "Either a VALUE or --uid is needed"),
+        (["v", "--uid", UNKNOWN_UID, "--label", "x"], USAGE, "Either a VALUE or --uid is needed"),
+        (["-", "--value", "-"], USAGE, "stdin has one of VALUE and --value, not both"),
+        (["v", "--value", "other"], NO, "Given value already used"),
+        (["v", "--value", " x"], USAGE, "value: "),
+        (["v", "--uses", "x"], USAGE, "usage_count: value is no integer"),
+        (["v", "--label", "x" * 201], USAGE, "label: must be at most 200 characters"),
+        (["v", "--label", "a\nb"], USAGE, "label: must not have control characters"),
+        (["v", "--email", "nobody"], USAGE, "email: "),
+        (["v", "--data", "[1]"], USAGE, "data: "),
+        (["v", "--valid-to", "2020-01-01 08:00"], USAGE, "valid_from must be before valid_to"),
+    ],
+)
+def test_update_when_something_is_wrong_then_it_is_named_and_nothing_changes(
+    tokens, service, content, arguments, status, message
+):
+    tokens("add", "--value", "v", "--valid-from", "2026-01-01 08:00")
+    tokens("add", "--value", "other")
+    before = content()
+    assert_failed(tokens("update", *arguments, stdin="v\n"), status, message)
+    said = tokens.json("update", *arguments, status=status, stdin="v\n")
+    assert (said["success"], message in said["message"]) == (False, True)
+    assert content() == before
 
 
 # Query

@@ -394,6 +394,37 @@ def test_race_when_the_code_changes_between_reading_and_consuming_then_no_use_is
     assert service.get(uid).usage_count == 1
 
 
+def test_race_when_the_code_changes_between_reading_and_changing_then_nothing_is_changed(
+    service,
+    made_tables,
+    monkeypatch,
+):
+    if made_tables.dialect.name == "sqlite":
+        pytest.skip("one transaction writes at a time")
+    [uid] = add(service, "F20-T")
+    read = finding.read_code
+
+    def read_and_be_overtaken(tx, *arguments):
+        token = read(tx, *arguments)
+        service.update(uid, TicketChanges(value="F20-U"), by=None)
+        return token
+
+    monkeypatch.setattr(finding, "read_code", read_and_be_overtaken)
+    with pytest.raises(TokenNotFound):
+        service.update_by_value("f20-t", TicketChanges(lock_time=9), by=None)
+    assert service.get(uid).lock_time != 9
+
+
+def test_change_when_a_code_names_the_token_then_it_is_read_as_one_that_is_scanned(service):
+    [uid, _other] = add(service, "F20-T", "F20-U")
+    before = service.update_by_value("]Q1f20-t\n", TicketChanges(label="Zoë"), by=None)
+    assert (before.uid, before.value, before.label) == (uid, "F20-T", None)
+    assert service.get(uid).label == "Zoë"
+    for code in ("F20-", "F20-V"):
+        with pytest.raises(TokenNotFound):
+            service.update_by_value(code, TicketChanges(label="x"), by=None)
+
+
 def test_digest_when_a_code_is_stored_in_any_way_then_it_is_that_of_the_code(service, made_tables):
     [uid] = add(service, "A")
     service.add_many(new_token(), 60, "P-", by=None)

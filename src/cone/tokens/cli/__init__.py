@@ -49,6 +49,7 @@ OF_PARTS: Final = {
     "import": "cone.tokens.tickets.commands.exchange:import_",
     "query": "cone.tokens.tickets.commands.tokens:query",
     "scan-log": "cone.tokens.tickets.commands.scan_log:scan_log",
+    "update": "cone.tokens.tickets.commands.tokens:update",
 }
 
 

@@ -477,18 +477,30 @@ class TicketService:
                 raise TokenNotFound(uid)
             if expected_usage_count not in (None, token.usage_count):
                 raise TokenChanged(uid)
-            changed = changes.given()
-            check_changed_window(token, changed)
-            if changes.value is None:
-                changed["value"] = str(uid)
-            elif changes.value is not UNSET:
-                changed["value"] = codes.changed_code(token.value, changes.value)
-            if changed:
-                told = events.of_changes(TICKET, [(token, changed)], by)
-                changing.update(tx, TICKET, [token], changed, told)
+            _change(tx, token, changes, by)
             return token
 
         self._work.write(work)
+
+    def update_by_value(self, value: str, changes: TicketChanges, *, by: Actor) -> Ticket:
+        """Change what ``changes`` gives in the token that a code means; return what it was.
+
+        :param value: as :meth:`find_by_value` reads it.
+        :raises TokenNotFound: there is no such token.
+        :raises InvalidParameter: as :meth:`update`.
+        :raises ValueTaken: another token has the new value.
+        """
+
+        def work(tx: Transaction) -> Ticket:
+            meant = consuming.find_code(tx, TICKET, SentCode(value))
+            # It may get another code until its row is locked.
+            token = meant and finding.find(tx, TICKET, "value", meant.value, for_update=True)
+            if token is None:
+                raise TokenNotFound
+            _change(tx, token, changes, by)
+            return token
+
+        return self._work.write(work)
 
     def update_many(
         self,
@@ -582,6 +594,23 @@ class TicketService:
             return [uuid.UUID(uid) for uid in answer["token_uids"]]
 
         return self._work.write(add, key, repeat)
+
+
+def _change(tx: Transaction, token: Ticket, changes: TicketChanges, by: Actor) -> None:
+    """Change a token that this transaction found for update.
+
+    :raises InvalidParameter: as :meth:`TicketService.update`.
+    :raises ValueTaken: another token has the value.
+    """
+    changed = changes.given()
+    check_changed_window(token, changed)
+    if changes.value is None:
+        changed["value"] = str(token.uid)
+    elif changes.value is not UNSET:
+        changed["value"] = codes.changed_code(token.value, changes.value)
+    if changed:
+        told = events.of_changes(TICKET, [(token, changed)], by)
+        changing.update(tx, TICKET, [token], changed, told)
 
 
 def on_engine(

@@ -1,4 +1,4 @@
-"""Commands about single tokens and lists of them: add, query, consume."""
+"""Commands about single tokens and lists of them: add, update, query, consume."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
 from cone.tokens.cli.options import BY
 from cone.tokens.cli.options import KEY
+from cone.tokens.cli.options import STDIN
 from cone.tokens.cli.options import given
 from cone.tokens.cli.options import idempotency_key
 from cone.tokens.cli.options import option_of
@@ -60,7 +61,8 @@ _UID: Final = click.option(
 )
 
 
-@site_command(
+#: What a token has, for those who add one and those who change one.
+_FIELDS: Final = (
     option_of(params.VALUE),
     option_of(params.VALID_FROM),
     option_of(params.VALID_TO),
@@ -73,6 +75,11 @@ _UID: Final = click.option(
         help="Every consumption is refused until somebody enables it.",
     ),
     *options_of((params.LABEL, params.EMAIL, params.CATEGORY, params.NOTE, params.DATA)),
+)
+
+
+@site_command(
+    *_FIELDS,
     option_of(params.COUNT),
     option_of(params.PREFIX),
     click.option(
@@ -91,9 +98,7 @@ def add(site: Site, output: Output, by: Actor, key: str | None, **values: Any) -
     without an offset are read in the site's time zone. A VALUE of - is read from stdin. Prints the
     uids, one a line.
     """
-    fields = given(values)
-    if params.VALUE.name in fields:
-        fields[params.VALUE.name] = text_or_stdin(params.VALUE.name, fields[params.VALUE.name])
+    fields = _given(values)
     if any(name in fields for name in _OF_MANY):
         alike, count, prefix = parser_of(site).new_tokens(fields)
         bound = idempotency_key(key, by, ADD_TOKENS, fields)
@@ -108,7 +113,61 @@ def add(site: Site, output: Output, by: Actor, key: str | None, **values: Any) -
     _say_doubts(output, token, 1)
 
 
-def _say_doubts(output: Output, token: NewTicket, count: int) -> None:
+@site_command(
+    click.argument("token", required=False, metavar="[VALUE]"),
+    _UID,
+    *_FIELDS,
+    click.option(
+        "--enabled",
+        params.ENABLED.name,
+        flag_value="true",
+        help="Consumptions are no longer refused for that.",
+    ),
+    BY,
+)
+def update(
+    site: Site,
+    output: Output,
+    *,
+    token: str | None,
+    uid: str | None,
+    by: Actor,
+    **values: Any,
+) -> None:
+    """Change a token: what is left out stays as it is, an empty text takes away what was there.
+
+    The token is that of VALUE, its code, or of --uid; --value gives it another code. A VALUE is
+    read as a scanned code is, always as a complete one; one of - is read from stdin. Prints the
+    uid. Exit status 1: there is no such token, or another one has the code.
+    """
+    if token == STDIN == values[params.VALUE.name]:
+        fail(output, Exit.USAGE, WRONG_USE, "stdin has one of VALUE and --value, not both")
+    sought, fields = _sought(output, token, uid), _given(values)
+    if not fields:
+        fail(output, Exit.USAGE, WRONG_USE, "Nothing to change: give an option such as --label")
+    changes = parser_of(site).changes(fields)
+    if "uid" in sought:
+        changed, code = get_uid(sought["uid"]), None
+        service_of(site).update(changed, changes, by=by)
+    else:
+        value = params.parse_value_sought(sought)
+        before = service_of(site).update_by_value(value, changes, by=by)
+        changed, code = before.uid, read_as(before.value, value)
+    output.result({"success": True, "token_uid": str(changed), "read_as": code}, str(changed))
+    _say_read_as(output, code)
+    now = service_of(site).find(changed)
+    if now is not None:
+        _say_doubts(output, now, 1)
+
+
+def _given(values: dict[str, Any]) -> dict[str, str]:
+    """Return the fields of a token that the command line gives; a value of - is on stdin."""
+    fields = given(values)
+    name = params.VALUE.name
+    return fields | {name: text_or_stdin(name, fields[name])} if name in fields else fields
+
+
+def _say_doubts(output: Output, token: NewTicket | Ticket, count: int) -> None:
     statuses = lifecycle.lasting(token, utc_now())
     for doubt in texts.doubts({status.value: count for status in statuses}):
         output.say(doubt)
