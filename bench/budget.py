@@ -24,7 +24,9 @@ BUDGETS: Mapping[str, Mapping[str, int]] = {
     "usages": {"sqlite": 2, "postgresql": 2},
     "list page": {"sqlite": 2, "postgresql": 2},
     "token page": {"sqlite": 3, "postgresql": 3},
-    "delete": {"sqlite": 4, "postgresql": 4},
+    # Codes that were replaced are one more, whether the token had any or not.
+    "delete": {"sqlite": 5, "postgresql": 5},
+    "replace": {"sqlite": 5, "postgresql": 5},
 }
 KEY = "Idempotency-Key: budget\r\n"
 
@@ -55,6 +57,7 @@ def _story(uid: str) -> dict[str, bytes]:
         "usages": request("GET", f"{path}/usages"),
         "list page": request("GET", "/tokens/tokens_overview"),
         "token page": request("GET", path),
+        "replace": request("POST", f"{path}/replace"),
         "delete": request("POST", f"{path}/delete_token"),
     }
 

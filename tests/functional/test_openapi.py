@@ -33,6 +33,7 @@ OPERATIONS = {
     ("get", "/find_tokens"): ({"search", "found"}, False),
     ("post", "/consume_found"): ({"found", "not_read_as"}, True),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),
+    ("post", "/{uid}/replace"): (set(), True),
     ("post", "/{uid}/delete_token"): (set(), False),
     ("post", "/update_tokens"): (TOKEN_PARAMETERS | SELECTION, False),
     ("post", "/delete_tokens"): (SELECTION, False),

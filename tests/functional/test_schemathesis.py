@@ -62,6 +62,7 @@ NEEDED = {
     "find_tokens": "find",
     "consume_found": "find",
     "update_token": "edit",
+    "replace": "edit",
     "delete_token": "delete",
     "update_tokens": "edit",
     "delete_tokens": "delete",
@@ -85,6 +86,7 @@ DENIALS = {
     "usage_count_exceeded",
     "token_locked",
     "out_of_time_range",
+    "replaced",
     "unfinished",
     "repeated",
 }

@@ -29,6 +29,7 @@ from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.core.values import Operation
 from cone.tokens.core.values import Outcome
 from cone.tokens.core.values import SentCode
+from cone.tokens.migrations import former_values
 from cone.tokens.migrations import search_index
 from cone.tokens.migrations.schema import prepare
 from tests.conftest import QueryRecorder
@@ -132,6 +133,13 @@ class Desk:
 
         self.work.write(work)
 
+    def replace(self, uid: uuid.UUID, code: str) -> None:
+        self.work.write(lambda tx: self.replace_within(tx, uid, code))
+
+    def replace_within(self, tx: Transaction, uid: uuid.UUID, code: str) -> None:
+        token = finding.find(tx, self.kind, "uid", uid, for_update=True)
+        changing.replace_code(tx, self.kind, token, code, "replacer")
+
     def usages(self, uid: uuid.UUID) -> list[Any]:
         usage = self.kind.usages
         order = usage.c.version, usage.c.timestamp
@@ -177,6 +185,8 @@ def made_tables(request, database_url, tmp_path_factory) -> Iterator[Engine]:
         for kind in KINDS:
             if kind.search_table is not None:
                 search_index.make(connection, kind.search_table.name, (*kind.search_columns,))
+            if kind.former_table is not None:
+                former_values.make(connection, kind.former_table.name, kind.tokens.name, kind.code)
     yield engine
     engine.dispose()
 

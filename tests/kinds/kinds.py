@@ -65,6 +65,12 @@ KINDS: Final = tuple(sample.kind for sample in SAMPLES)
 TABLES: Final = tuple(
     table
     for kind in KINDS
-    for table in (kind.tokens, kind.usages, kind.events, kind.search_table)
+    for table in (
+        kind.tokens,
+        kind.usages,
+        kind.events,
+        kind.search_table,
+        kind.former_table,
+    )
     if table is not None
 )

@@ -18,6 +18,7 @@ from cone.tokens.core.kind import Derived
 from cone.tokens.core.records import NAMES
 from cone.tokens.core.records import EventColumns
 from cone.tokens.core.records import ExactText
+from cone.tokens.core.records import FormerColumns
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
 from cone.tokens.core.records import UsageColumns
@@ -40,6 +41,10 @@ class LockerRecord(LifecycleColumns, LastUseColumns, LockerBase):
     serial: Mapped[str] = mapped_column(ExactText)
     serial_digest: Mapped[str] = mapped_column(String(32), index=True)
     aisle: Mapped[str] = mapped_column(String, index=True)
+
+
+class LockerFormerRecord(FormerColumns, LockerBase):
+    __tablename__ = "locker_former_serials"
 
 
 class LockerUsageRecord(UsageColumns, LockerBase):
@@ -93,4 +98,5 @@ LOCKER: Final = ConsumedKind(
     derived=(Derived("serial_digest", "serial", codes.digest),),
     code="serial",
     filtered=("aisle",),
+    former_table=table_of(LockerFormerRecord),
 )

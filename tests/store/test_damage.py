@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
 
+from cone.tokens.core import codes
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.maintenance import Maintenance
 from cone.tokens.core.maintenance import PurgePlan
@@ -29,6 +30,7 @@ from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenFormerRecord
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import TicketService
@@ -40,6 +42,7 @@ from tests.support.factories import new_token
 TOKENS = TokenRecord.__table__
 USAGES = TokenUsageRecord.__table__
 EVENTS = TokenEventRecord.__table__
+FORMER = TokenFormerRecord.__table__
 REQUESTS = TokenRequestRecord.__table__
 NOW = datetime.datetime.now(datetime.UTC)
 A_DAY = datetime.timedelta(days=1)
@@ -121,6 +124,7 @@ def _live(service: TicketService, engine: Engine) -> dict[str, uuid.UUID]:
     Maintenance(service._work.database, [TICKET]).purge(PurgePlan(log=50, is_clock_right=True))
     uids["old"] = _add_upgraded(service, engine)
     main = uids["main"] = service.add(new_token(value="main", usage_count=5), by="adder")
+    lost = uids["lost"] = service.add(new_token(value="lost", usage_count=3), by="adder")
     gone = uids["gone"] = service.add(new_token(value="gone", usage_count=2), by="adder")
     steps: list[Callable[[], Any]] = [
         lambda: service.consume(main, by="door", key=_key("k")),
@@ -132,6 +136,7 @@ def _live(service: TicketService, engine: Engine) -> dict[str, uuid.UUID]:
         lambda: service.update(main, TicketChanges(lock_time=0), by="editor"),
         lambda: service.consume(main, by="door"),
         lambda: [service.consume(uids[name], by="door") for name in ("rested", "old", "gone")],
+        lambda: (service.replace(lost, by="editor"), service.consume_value("lost", by="door")),
         lambda: service.delete(gone, by="editor"),
     ]
     for step in steps:
@@ -293,6 +298,40 @@ FOUND: dict[str, tuple[Damage, Problem]] = {
             }
         ),
         Problem.DELETED,
+    ),
+    # Codes that were replaced
+    "former code removed": (lambda _life: delete(FORMER), Problem.FORMER),
+    "digest of a former code": (
+        lambda _life: update(FORMER).values(code_digest="0" * 32),
+        Problem.FORMER,
+    ),
+    "former code of a deleted token": (
+        lambda life: insert(FORMER).values(former(life, "gone", "g")),
+        Problem.FORMER,
+    ),
+    "former code of no token": (
+        lambda life: insert(FORMER).values(former(life, "lost", "g", token_uid=NEW)),
+        Problem.FORMER,
+    ),
+    "former code that another token has": (
+        lambda life: insert(FORMER).values(former(life, "lost", "main")),
+        Problem.FORMER,
+    ),
+    "former code of another token": (
+        lambda life: update(FORMER).values(token_uid=life.uids["main"]),
+        Problem.FORMER,
+    ),
+    "replacement removed": (
+        lambda life: delete(EVENTS).where(life.event("replace", "lost")),
+        Problem.MISSING,
+    ),
+    "replacement as update": (
+        lambda life: update(EVENTS).where(life.event("replace", "lost")).values(action="update"),
+        Problem.REFUSAL,
+    ),
+    "refused as replaced without that": (
+        lambda life: update(USAGES).where(life.refusal(7)).values(error_code=11),
+        Problem.REFUSAL,
     ),
     # Uses
     "use removed": (lambda life: delete(USAGES).where(life.use(4)), Problem.MISSING),
@@ -586,8 +625,8 @@ def test_verify_when_nothing_is_damaged_then_nothing_is_wrong(maintenance, life)
     audit = maintenance.verify()
     assert audit.findings == ()
     counts = audit.counts
-    assert (counts.tokens, counts.deleted, counts.purged, counts.upgraded) == (5, 1, 1, 1)
-    assert (counts.uses, counts.refusals, counts.rows_before, counts.keys) == (6, 2, 1, 3)
+    assert (counts.tokens, counts.deleted, counts.purged, counts.upgraded) == (6, 1, 1, 1)
+    assert (counts.uses, counts.refusals, counts.rows_before, counts.keys) == (6, 3, 1, 3)
 
 
 #: What is not found: the rest of the database is as it would be had this been so from the start.
@@ -630,6 +669,12 @@ NOT_FOUND: dict[str, Damage] = {
 }
 
 
+def former(life: Life, name: str, value: str, **changes: Any) -> dict[str, Any]:
+    """Return a code that a token had before, as it is kept."""
+    told = {"value": value, "code_digest": codes.digest(value), "timestamp": NOW}
+    return {**told, "token_uid": life.uids[name], **changes}
+
+
 def a_minute_before(life: Life, version: int, name: str = "main") -> datetime.datetime:
     """Return a time just before that of a use."""
     return life.copied(version, of=name)["timestamp"] - A_MINUTE
@@ -656,6 +701,13 @@ def bind(made_tables, answer: object) -> None:
         connection.execute(update(REQUESTS).values(answer=json.dumps(answer)))
 
 
+def test_verify_when_a_key_has_the_code_of_a_replacement_then_nothing_is_wrong(
+    maintenance, life, made_tables
+):
+    bind(made_tables, {"replaced_by": "NEW"})
+    assert maintenance.verify().findings == ()
+
+
 @pytest.mark.parametrize("more", [{}, {"unusable": {}}, {"unusable": {"exhausted": 1}}])
 def test_verify_when_a_key_has_the_numbers_of_an_import_then_nothing_is_wrong(
     maintenance, life, made_tables, more
@@ -675,6 +727,8 @@ def test_verify_when_a_key_has_the_numbers_of_an_import_then_nothing_is_wrong(
         NUMBERS | {"unusable": {"expired": "1"}},
         NUMBERS | {"more": 1},
         [],
+        {"replaced_by": 1},
+        {"replaced_by": "NEW", "more": 1},
     ],
 )
 def test_verify_when_a_key_has_other_numbers_then_it_is_found(
@@ -694,6 +748,8 @@ UNREADABLE = {
     "version": "UPDATE token_usage SET version = 'x' WHERE version = 4",
     "uid": "UPDATE token_usage SET token_uid = upper(token_uid) || 'X' WHERE version = 4",
     "code": "UPDATE token_usage SET error_code = 'x' WHERE error_code = 3",
+    "uid of a former code": "UPDATE token_former_values SET token_uid = 'x'",
+    "former code": "UPDATE token_former_values SET value = 7",
     "values": "UPDATE token_events SET new_values = x'ff00' WHERE action = 'add'",
 }
 
@@ -709,5 +765,5 @@ def test_verify_when_sqlite_holds_what_cannot_be_read_then_it_is_found_and_the_r
         connection.execute(update(TOKENS).where(life.token("old")).values(usage_count=77))
     audit = maintenance.verify()
     assert len(audit.findings) >= 2
-    assert audit.counts.tokens == 5
+    assert audit.counts.tokens == 6
     assert audit.problems[Problem.COUNTER] >= 1

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from cone.tokens import migrations
 from cone.tokens.core import codes
+from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.records import Base
 from cone.tokens.migrations import schema
 from cone.tokens.migrations import search_index
@@ -171,6 +172,12 @@ def make_older(engine) -> None:
         "DROP INDEX ix_tokens_code_digest",
         "DROP INDEX ix_tokens_category_created_uid",
         "DROP TABLE token_search",
+        *(
+            [f"DROP TRIGGER token_former_values_{name}" for name in ("added", "changed")]
+            if engine.name == "sqlite"
+            else ["DROP FUNCTION token_former_values_kept CASCADE"]
+        ),
+        "DROP TABLE token_former_values",
         *(["DROP TABLE token_search_trigrams"] if engine.name == "sqlite" else []),
         *(f"ALTER TABLE tokens DROP COLUMN {name}" for name in LATER_COLUMNS),
         "UPDATE token_schema SET version_num = '0001'",
@@ -212,9 +219,14 @@ def test_prepare_when_it_may_upgrade_an_older_version_then_it_does(empty_databas
     schema.prepare(empty_database, auto_upgrade=True)
     assert version_of(empty_database) == migrations.REVISIONS[-1]
     assert INDEX in indexes(empty_database)
-    assert on_engine(empty_database).find_by_value("kept")
+    service = on_engine(empty_database)
+    service.replace(service.find_by_value("kept").uid, by=None)
+    with pytest.raises(ValueTaken):
+        service.add(new_token(value="kept"), by=None)
     with empty_database.connect() as connection:
-        assert connection.scalars(select(TokenRecord.code_digest)).all() == [codes.digest("kept")]
+        told = select(TokenRecord.value, TokenRecord.code_digest)
+        [(value, digest)] = connection.execute(told).all()
+    assert digest == codes.digest(value)
 
 
 def test_migrate_when_there_are_many_tokens_then_each_gets_the_digest_of_its_code(

@@ -30,6 +30,7 @@ CODES = {
     "invalid_parameter": 5,
     "value_taken": 5,
     "token_disabled": 7,
+    "replaced": 11,
     "unfinished": 13,
     "repeated": 14,
 }
@@ -90,6 +91,7 @@ VIEWS = [
     View("find_tokens", "GET", "find", parameters={"search": "anybody"}),
     View("consume_found", "POST", "find", parameters={"found": "found"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),
+    View("replace", "POST", "edit", on_token=True),
     View("delete_token", "POST", "delete", on_token=True),
     View(
         "update_tokens",

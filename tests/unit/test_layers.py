@@ -253,6 +253,7 @@ def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
         "core.store.events",
         "core.store.filters",
         "core.store.finding",
+        "core.store.former",
         "core.store.searching",
         "core.store.spending",
         "core.store.keys",

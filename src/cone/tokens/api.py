@@ -17,6 +17,7 @@ import cone.sql
 import zope.sqlalchemy
 
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
@@ -82,12 +83,15 @@ class TokenAPI:
     def query_token(self, value: str) -> Ticket | None:
         """Return the token that is meant by this value, None where there is none.
 
+        A value that was replaced means none.
+
         :raises TokenValueError: the value is no text.
         """
         if value == "":
             return None
-        with self._service() as service:
+        with self._service() as service, contextlib.suppress(Replaced):
             return service.find_by_value(parse_value_sought({"value": value}))
+        return None
 
     def token_values(self, token_uids: Iterable[TokenLike]) -> list[str]:
         """Return the values of those tokens that exist, in the order given, each once.
@@ -189,6 +193,16 @@ class TokenAPI:
         if isinstance(outcome, Denied):
             raise DENIED[outcome.denial](outcome.token_uid)
         return outcome
+
+    def replace(self, token_uid: TokenLike) -> str:
+        """Give a token a new random value, and return it.
+
+        The one before is refused from now on, and no other token gets it.
+
+        :raises TokenNotExists: there is no such token.
+        """
+        with self._service() as service:
+            return service.replace(_uid(token_uid), by=self._actor)
 
     def delete(self, token_uid: TokenLike) -> None:
         """Delete a token.

@@ -11,10 +11,12 @@ from cone.tokens.core import codes
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.history.entries import BEHIND
 from cone.tokens.core.history.entries import EVENT
+from cone.tokens.core.history.entries import FORMER
 from cone.tokens.core.history.entries import GRANT
 from cone.tokens.core.history.entries import PRESENT
 from cone.tokens.core.history.entries import REFUSAL
 from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Former
 from cone.tokens.core.history.entries import Present
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.entries import entry_order
@@ -81,6 +83,21 @@ def present(version: int, **values: Any) -> Present:
     return Present(UID, BEHIND, PRESENT, version, fields)
 
 
+def replaced(version: int) -> Event:
+    return event(version, "replace", {}, {"value": "y"})
+
+
+def former(value: Any, digest: str | None = None, holder: uuid.UUID | None = None) -> Former:
+    digest = codes.digest(str(value)) if digest is None else digest
+    return Former(UID, BEHIND, FORMER, value, digest, holder)
+
+
+def new(tried: Use) -> Use:
+    """Return a try of the token when it has its new code."""
+    return tried._replace(value="y")
+
+
+NEW_CODE = {"value": "y", "code_digest": codes.digest("y")}
 ADD = event(1, "add")
 LOCKING = event(1, "add", new={"lock_time": 10})
 UPGRADE = event(1, "upgrade", new={"lock_time": 10})
@@ -121,6 +138,93 @@ HISTORIES: dict[str, tuple[list[Any], list[Problem]]] = {
         [Problem.COUNT_IN_LOG],
     ),
     "refused for no reason": ([ADD, refusal(1, 2), present(1)], [Problem.REFUSAL]),
+    "refused for another code without one": (
+        [ADD, refusal(1, 2, Denial.REPLACED), present(1)],
+        [Problem.REFUSAL],
+    ),
+    "refused for a code before it was replaced": (
+        [ADD, refusal(1, 2, Denial.REPLACED), replaced(2), former("x"), present(2, **NEW_CODE)],
+        [Problem.REFUSAL],
+    ),
+    "refused for a code that was replaced": (
+        [
+            ADD,
+            replaced(2),
+            new(refusal(2, 2, Denial.REPLACED)),
+            former("x"),
+            present(2, **NEW_CODE),
+        ],
+        [],
+    ),
+    "refused for a code that purged history may tell of": (
+        [mark(4), refusal(4, 2, Denial.REPLACED), ADD, present(4)],
+        [],
+    ),
+    "refused for a code that a missing row may tell of": (
+        [
+            ADD,
+            event(3, "update", {"lock_time": 5}, {"lock_time": 5, "value": "y"}),
+            new(refusal(3, 2, Denial.REPLACED)),
+            present(3, lock_time=5, **NEW_CODE),
+        ],
+        [Problem.MISSING],
+    ),
+    "refused for a code of an earlier life": (
+        [
+            ADD,
+            replaced(2),
+            event(3, "delete", {"value": "y"}),
+            event(4, "add"),
+            refusal(4, 2, Denial.REPLACED),
+            present(4),
+        ],
+        [Problem.REFUSAL],
+    ),
+    "the code is not kept": ([ADD, replaced(2), present(2, **NEW_CODE)], [Problem.FORMER]),
+    "the code is the same again": (
+        [ADD, replaced(2), event(3, "update", {"value": "y"}), present(3)],
+        [],
+    ),
+    "a code is kept that no event tells of": ([ADD, former("z"), present(1)], [Problem.FORMER]),
+    "a code is kept that purged history may tell of": (
+        [mark(4), ADD, former("z"), present(4)],
+        [],
+    ),
+    "a code is kept in a new life": (
+        [ADD, event(2, "delete", {}), event(3, "add"), former("z"), present(3)],
+        [Problem.FORMER],
+    ),
+    "a code is kept with another digest": (
+        [mark(1), ADD, former("z", digest="0"), present(1)],
+        [Problem.FORMER],
+    ),
+    "a code is kept that is no text": ([mark(1), ADD, former(7), present(1)], [Problem.FORMER]),
+    "a code is kept that another token has": (
+        [mark(1), ADD, former("z", holder=uuid.uuid4()), present(1)],
+        [Problem.FORMER],
+    ),
+    "a code is kept of no token": ([former("z")], [Problem.FORMER]),
+    "a code is kept of a deleted token": (
+        [ADD, event(2, "delete", {}), former("x")],
+        [Problem.FORMER],
+    ),
+    "a replacement changes nothing": (
+        [ADD, event(2, "replace", {}, {}), former("x"), present(2)],
+        [Problem.EVENT],
+    ),
+    "a replacement changes more": (
+        [
+            ADD,
+            event(2, "replace", {}, {"value": "y", "lock_time": 5}),
+            former("x"),
+            present(2, lock_time=5, **NEW_CODE),
+        ],
+        [Problem.EVENT],
+    ),
+    "a replacement tells no old values": (
+        [ADD, event(2, "replace", "?", {"value": "y"}), present(2, **NEW_CODE)],
+        [Problem.EVENT],
+    ),
     "refused with another count": ([ADD, refusal(1, 0), present(1)], [Problem.REFUSAL]),
     "a use before a refusal is missing": (
         [ADD, refusal(2, 0), use(3, 0), present(3, usage_count=0, last_used=at(3))],

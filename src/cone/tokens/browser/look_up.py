@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from urllib.parse import urlencode
 
 from cone.tile import Tile
@@ -13,9 +14,11 @@ from cone.tokens.browser.list_state import MATCH
 from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.list_state import PART
 from cone.tokens.browser.list_state import SEARCH
+from cone.tokens.browser.token import FORMER
 from cone.tokens.browser.token import READ
 from cone.tokens.browser.token import notes_of
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.params import collect
 from cone.tokens.core.search import LEAST
 from cone.tokens.host import wiring
@@ -53,7 +56,11 @@ class ContainerContent(Localized, Tile):
         self.mistake = None
         if not self.sought:
             return
-        token = self._find()
+        try:
+            token = self._find()
+        except Replaced as error:
+            self._show_replaced(error.uid)
+            return
         if token is not None:
             query = "" if token.value == self.sought else f"?{READ}=1"
             self.redirect(url(self.request, self.model[str(token.uid)], query=query))
@@ -85,6 +92,16 @@ class ContainerContent(Localized, Tile):
     def notes(self) -> list[Note]:
         """What was done on the page before."""
         return notes_of(self.request, DELETED_NOTES)
+
+    def _show_replaced(self, uid: uuid.UUID) -> None:
+        """Go to the token that had the value; who may not list tokens is told no more."""
+        if self.may_list:
+            self.redirect(url(self.request, self.model[str(uid)], query=f"?{FORMER}=1"))
+        else:
+            self.mistake = _(
+                "note_value_replaced",
+                default="This code was replaced by another one. It is refused.",
+            )
 
     def _find(self) -> Ticket | None:
         try:

@@ -40,6 +40,11 @@ _ANSWERS: Final = {
     "disabled_text": _("door_disabled_text", default="Somebody switched this code off."),
     "unknown_word": _("door_unknown_word", default="Unknown code"),
     "unknown_text": _("door_unknown_text", default="There is no such code here."),
+    "replaced_word": _("door_replaced_word", default="Replaced"),
+    "replaced_text": _(
+        "door_replaced_text",
+        default="This code is no longer good: the ticket got a new one. Ask for the new ticket.",
+    ),
     "question_word": _SAME_CODE,
     "question_text": _("door_question_text", default="Redeem another?"),
     "repeated_word": _SAME_CODE,

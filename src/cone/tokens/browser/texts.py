@@ -79,6 +79,7 @@ DENIAL_WORDS: Final = {
         "denial_out_of_time_range",
         default="Not yet or no longer valid",
     ),
+    Denial.REPLACED: _("denial_replaced", default="Code replaced"),
     Denial.TOKEN_REUSED: _("denial_token_reused", default="Used elsewhere already"),
     None: _("denial_other", default="Another reason"),
 }
@@ -166,6 +167,10 @@ _MISTAKES: Final = {
     "value_twice": _("mistake_value_twice", default="The value stands in line ${line} already."),
     "uid_twice": _("mistake_uid_twice", default="The uid stands in line ${line} already."),
     "invalid_uid": _("mistake_invalid_uid", default="This is no uid of a token."),
+    "code_replaced": _(
+        "mistake_code_replaced",
+        default="This code was replaced, and stays with the token that had it.",
+    ),
     "uid_of_another_token": _(
         "mistake_uid_of_another_token",
         default="Another token than that of the uid has this value.",

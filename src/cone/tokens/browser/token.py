@@ -1,4 +1,4 @@
-"""The page of a token, and the question whether to delete it."""
+"""The page of a token, and the questions whether to delete it or to replace its code."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ from cone.tokens.web.page import url
 if TYPE_CHECKING:
     from pyramid.request import Request
 
+#: Name of the view of the question.
+REPLACE_CODE: Final = "replace_code"
+
 _SHORT: Final = 40
 
 _VALUE: Final = _("value", default="Value")
@@ -55,12 +58,23 @@ _COPY_LABELS: Final = {
 _NOTES: Final = {
     "added": _("note_added", default="The token was added."),
     "saved": _("note_saved", default="The changes were saved."),
+    "replaced": _(
+        "note_replaced",
+        default="The code was replaced: the old one is refused from now on. Hand out the new one, "
+        "as text or as QR code.",
+    ),
 }
 #: In the address: somebody looked for a code that is not exactly the one of the token.
 READ: Final = "read"
 _READ_AS: Final = _(
     "note_read_as",
     default="No token has exactly the code that you looked for. It was read as ${code}",
+)
+#: In the address: somebody looked for a code that the token had until it was replaced.
+FORMER: Final = "former"
+_FORMER: Final = _(
+    "note_former",
+    default="The code that you looked for was replaced, and is refused. This token had it.",
 )
 _MEANWHILE: Final = _(
     "note_meanwhile",
@@ -196,7 +210,8 @@ class TokenContent(TokenTile):
         ]
         code = {"code": shortened(self.token.value)}
         read = [Note("warning", _READ_AS % code)] if READ in self.request.GET else []
-        return read + done + doubts + meanwhile + self.history.notes
+        former = [Note("warning", _FORMER)] if FORMER in self.request.GET else []
+        return former + read + done + doubts + meanwhile + self.history.notes
 
     @property
     def button_groups(self) -> list[ButtonGroup]:
@@ -245,6 +260,11 @@ class TokenContent(TokenTile):
     def edit_url(self) -> str | None:
         """Address of the form, for those who may change the token."""
         return self.permitted_url("edit", EDIT)
+
+    @property
+    def replace_url(self) -> str | None:
+        """Address of the question, for those who may give the token another code."""
+        return self.permitted_url(REPLACE_CODE, EDIT)
 
     @property
     def delete_url(self) -> str | None:
@@ -299,3 +319,23 @@ class DeleteQuestion(TokenTile):
     def action_url(self) -> str:
         """Where the answer goes."""
         return url(self.request, self.model, "delete")
+
+
+@tile(
+    name=REPLACE_CODE,
+    path="templates/replace.pt",
+    interface=TokenNode,
+    permission=EDIT,
+)
+class ReplaceQuestion(TokenTile):
+    """Asks whether to replace the code of the token. It changes nothing, the view does."""
+
+    @property
+    def action_url(self) -> str:
+        """Where the answer goes."""
+        return url(self.request, self.model, REPLACE_CODE)
+
+    @property
+    def key(self) -> str:
+        """The key of this rendering: pressed twice, the button replaces once."""
+        return new_key()

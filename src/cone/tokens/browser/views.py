@@ -28,6 +28,7 @@ from cone.tokens.browser.labels import LABELS
 from cone.tokens.browser.labels import labels_response
 from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.statistics import STATISTICS
+from cone.tokens.browser.token import REPLACE_CODE
 from cone.tokens.browser.token import token_of
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.params import collect
@@ -46,6 +47,7 @@ from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.security import MANAGE
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.settings import TokenSettings
+from cone.tokens.tickets.values import REPLACE
 from cone.tokens.tickets.wiring import current_parser
 from cone.tokens.web.once import KEY
 from cone.tokens.web.once import key_of
@@ -168,6 +170,18 @@ def use_token(model: Any, request: Request) -> Response:
     service, by = wiring.get(TicketService), wiring.actor(request)
     outcome = guarded(request, lambda: service.consume(token.uid, by=by, key=key))
     return HTTPSeeOther(url(request, model, query=f"?{RECEIPT}={outcome.receipt}"))
+
+
+@view_config(name=REPLACE_CODE, context=TokenNode, permission=EDIT)
+def replace_page(model: Any, request: Request) -> Response:
+    """Ask whether to replace the code of a token; a POST is the answer yes."""
+    if request.method != "POST":
+        return render_page(model, request, REPLACE_CODE)
+    uid = token_of(model).uid
+    raw = collect(pairs(request, FORMS), [KEY]).get(KEY.name)
+    key = key_of(request, raw, REPLACE, {"uid": str(uid)})
+    wiring.get(TicketService).replace(uid, by=wiring.actor(request), key=key)
+    return HTTPSeeOther(url(request, model, query="?replaced=1"))
 
 
 @view_config(name="delete", context=TokenNode, permission=DELETE)

@@ -48,6 +48,7 @@ OF_PARTS: Final = {
     "export": "cone.tokens.tickets.commands.exchange:export",
     "import": "cone.tokens.tickets.commands.exchange:import_",
     "query": "cone.tokens.tickets.commands.tokens:query",
+    "replace": "cone.tokens.tickets.commands.tokens:replace",
     "scan-log": "cone.tokens.tickets.commands.scan_log:scan_log",
     "update": "cone.tokens.tickets.commands.tokens:update",
 }

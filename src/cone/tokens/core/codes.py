@@ -130,7 +130,8 @@ class Sought:
     def values(self) -> list[str]:
         """Codes that are meant, other forms of theirs left out."""
         uids = filter(_UID.fullmatch, self.forms)
-        return list(dict.fromkeys([*itertools.chain(*self.steps), *uids]))
+        pages = [str(self.page_of)] if self.page_of else []
+        return list(dict.fromkeys([*itertools.chain(*self.steps), *uids, *pages]))
 
     @property
     def digests(self) -> list[str]:
@@ -257,6 +258,9 @@ def choose(sought: Sought, by_code: Mapping[str, T]) -> T | None:
     In this order: the code of the nearest step that is one, a uid in any case, the one token that
     differs by case or keyboard alone, or whose page it is. None where there is none, or two could
     be meant.
+
+    :param by_code: a token may be there by several codes. The address of its page means that one
+        of them which is its uid.
     """
     for step in sought.steps:
         exact = [by_code[one] for one in step if one in by_code]
@@ -265,7 +269,16 @@ def choose(sought: Sought, by_code: Mapping[str, T]) -> T | None:
     for code, token in by_code.items():
         if code == str(token.uid) and code in sought.forms:
             return token
-    return _the_only([token for code, token in by_code.items() if sought.allows(code, token.uid)])
+    by_uid = by_code.get(str(sought.page_of))
+    means_uid = by_uid is not None and by_uid.uid == sought.page_of
+    return _the_only(
+        [
+            token
+            for code, token in by_code.items()
+            if sought.allows(code, token.uid)
+            and not (means_uid and token.uid == sought.page_of and token is not by_uid)
+        ]
+    )
 
 
 def _the_only(tokens: list[T]) -> T | None:

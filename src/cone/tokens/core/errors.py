@@ -13,6 +13,7 @@ slug                      code  raised as, or the reason of a refusal
 ``invalid_parameter``     5     :class:`InvalidParameter`
 ``value_taken``           5     :class:`ValueTaken`, :class:`UidTaken`
 ``token_disabled``        7     ``Denial.TOKEN_DISABLED``
+``replaced``              11    ``Denial.REPLACED``, :class:`Replaced`
 ``unfinished``            13    :class:`Unfinished`
 ``repeated``              14    :class:`Repeated`
 ``token_reused``          15    ``Denial.TOKEN_REUSED``; tickets are not refused for it
@@ -43,6 +44,7 @@ class Denial(enum.Enum):
     TOKEN_LOCKED = "token_locked"
     OUT_OF_TIME_RANGE = "out_of_time_range"
     TOKEN_REUSED = "token_reused"
+    REPLACED = "replaced"
 
     @property
     def code(self) -> int:
@@ -68,6 +70,7 @@ _DENIAL_CODES = {
     Denial.TOKEN_LOCKED: 3,
     Denial.OUT_OF_TIME_RANGE: 4,
     Denial.TOKEN_DISABLED: 7,
+    Denial.REPLACED: 11,
     Denial.TOKEN_REUSED: 15,
 }
 _DENIALS = {code: denial for denial, code in _DENIAL_CODES.items()}
@@ -77,6 +80,7 @@ _DENIAL_TEXTS = {
     Denial.TOKEN_LOCKED: "Token {uid} is locked",
     Denial.OUT_OF_TIME_RANGE: "Token {uid} out of time range",
     Denial.TOKEN_REUSED: "Token {uid} was used elsewhere already",
+    Denial.REPLACED: "Token {uid} has another code now",
 }
 
 
@@ -98,6 +102,20 @@ class TokenNotFound(TokenError):
         super().__init__(
             "No token with this value" if uid is None else f"Token {_shortened(uid)} not exists",
         )
+
+
+class Replaced(TokenError):
+    """A code was replaced: its token has another one now, which is not told.
+
+    :param uid: of the token.
+    """
+
+    slug = "replaced"
+    code = 11
+
+    def __init__(self, uid: uuid.UUID) -> None:
+        self.uid = uid
+        super().__init__("This code was replaced by another one")
 
 
 class Unfinished(TokenError):

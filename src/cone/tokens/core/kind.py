@@ -75,6 +75,8 @@ class Kind(Generic[T_co]):
         ``search_columns``. None: tokens are not searched.
     :ivar search_columns: columns of ``search_table``, each with the column of the token whose text
         it has.
+    :ivar former_table: has :class:`~cone.tokens.core.records.FormerColumns`, and the triggers of
+        ``migrations/former_values``. None: codes are not replaced.
     :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
     """
 
@@ -91,6 +93,7 @@ class Kind(Generic[T_co]):
     filtered: tuple[str, ...] = ()
     search_table: Table | None = None
     search_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    former_table: Table | None = None
     is_answer: Callable[[Any], bool] = is_no_answer
 
     def completed(self, fields: Mapping[str, Any]) -> dict[str, Any]:

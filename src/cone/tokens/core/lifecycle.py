@@ -105,7 +105,7 @@ RULES = (
 )
 
 
-#: Why tokens of every kind are refused.
+#: Why tokens of every kind are refused; their codes may be replaced besides.
 DENIALS: Final = tuple(dict.fromkeys(rule.denial for rule in RULES))
 
 

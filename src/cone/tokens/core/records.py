@@ -4,7 +4,8 @@ They have a declarative base of their own, not cone.sql's: the core imports with
 stack, and every constraint has a name, so that SQLite can alter it.
 
 A kind of tokens has three tables, made of the same columns and of its own: tokens, the log of
-usages and the log of events. One that is searched has a fourth, of the texts.
+usages and the log of events. One that is searched has another, of the texts; one whose codes are
+replaced has another, of the codes that its tokens had before.
 """
 
 from __future__ import annotations
@@ -169,8 +170,8 @@ class EventColumns:
 
     uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
-    #: ``add``, ``update``, ``enable``, ``disable``, ``delete``, ``forget``, ``purge``, or
-    #: ``upgrade`` from 2.0.
+    #: ``add``, ``update``, ``enable``, ``disable``, ``replace``, ``delete``, ``forget``, ``purge``,
+    #: or ``upgrade`` from 2.0.
     action: Mapped[str] = mapped_column(String)
     timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     #: NULL: not known.
@@ -193,6 +194,21 @@ class SearchColumns:
     #: Rises in the order in which tokens are added.
     id: Mapped[int] = mapped_column(Integer, primary_key=True, sort_order=_FIRST)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid, unique=True, sort_order=_FIRST)
+
+
+class FormerColumns:
+    """Columns of a table of codes that tokens had until they got another one in their place.
+
+    As long as a token is there nobody else gets a code that it had: see
+    ``migrations/former_values``.
+    """
+
+    value: Mapped[str] = mapped_column(ExactText, primary_key=True, sort_order=_FIRST)
+    token_uid: Mapped[uuid.UUID] = mapped_column(Uuid, index=True)
+    #: Of the value, see :func:`cone.tokens.core.codes.digest`.
+    code_digest: Mapped[str] = mapped_column(String(32), index=True)
+    #: When it was replaced.
+    timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 
 
 def lifecycle_arguments(*own: Any) -> tuple[Any, ...]:

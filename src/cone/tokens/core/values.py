@@ -120,7 +120,8 @@ class Granted:
 class Denied:
     """A refused consumption; it is in the usage log too.
 
-    :ivar value: the code of the token.
+    :ivar value: the code of the token; None: its kind has none, or it was asked for by one that was
+        replaced.
     :ivar last: the last use of the token; None: that is not known any more.
     :ivar details: as in :class:`Granted`.
     """

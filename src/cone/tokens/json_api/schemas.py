@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Final
 
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.lifecycle import DENIALS
 from cone.tokens.core.values import Status
 from cone.tokens.tickets.found import FOUND
@@ -36,6 +37,10 @@ READ_AS: Final[Schema] = {
 UNFINISHED: Final[Schema] = {
     "const": True,
     "description": "Another code begins with the one that was sent, and a pause ended that.",
+}
+REPLACED: Final[Schema] = {
+    "const": True,
+    "description": "The value was replaced: the token that had it has another one now.",
 }
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
@@ -91,7 +96,7 @@ _TOKEN_MEMBERS: Final[dict[str, Schema]] = {
 _USAGE_MEMBERS: Final[dict[str, Schema]] = {
     "receipt": UID,
     "time": _TIME,
-    "error": {"enum": [None, *(denial.value for denial in DENIALS)]},
+    "error": {"enum": [None, *(denial.value for denial in (*DENIALS, Denial.REPLACED))]},
     "user": _TEXT_OR_NULL,
     "usage_count": {"type": ["integer", "null"]},
 }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
 
-from pyramid.response import Response
-
 from cone.tokens.core.errors import Repeated
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.places import Places
@@ -27,7 +25,6 @@ from cone.tokens.host.security import VIEW
 from cone.tokens.json_api import schemas
 from cone.tokens.tickets import found
 from cone.tokens.tickets import params
-from cone.tokens.tickets import qr
 from cone.tokens.tickets.consumption import guarded
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.nodes import TokenNode
@@ -47,7 +44,6 @@ from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import ADD_TOKEN
 from cone.tokens.tickets.values import ADD_TOKENS
 from cone.tokens.tickets.values import CONSUME_TOKEN
-from cone.tokens.tickets.values import Ticket
 from cone.tokens.tickets.values import TicketChanges
 from cone.tokens.tickets.wiring import current_parser
 from cone.tokens.web import openapi
@@ -73,8 +69,9 @@ Given = Mapping[str, Any]
             "token": schemas.TOKEN_OR_NULL,
             "read_as": schemas.READ_AS,
             "unfinished": schemas.UNFINISHED,
+            "replaced": schemas.REPLACED,
         },
-        optional=frozenset({"unfinished"}),
+        optional=frozenset({"unfinished", "replaced"}),
         tells_uid="$response.body#/token/uid",
         is_query=True,
     ),
@@ -85,8 +82,8 @@ def query_token(context: TokenContainer, request: Request, fields: Given) -> Jso
     service, site = wiring.get(TicketService), request.resource_url(context)
     try:
         token = service.find_by_value(value, site=site, is_complete=is_complete)
-    except Unfinished:
-        return {"success": True, "token": None, "read_as": None, "unfinished": True}
+    except (Unfinished, Replaced) as error:
+        return {"success": True, "token": None, "read_as": None, error.slug: True}
     zone = wiring.get(TokensConfig).zone
     return {
         "success": True,
@@ -202,7 +199,7 @@ def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
         if context.uid is None and key:
             # No token can be meant, but another request may have the key.
             service.check_key(key)
-        return service.consume(_uid(context), by=by, key=key)
+        return service.consume(uid_of(context), by=by, key=key)
 
     return outcome_json(guarded(request, consume), wiring.get(TokensConfig).zone)
 
@@ -255,7 +252,7 @@ def consume_value(context: TokenContainer, request: Request, fields: Given) -> J
 )
 def update_token(context: TokenNode, request: Request, changes: TicketChanges) -> Json:
     """Change a token."""
-    wiring.get(TicketService).update(_uid(context), changes, by=wiring.actor(request))
+    wiring.get(TicketService).update(uid_of(context), changes, by=wiring.actor(request))
     return {"success": True}
 
 
@@ -270,7 +267,7 @@ def update_token(context: TokenNode, request: Request, changes: TicketChanges) -
 )
 def delete_token(context: TokenNode, request: Request, _fields: Given) -> Json:
     """Delete a token."""
-    wiring.get(TicketService).delete(_uid(context), by=wiring.actor(request))
+    wiring.get(TicketService).delete(uid_of(context), by=wiring.actor(request))
     return {"success": True}
 
 
@@ -334,30 +331,8 @@ def delete_tokens(_context: TokenContainer, request: Request, fields: Given) -> 
 def usages(context: TokenNode, _request: Request, asked: tuple[int, uuid.UUID | None]) -> Json:
     """Return a page of the usage log of a token."""
     limit, before = asked
-    page = wiring.get(TicketService).usages(_uid(context), limit, before)
+    page = wiring.get(TicketService).usages(uid_of(context), limit, before)
     return usages_json(page, wiring.get(TokensConfig).zone)
-
-
-@json_view(
-    Endpoint(
-        name="qr_code",
-        context=TokenNode,
-        method="GET",
-        permission=VIEW,
-        summary="Return the value of a token as a QR picture.",
-        parameters=(params.FORMAT,),
-        read=params.parse_picture_format,
-        told="The picture.",
-        media=schemas.picture(),
-    ),
-)
-def qr_code(context: TokenNode, request: Request, media: str | None) -> Response:
-    """Return the QR picture of a token."""
-    token = wiring.get(TicketService).get(_uid(context))
-    response = _picture_response(request, token, media or "png")
-    if media is None:
-        response.content_disposition = f'attachment; filename="{token.uid}.png"'
-    return response
 
 
 @json_view(
@@ -377,7 +352,7 @@ def openapi_json(context: TokenContainer, request: Request, _fields: Given) -> M
     return schemas.document(request.resource_url(context).rstrip("/"))
 
 
-def _uid(context: TokenNode) -> uuid.UUID:
+def uid_of(context: TokenNode) -> uuid.UUID:
     """Return the uid in the path.
 
     :raises TokenNotFound: the path spells none.
@@ -385,16 +360,3 @@ def _uid(context: TokenNode) -> uuid.UUID:
     if context.uid is None:
         raise TokenNotFound(context.name)
     return context.uid
-
-
-def _picture_response(request: Request, token: Ticket, media: str) -> Response:
-    # The value may change: a browser keeps the picture and asks whether it still holds.
-    response = Response(content_type=qr.MEDIA_TYPES[media], cache_control="private, no-cache")
-    response.etag = hashlib.sha256(f"{media} {token.value}".encode()).hexdigest()
-    if response.etag in request.if_none_match:
-        response.status = 304
-        # What tells of the content has no place beside none.
-        del response.headers["Content-Type"], response.headers["Content-Length"]
-    else:
-        response.body = qr.picture(token.value, media)
-    return response

@@ -19,6 +19,7 @@ TABLES: Final[dict[str, Table]] = {
     for table in (
         *(table for kind in KINDS for table in (kind.tokens, kind.usages, kind.events)),
         *(kind.search_table for kind in KINDS if kind.search_table is not None),
+        *(kind.former_table for kind in KINDS if kind.former_table is not None),
         REQUESTS,
     )
 }

@@ -12,6 +12,7 @@ from cone.tokens.core.many import Rows
 from cone.tokens.core.store import changing
 from cone.tokens.core.store import events
 from cone.tokens.core.store import finding
+from cone.tokens.core.store import former
 from cone.tokens.core.store import locking
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Actor
@@ -42,7 +43,7 @@ class ImportWork:
 
         :param for_update: keep others from changing the tokens.
 
-        SQL: 1 statement.
+        SQL: 2 statements.
         """
         values = [row.token.value for row in rows if row.token.value is not None]
         # A code is found as it was stored, and as it would be stored now.
@@ -53,7 +54,8 @@ class ImportWork:
         self._tokens = finding.find_known(
             tx, TICKET, self._uids, self._values, for_update=for_update
         )
-        self._plan = plan(rows, KnownTokens.of(self._tokens), known)
+        holders = former.holders(tx, TICKET, self._values)
+        self._plan = plan(rows, KnownTokens.of(self._tokens, holders), known)
         unusable = lifecycle.count_lasting(self._plan.made, tx.time())
         self.report = dataclasses.replace(self._plan.report, unusable=unusable)
 

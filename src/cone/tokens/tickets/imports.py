@@ -92,16 +92,25 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KnownTokens:
-    """The tokens that rows may mean, by uid and by value."""
+    """The tokens that rows may mean, by uid and by value.
+
+    :ivar former: codes that were replaced, each with the token that had it.
+    """
 
     by_uid: Mapping[uuid.UUID, Ticket]
     by_value: Mapping[str, Ticket]
+    former: Mapping[str, uuid.UUID]
 
     @classmethod
-    def of(cls, tokens: Iterable[Ticket]) -> KnownTokens:
+    def of(
+        cls,
+        tokens: Iterable[Ticket],
+        former: Mapping[str, uuid.UUID],
+    ) -> KnownTokens:
         """Return ``tokens`` as rows look them up."""
         found = list(tokens)
-        return cls({token.uid: token for token in found}, {token.value: token for token in found})
+        by_uid = {token.uid: token for token in found}
+        return cls(by_uid, {token.value: token for token in found}, former)
 
     def meant(self, row: ImportRow) -> Ticket | None:
         """Return the token of a row: that of its uid, else that of its value.
@@ -118,6 +127,15 @@ class KnownTokens:
             raise InvalidParameter(VALUE.name, "uid_of_another_token", message)
         return named or holder
 
+    def check_free(self, value: str | None, uid: uuid.UUID | None = None) -> None:
+        """Refuse a code that another token had until it was replaced.
+
+        :param uid: of the token that shall have it; None: it is a new one.
+        """
+        if value is not None and self.former.get(value, uid) != uid:
+            message = f"{VALUE.name}: was replaced, and stays with the token that had it"
+            raise InvalidParameter(VALUE.name, "code_replaced", message)
+
     def _holder(self, value: str) -> Ticket | None:
         forms = (value, codes.normal_form(value), codes.mended(value))
         return next((self.by_value[form] for form in forms if form in self.by_value), None)
@@ -133,13 +151,16 @@ def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
             if token is None:
                 check_window(row.token.valid_from, row.token.valid_to)
                 new = with_code(_mended(row.token))
+                tokens.check_free(new.value)
                 _check_first(new.value, seen, number)
                 planned.new.append(new)
                 continue
             _check_first(token.uid, seen, number)
             _plan_known(planned, number, row, token, known)
+            other_code = _other_code(planned, number, known)
+            tokens.check_free(other_code, token.uid)
             # One code for two tokens.
-            _check_first(_other_code(planned, number, known), seen, number)
+            _check_first(other_code, seen, number)
         except InvalidParameter as error:
             planned.mistakes[number] = error
     return planned

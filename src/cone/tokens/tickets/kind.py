@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import Any
 from typing import Final
 
 from cone.tokens.core import codes
@@ -17,6 +18,7 @@ from cone.tokens.core.records import table_of
 from cone.tokens.core.store.changing import NewRow
 from cone.tokens.tickets import imports
 from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenFormerRecord
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenSearchRecord
 from cone.tokens.tickets.records import TokenUsageRecord
@@ -30,6 +32,16 @@ from cone.tokens.tickets.values import Ticket
 def _as_given(count: int) -> int:
     """Return the uses that a token is given, whatever is taken of them later."""
     return count
+
+
+def answer_of_replacement(code: str) -> dict[str, str]:
+    """Return the answer that the key of a replacement is bound to."""
+    return {"replaced_by": code}
+
+
+def _is_answer(answer: dict[str, Any]) -> bool:
+    is_replacement = answer.keys() == {"replaced_by"} and isinstance(answer["replaced_by"], str)
+    return is_replacement or imports.is_answer(answer)
 
 
 TICKET: Final = ConsumedKind(
@@ -50,8 +62,9 @@ TICKET: Final = ConsumedKind(
     filtered=("category",),
     search_table=table_of(TokenSearchRecord),
     search_columns={"code": "value", "label": "label"},
+    former_table=table_of(TokenFormerRecord),
     shown=("label", "category"),
-    is_answer=imports.is_answer,
+    is_answer=_is_answer,
 )
 
 

@@ -15,6 +15,7 @@ from cone.tokens.core.records import BEHIND
 from cone.tokens.core.records import Base
 from cone.tokens.core.records import EventColumns
 from cone.tokens.core.records import ExactText
+from cone.tokens.core.records import FormerColumns
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
 from cone.tokens.core.records import SearchColumns
@@ -65,6 +66,12 @@ class TokenSearchRecord(SearchColumns, Base):
 
     code: Mapped[str] = mapped_column(ExactText)
     label: Mapped[str | None] = mapped_column(ExactText)
+
+
+class TokenFormerRecord(FormerColumns, Base):
+    """A code that a ticket had until it was replaced."""
+
+    __tablename__ = "token_former_values"
 
 
 class TokenUsageRecord(UsageColumns, Base):

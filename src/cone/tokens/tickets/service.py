@@ -67,6 +67,7 @@ from cone.tokens.tickets import imports
 from cone.tokens.tickets import statistics
 from cone.tokens.tickets.importing import ImportWork
 from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.kind import answer_of_replacement
 from cone.tokens.tickets.kind import new_row
 from cone.tokens.tickets.kind import new_rows
 from cone.tokens.tickets.params import RANDOM_LENGTH
@@ -123,6 +124,7 @@ class TicketService:
         :param site: address below which the pages of tokens are; that of a page means its token.
         :param is_complete: False: more of the code may be under way.
         :raises Unfinished: that may be, and another code begins with it.
+        :raises Replaced: the token has another code now.
         """
         sent = SentCode(value, site, is_complete)
         return self._work.read(lambda tx: consuming.find_code(tx, TICKET, sent))
@@ -487,6 +489,7 @@ class TicketService:
 
         :param value: as :meth:`find_by_value` reads it.
         :raises TokenNotFound: there is no such token.
+        :raises Replaced: the token has another code now.
         :raises InvalidParameter: as :meth:`update`.
         :raises ValueTaken: another token has the new value.
         """
@@ -501,6 +504,36 @@ class TicketService:
             return token
 
         return self._work.write(work)
+
+    def replace(
+        self,
+        uid: uuid.UUID,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+    ) -> str:
+        """Give a token a new random code and return it; the one before is refused from now on.
+
+        No other token gets that one, as long as this token is there.
+
+        :param key: as for :meth:`consume`.
+        :raises TokenNotFound: there is no such token.
+        :raises IdempotencyConflict: the key belongs to another request.
+        """
+        code = _random_text()
+
+        def work(tx: Transaction) -> str:
+            keys.bind_key(tx, key, answer_of_replacement(code))
+            token = finding.find(tx, TICKET, "uid", uid, for_update=True)
+            if token is None:
+                raise TokenNotFound(uid)
+            changing.replace_code(tx, TICKET, token, code, by)
+            return code
+
+        def repeat(_tx: Transaction, answer: dict[str, Any]) -> str:
+            return str(answer["replaced_by"])
+
+        return self._work.write(work, key, repeat)
 
     def update_many(
         self,

@@ -29,6 +29,8 @@ CONSUME_TOKEN: Final = Operation("consume_token")
 CONSUME_FOUND: Final = "consume_found"
 ADD_TOKEN: Final = Operation("add_token")
 ADD_TOKENS: Final = Operation("add_tokens")
+#: Another code in place of the one that a token has.
+REPLACE: Final = Operation("replace")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 EVENT: Final = 0
 GRANT: Final = 1
 REFUSAL: Final = 2
-PRESENT: Final = 3
+FORMER: Final = 3
+PRESENT: Final = 4
 
 #: Behind every version.
 BEHIND: Final = 2**31
@@ -51,6 +52,19 @@ class Use(NamedTuple):
     advanced: tuple[Any, ...] = ()
 
 
+class Former(NamedTuple):
+    """A code that the token had until it was replaced."""
+
+    token_uid: uuid.UUID
+    #: :data:`BEHIND`.
+    version: int
+    place: int
+    value: str
+    digest: str
+    #: Another token that has the code; None: none, as it must be.
+    holder: uuid.UUID | None
+
+
 class Present(NamedTuple):
     """The token as it is."""
 
@@ -63,7 +77,7 @@ class Present(NamedTuple):
     fields: Mapping[str, Any]
 
 
-Entry = Event | Use | Present
+Entry = Event | Use | Former | Present
 
 #: What entries are in the order of.
 entry_order = itemgetter(0, 1, 2)

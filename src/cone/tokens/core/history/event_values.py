@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store.events import FORGET
+from cone.tokens.core.store.events import REPLACE
 from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.core.values import UNLIMITED
 
@@ -33,6 +34,9 @@ PURGE: Final = "purge"
 
 #: The actions that a history begins with.
 BEGINNINGS: Final = ("add", "upgrade")
+
+#: The actions of changes.
+_CHANGES: Final = ("update", "enable", "disable", "delete", FORGET, REPLACE)
 
 _EDGES: Final = ("valid_from", "valid_to")
 
@@ -183,7 +187,7 @@ def _of_beginning(kind: Kind[Any], event: Told) -> Iterator[str]:
 
 def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
     old, new = read_values(kind, event.old), read_values(kind, event.new)
-    if event.action not in ("update", "enable", "disable", "delete", FORGET):
+    if event.action not in _CHANGES:
         yield f"there is no action {event.action!r:.40}"
     elif old is None:
         yield "its old values cannot be read"
@@ -192,13 +196,25 @@ def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
             yield "a deletion has no new values"
     elif new is None:
         yield "its new values cannot be read"
-    elif event.action == FORGET:
-        if new != old | dict.fromkeys(kind.personal):
-            yield "forget changes nothing else"
-    elif event.action != "update" and new != old | {"enabled": event.action == "enable"}:
+    elif not _changes_what_it_says(kind, event.action, old, new):
         yield f"{event.action} changes nothing else"
     elif _edges(old) != _edges(new) and _is_crooked(new):
         yield "its window ends before it begins"
+
+
+def _changes_what_it_says(
+    kind: Kind[Any],
+    action: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+) -> bool:
+    if action == "update":
+        return True
+    if action == REPLACE:
+        return [name for name in kind.audited if new[name] != old[name]] == [kind.code]
+    if action == FORGET:
+        return new == {**old, **dict.fromkeys(kind.personal)}
+    return new == {**old, "enabled": action == "enable"}
 
 
 def _edges(values: Mapping[str, Any]) -> list[Any]:

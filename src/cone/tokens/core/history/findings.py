@@ -41,6 +41,7 @@ class Problem(enum.Enum):
     USERS = "wrong_last_users"
     FORGOTTEN = "forgotten_and_there"
     SEARCH = "wrong_search"
+    FORMER = "wrong_former_code"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

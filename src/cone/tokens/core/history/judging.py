@@ -14,6 +14,7 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.findings import Times
+from cone.tokens.core.history.replaced import Replaced
 from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.values import Status
@@ -41,7 +42,12 @@ def broken_rules(state: State, time: datetime.datetime) -> Iterator[tuple[Proble
         yield _BROKEN_RULES[rule.status], _BROKEN_RULE_TEXTS[rule.status].format(state=state)
 
 
-def wrong_refusal(kind: ConsumedKind[Any], use: Use, state: State) -> str | None:
+def wrong_refusal(
+    kind: ConsumedKind[Any],
+    use: Use,
+    state: State,
+    replaced: Replaced,
+) -> str | None:
     """Return the mistake of a refused try; None: it was refused rightly."""
     wrong = next(wrong_counts(kind, use, state), None)
     if wrong:
@@ -51,6 +57,8 @@ def wrong_refusal(kind: ConsumedKind[Any], use: Use, state: State) -> str | None
         return "refused with a code that means nothing"
     if denial is Denial.TOKEN_REUSED and kind.seen:
         # What the caller showed is not in the log.
+        return None
+    if denial is Denial.REPLACED and replaced.may_be:
         return None
     may_be_locked = not state.is_last_use_known and denial is Denial.TOKEN_LOCKED
     if may_be_locked or denial is lifecycle.denial(state, use.time):

@@ -28,28 +28,21 @@ from operator import itemgetter
 from typing import Any
 from typing import Final
 
+from cone.tokens.core.history import event_values
+from cone.tokens.core.history import judging
 from cone.tokens.core.history.entries import GRANT
 from cone.tokens.core.history.entries import Entry
 from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Former
 from cone.tokens.core.history.entries import Present
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.event_values import BEGINNINGS
-from cone.tokens.core.history.event_values import PURGE
-from cone.tokens.core.history.event_values import read_mark
-from cone.tokens.core.history.event_values import read_values
-from cone.tokens.core.history.event_values import wrong_shape
 from cone.tokens.core.history.findings import Counts
 from cone.tokens.core.history.findings import Finding
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.findings import Times
-from cone.tokens.core.history.judging import broken_rules
-from cone.tokens.core.history.judging import differences
-from cone.tokens.core.history.judging import uses_told_wrongly
-from cone.tokens.core.history.judging import wrong_counts
-from cone.tokens.core.history.judging import wrong_derived
-from cone.tokens.core.history.judging import wrong_facts
-from cone.tokens.core.history.judging import wrong_refusal
 from cone.tokens.core.history.people import Forgotten
+from cone.tokens.core.history.replaced import Replaced
 from cone.tokens.core.history.state import State
 from cone.tokens.core.history.state import state_of
 from cone.tokens.core.kind import ConsumedKind
@@ -100,6 +93,7 @@ class _History:
         self._last_uses: deque[Use] = deque(maxlen=2)
         #: What the token has to tell; not known where there is none.
         self._facts: dict[str, Any] = {}
+        self._replaced = Replaced(kind)
         self._has_beginning = False
         self._has_events = False
         self._is_deleted = False
@@ -117,6 +111,8 @@ class _History:
                 yield from self._use(entry)
             elif isinstance(entry, Event):
                 yield from self._event(entry)
+            elif isinstance(entry, Former):
+                yield from self._of_codes(self._replaced.keep(entry))
             else:
                 yield from self._present(entry)
         if not isinstance(entry, Present):
@@ -169,6 +165,7 @@ class _History:
             version=first,
         )
         self._is_behind_gap = True
+        self._replaced.miss()
         self._last_uses.clear()
         if self._state:
             self._state.forget_last_use()
@@ -180,7 +177,7 @@ class _History:
         self._has_events = True
         if self._forgotten.is_told(event):
             yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", event)
-        if event.action == PURGE:
+        if event.action == event_values.PURGE:
             yield from self._begin_behind(event)
         elif event.action in BEGINNINGS and event.version == 1 and not self._has_beginning:
             yield from self._begin(event)
@@ -199,12 +196,13 @@ class _History:
 
     def _begin_behind(self, mark: Event) -> Iterator[Finding]:
         """Begin where purged history ends."""
-        values = read_mark(self._kind, mark.new)
+        values = event_values.read_mark(self._kind, mark.new)
         is_alone = not (mark.version or self._purged_to or mark.old or mark.user)
         if values is None or not is_alone:
             yield self._finding(Problem.EVENT, "no mark that a purge makes", mark)
             return
         self._counts.purged += 1
+        self._replaced.miss()
         self._version = self._purged_to = values["version"]
         self._state = state_of(self._kind, values, is_new=False)
         self._time = self._purged_time = self._state.last_used
@@ -239,7 +237,7 @@ class _History:
 
     def _shape(self, event: Event) -> Generator[Finding, None, bool]:
         """Return whether an event is one that its action makes."""
-        problem = wrong_shape(self._kind, event)
+        problem = event_values.wrong_shape(self._kind, event)
         if problem:
             yield self._finding(Problem.EVENT, problem, event)
         return problem is None
@@ -266,6 +264,7 @@ class _History:
     def _change(self, event: Event) -> Iterator[Finding]:
         if not (yield from self._link(event)):
             return
+        self._replaced.take(event)
         has_shape = yield from self._shape(event)
         if has_shape and self._state and not self._is_behind_gap:
             yield from self._compare_old(event, self._state)
@@ -278,12 +277,12 @@ class _History:
             self._take_values(event, is_new=False)
 
     def _compare_old(self, event: Event, state: State) -> Iterator[Finding]:
-        old = read_values(self._kind, event.old) or {}
+        old = event_values.read_values(self._kind, event.old) or {}
         if any(old.get(name) != getattr(state, name) for name in self._kind.audited):
             yield self._finding(Problem.EVENT, "its old values are not those of the token", event)
 
     def _take_values(self, event: Event, *, is_new: bool) -> None:
-        values = read_values(self._kind, event.new)
+        values = event_values.read_values(self._kind, event.new)
         if values is None:
             self._state = None
         elif self._state:
@@ -322,11 +321,11 @@ class _History:
             return
         if not self._is_behind_gap:
             yield from self._compare_value(use, state)
-            for problem, text in broken_rules(state, use.time):
+            for problem, text in judging.broken_rules(state, use.time):
                 yield self._finding(problem, text, use)
         state.use(use.time)
         if not self._is_behind_gap:
-            for text in wrong_counts(self._kind, use, state):
+            for text in judging.wrong_counts(self._kind, use, state):
                 yield self._finding(Problem.COUNT_IN_LOG, text, use)
         state.believe(use)
         self._is_behind_gap = False
@@ -351,14 +350,18 @@ class _History:
                 self._state.believe(use)
         elif use.version == self._version and self._state and not self._is_behind_gap:
             yield from self._compare_value(use, self._state)
-            text = wrong_refusal(self._kind, use, self._state)
+            text = judging.wrong_refusal(self._kind, use, self._state, self._replaced)
             if text:
                 yield self._finding(Problem.REFUSAL, text, use)
+
+    def _of_codes(self, texts: Iterable[str]) -> Iterator[Finding]:
+        return (self._finding(Problem.FORMER, text) for text in texts)
 
     # The end
 
     def _absent(self) -> Iterator[Finding]:
         """Report a token that is missing."""
+        yield from self._of_codes(self._replaced.orphaned())
         self._counts.deleted += 1
         if not self._has_events:
             if self._first:
@@ -382,14 +385,15 @@ class _History:
         if token.current_version < self._version:
             text = f"has version {token.current_version}, by its history {self._version}"
             yield self._finding(Problem.VERSION, text)
-        for text in wrong_facts(token.fields, self._facts, self._times):
+        for text in judging.wrong_facts(token.fields, self._facts, self._times):
             yield self._finding(Problem.FIELD, text)
-        for use in uses_told_wrongly(token.fields, self._last_uses):
+        for use in judging.uses_told_wrongly(token.fields, self._last_uses):
             yield self._finding(Problem.USERS, "tells of other last uses than its history", use)
-        for text in wrong_derived(self._kind, token.fields):
+        for text in judging.wrong_derived(self._kind, token.fields):
             yield self._finding(Problem.DIGEST, text)
+        yield from self._of_codes(self._replaced.missing(token.fields))
         if self._state:
-            for problem, text in differences(self._kind, token.fields, self._state):
+            for problem, text in judging.differences(self._kind, token.fields, self._state):
                 yield self._finding(problem, text)
 
 

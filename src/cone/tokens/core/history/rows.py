@@ -32,12 +32,14 @@ from sqlalchemy.types import TypeEngine
 
 from cone.tokens.core.history.entries import BEHIND
 from cone.tokens.core.history.entries import EVENT
+from cone.tokens.core.history.entries import FORMER
 from cone.tokens.core.history.entries import PRESENT
 from cone.tokens.core.history.entries import Present
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.store.filters import code_of
 from cone.tokens.core.values import MIN_INSTANT
 
 #: Where columns of a kind begin: in a row of a usage those that its uses advance, in one of a token
@@ -92,6 +94,8 @@ def has_place(table: Table) -> ColumnElement[bool]:
     """Return whether SQLite holds a row of a table that belongs into a history."""
     columns = table.columns
     uids = (_is_uid(columns[name]) for name in _PLACES if name in columns)
+    if "version" not in columns:
+        return and_(*uids)
     return and_(func.typeof(columns.version) == "integer", *uids)
 
 
@@ -171,6 +175,30 @@ def select_present(kind: ConsumedKind[Any]) -> Select[Any]:
     )
     told = (_any(columns[name]) for name in names)
     return select(columns.uid, *last, columns.version, *told).order_by(columns.uid)
+
+
+def select_former(kind: Kind[Any]) -> Select[Any]:
+    """Return the statement of :class:`~cone.tokens.core.history.entries.Former` rows.
+
+    :raises TypeError: codes of this kind are not replaced.
+    """
+    if kind.former_table is None:
+        message = f"a {kind.name} keeps no codes that were replaced"
+        raise TypeError(message)
+    kept, code = kind.former_table.c, code_of(kind)
+    # SQLite keeps anything in any column.
+    holder = kind.tokens.alias()
+    is_held = and_(holder.c[code.name] == kept.value, holder.c.uid != kept.token_uid)
+    entry = (
+        kept.token_uid,
+        literal(BEHIND, BigInteger).label("behind"),
+        literal(FORMER).label("place"),
+        kept.value,
+        kept.code_digest,
+        holder.c.uid,
+    )
+    joined = kind.former_table.outerjoin(holder, is_held)
+    return select(*entry).select_from(joined).order_by(kept.token_uid)
 
 
 def present_of(row: Row[Any]) -> Present:

@@ -23,6 +23,7 @@ from cone.tokens.core.history.entries import GRANT
 from cone.tokens.core.history.entries import REFUSAL
 from cone.tokens.core.history.entries import Entry
 from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Former
 from cone.tokens.core.history.entries import entry_order
 from cone.tokens.core.history.findings import Times
 from cone.tokens.core.history.keys import Key
@@ -34,6 +35,7 @@ from cone.tokens.core.history.rows import has_place
 from cone.tokens.core.history.rows import of_tokens
 from cone.tokens.core.history.rows import present_of
 from cone.tokens.core.history.rows import select_events
+from cone.tokens.core.history.rows import select_former
 from cone.tokens.core.history.rows import select_present
 from cone.tokens.core.history.rows import select_uses
 from cone.tokens.core.history.rows import use_of
@@ -52,7 +54,8 @@ _REQUESTS: Final = REQUESTS.columns
 
 
 def _tables(kind: ConsumedKind[Any]) -> tuple[Table, ...]:
-    return kind.tokens, kind.usages, kind.events
+    kept = () if kind.former_table is None else (kind.former_table,)
+    return kind.tokens, kind.usages, kind.events, *kept
 
 
 def _token_uid(table: Table) -> ColumnElement[uuid.UUID]:
@@ -67,7 +70,7 @@ def count_entries(
 ) -> int:
     """Return the number of :func:`entries`.
 
-    SQL: 3 statements; each goes through an index.
+    SQL: 3 statements, 4 where codes are replaced; each goes through an index.
     """
     return sum(
         tx.connection.scalar(of_tokens(select(func.count(token_uid)), token_uid, only)) or 0
@@ -86,8 +89,8 @@ def entries(
     :param only: those of these tokens.
     :param unreadable: tables with rows of :func:`count_unreadable`, which are left out.
 
-    SQL: 4 statements. To be called in a transaction that does not see changes of others; memory
-    does not grow with the tables.
+    SQL: 4 statements, 5 where codes are replaced. To be called in a transaction that does not see
+    changes of others; memory does not grow with the tables.
     """
     # All are read in the order of the tokens, and not code by code.
     column = kind.usages.c.error_code
@@ -101,19 +104,21 @@ def entries(
         restricted = of_tokens(statement, _token_uid(table), only)
         return iter(tx.connection.execute(restricted, execution_options={"yield_per": FETCHED}))
 
-    streams: tuple[Iterator[Entry], ...] = (
+    streams: list[Iterator[Entry]] = [
         map(Event._make, rows(select_events(kind), kind.events)),
         map(use_of, rows(select_uses(kind, GRANT, granted), kind.usages)),
         map(use_of, rows(select_uses(kind, REFUSAL, ~granted), kind.usages)),
         map(present_of, rows(select_present(kind), kind.tokens)),
-    )
+    ]
+    if kind.former_table is not None:
+        streams.append(map(Former._make, rows(select_former(kind), kind.former_table)))
     return heapq.merge(*streams, key=entry_order)
 
 
 def count_unreadable(tx: Transaction, kind: ConsumedKind[Any]) -> dict[str, int]:
     """Return the number of rows without a place in a history, by table, where there are any.
 
-    SQL: 3 statements on SQLite, each of which reads a table.
+    SQL: a statement for each table on SQLite, which reads it.
     """
     if tx.is_postgresql:
         return {}

@@ -27,7 +27,10 @@ from cone.tokens.core.kind import Stored
 from cone.tokens.core.many import Rows
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import events as events_of
+from cone.tokens.core.store import former
 from cone.tokens.core.store import searching
+from cone.tokens.core.store.events import REPLACE
+from cone.tokens.core.store.filters import code_of
 from cone.tokens.core.store.locking import is_one_of
 from cone.tokens.core.transaction import NOW
 from cone.tokens.core.transaction import Transaction
@@ -178,6 +181,27 @@ def empty(tx: Transaction, kind: Kind[Any], tokens: Sequence[Stored], events: Ro
     tx.insert_events(events)
 
 
+def replace_code(
+    tx: Transaction,
+    kind: Kind[Any],
+    token: Stored,
+    code: str,
+    actor: Actor,
+) -> None:
+    """Give a token another code; the one that it has is kept, and refused from now on.
+
+    :param token: this transaction found it for update.
+    :raises ValueTaken: another token has the code, or had it. The transaction has to be rolled
+        back.
+
+    SQL: 1 statement more than :func:`update`.
+    """
+    former.keep(tx, kind, token)
+    changed = {code_of(kind).name: code}
+    told = events_of.of_changes(kind, [(token, changed)], actor, REPLACE)
+    update(tx, kind, [token], changed, told)
+
+
 def delete(
     tx: Transaction,
     kind: Kind[Any],
@@ -188,9 +212,10 @@ def delete(
 
     :param events: those of the deletion.
 
-    SQL: 2 statements, 3 where the kind is searched.
+    SQL: 2 statements, one more where the kind is searched, and where codes are replaced.
     """
     searching.remove(tx, kind, _texts_of(tx, kind, tokens))
+    former.remove(tx, kind, tokens)
     tx.connection.execute(delete_from(kind.tokens).where(is_one_of(tx, kind, tokens)))
     tx.insert_events(events)
 

@@ -12,6 +12,7 @@ from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import Repeated
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import Unfinished
@@ -23,6 +24,7 @@ from cone.tokens.core.store import keys
 from cone.tokens.core.store import searching
 from cone.tokens.core.store import spending
 from cone.tokens.core.store import usages
+from cone.tokens.core.store.finding import Meant
 from cone.tokens.core.store.finding import Selector
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Attempt
@@ -69,15 +71,7 @@ def consume(
             raise TokenNotFound(sought if by == "uid" else None)
         denial = _denial(token, attempt)
         if denial:
-            _log_denial(tx, kind, token, denial, attempt)
-            return Denied(
-                token_uid=token.uid,
-                denial=denial,
-                receipt=attempt.receipt,
-                value=getattr(token, kind.code) if kind.code else None,
-                last=LastUse(token.last_used, token.last_user),
-                details=usages.details_of(kind, token),
-            )
+            return _deny(tx, kind, token, denial, attempt)
     raise Unavailable
 
 
@@ -100,6 +94,9 @@ def consume_code(
 ) -> Outcome:
     """Take one use of the token that a code means; else as :func:`consume`.
 
+    A code that was replaced is refused before anything is asked of the token. The try is logged
+    there.
+
     :raises Unfinished: the code may go on, and there is one that does.
     :raises Repeated: it is read as the code of a token that it must not be read as.
 
@@ -116,14 +113,15 @@ def consume_code(
     try:
         return consume(tx, kind, by, sent.text, attempt)
     except TokenNotFound:
-        token = finding.read_code(tx, kind, sent.text, sent.site)
-        if token is None:
+        read = finding.read_code(tx, kind, sent.text, sent.site)
+        if read is None:
             raise
-    code = getattr(token, by)
-    _refuse_rest(tx, kind, code, meant)
-    if token.uid in sent.not_read_as:
-        raise Repeated(token.uid)
-    return consume(tx, kind, by, code, attempt)
+    _refuse_rest(tx, kind, read.code, meant)
+    if read.is_former:
+        return _deny(tx, kind, read.token, Denial.REPLACED, attempt)
+    if read.uid in sent.not_read_as:
+        raise Repeated(read.uid)
+    return consume(tx, kind, by, read.code, attempt)
 
 
 def _refuse_found(tx: Transaction, kind: ConsumedKind[Any], sent: SentCode) -> None:
@@ -134,9 +132,9 @@ def _refuse_found(tx: Transaction, kind: ConsumedKind[Any], sent: SentCode) -> N
     SQL: 1 statement, and those of :func:`find_code`.
     """
     numbers = searching.numbers_of(tx, kind, sent.not_found)
-    token = find_code(tx, kind, sent) if numbers else None
-    if token and token.uid in numbers:
-        raise Repeated(token.uid, numbers[token.uid])
+    read = _read(tx, kind, sent) if numbers else None
+    if read and not read.is_former and read.uid in numbers:
+        raise Repeated(read.uid, numbers[read.uid])
 
 
 def consume_found(
@@ -166,16 +164,30 @@ def find_code(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> T | Non
     """Return the token that a code means.
 
     :raises Unfinished: the code may go on, and there is one that does.
+    :raises Replaced: the token has another code now.
 
     SQL: 1 statement for an exact code, 2 for another one; 1 or 2 more where it may go on.
+    """
+    read = _read(tx, kind, sent)
+    if read and read.is_former:
+        raise Replaced(read.uid)
+    return read.token if read else None
+
+
+def _read(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> Meant[T] | None:
+    """Return what a code means.
+
+    :raises Unfinished: the code may go on, and there is one that does.
     """
     by, meant = filters.code_of(kind).name, _meant(sent)
     _refuse_beginning(tx, kind, meant)
     exact = finding.find(tx, kind, by, sent.text)
-    token = exact or finding.read_code(tx, kind, sent.text, sent.site)
-    if token and not exact:
-        _refuse_rest(tx, kind, getattr(token, by), meant)
-    return token
+    if exact:
+        return Meant(exact, sent.text, is_former=False)
+    read = finding.read_code(tx, kind, sent.text, sent.site)
+    if read:
+        _refuse_rest(tx, kind, read.code, meant)
+    return read
 
 
 def _meant(sent: SentCode) -> list[str]:
@@ -281,6 +293,25 @@ def _seen(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
         message = f"a {kind.name} is used by who has seen {kind.seen}, not {(*attempt.seen,)}"
         raise TypeError(message)
     return {f"seen_{name}": value for name, value in attempt.seen.items()}
+
+
+def _deny(
+    tx: Transaction,
+    kind: ConsumedKind[Any],
+    token: Any,
+    denial: Denial,
+    attempt: Attempt,
+) -> Denied:
+    """Log a refusal, and return it."""
+    _log_denial(tx, kind, token, denial, attempt)
+    return Denied(
+        token_uid=token.uid,
+        denial=denial,
+        receipt=attempt.receipt,
+        value=usages.shown_code(kind.code and getattr(token, kind.code), denial),
+        last=LastUse(token.last_used, token.last_user),
+        details=usages.details_of(kind, token),
+    )
 
 
 def _log_denial(

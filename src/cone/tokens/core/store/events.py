@@ -21,6 +21,9 @@ from cone.tokens.core.values import Actor
 #: The action of an event that tells of emptied personal data.
 FORGET: Final = "forget"
 
+#: The action of another code in place of the one before.
+REPLACE: Final = "replace"
+
 
 def has_event(tx: Transaction, events: Table, mark: uuid.UUID) -> bool:
     """Return whether a log of events has one with this uid, found for update.
@@ -48,13 +51,17 @@ def of_changes(
     kind: Kind[Any],
     changes: Iterable[tuple[Stored, dict[str, Any]]],
     actor: Actor,
+    action: str | None = None,
 ) -> Rows:
-    """Return the events of changes: tokens, and the fields of each with their new values."""
+    """Return the events of changes: tokens, and the fields of each with their new values.
+
+    :param action: None: what the fields tell.
+    """
     return as_rows(
         kind,
         (
             _event(
-                _action(changed),
+                action or _action(changed),
                 token.uid,
                 (old, old | _values(kind, changed)),
                 actor,

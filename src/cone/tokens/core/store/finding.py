@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import uuid
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 from typing import Final
+from typing import Generic
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import CompoundSelect
@@ -39,6 +41,24 @@ MOST_READ: Final = 100
 
 #: The column that a token is looked up by; its values are unique.
 Selector = str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Meant(Generic[T]):
+    """The token that a text means.
+
+    :ivar code: by which it is meant.
+    :ivar is_former: it had that until it got another one in its place.
+    """
+
+    token: T
+    code: str
+    is_former: bool
+
+    @property
+    def uid(self) -> uuid.UUID:
+        """The uid of the token."""
+        return self.token.uid
 
 
 def find(
@@ -77,8 +97,11 @@ def read_code(
     kind: Kind[T],
     text: str,
     site: str | None = None,
-) -> T | None:
+) -> Meant[T] | None:
     """Return the token that ``text`` means, which is no token's exact code.
+
+    It may mean a code that was replaced. So does the address of the page of a token whose code was
+    its uid: that has come into the world as the same ticket.
 
     :param site: address below which the pages of tokens are.
 
@@ -90,17 +113,27 @@ def read_code(
     statement = _find_meant(tx.dialect.name, kind, with_page=sought.page_of is not None)
     parameters = {"values": sought.values, "digests": sought.digests, "page": sought.page_of}
     rows = tx.connection.execute(statement, parameters).all()
-    code = code_of(kind).name
-    return codes.choose(sought, {getattr(one, code): one for one in tokens(tx, kind, rows)})
+    found = [_meant(tx, kind, row._asdict()) for row in rows]
+    # A token may have a code again that it had.
+    found.sort(key=lambda one: not one.is_former)
+    return codes.choose(sought, {one.code: one for one in found})
+
+
+def _meant(tx: Transaction, kind: Kind[T], values: dict[str, Any]) -> Meant[T]:
+    code, is_former = values.pop("meant_code"), values.pop("is_former")
+    return Meant(_token(tx, kind, values), code, is_former)
 
 
 def is_beginning(tx: Transaction, kind: Kind[Any], texts: Iterable[str]) -> bool:
-    """Return whether a longer code begins with one of ``texts``.
+    """Return whether a longer code begins with one of ``texts``, be it one that was replaced.
 
     SQL: 1 statement, along an index; none where no code can.
     """
-    value = code_of(kind)
-    longer = [_is_longer(value, text) for text in texts if text and not is_no_text(text)]
+    columns = [code_of(kind)]
+    if kind.former_table is not None:
+        columns.append(kind.former_table.c.value)
+    possible = [text for text in texts if text and not is_no_text(text)]
+    longer = [_is_longer(column, text) for column in columns for text in possible]
     return bool(longer and tx.connection.scalar(select(or_(*longer))))
 
 
@@ -195,21 +228,36 @@ def _find_meant(
     *,
     with_page: bool,
 ) -> Select[Any] | CompoundSelect[Any]:
-    """Return the statement that reads what a text can mean.
+    """Return the statement that reads what a text can mean: tokens, each with the code for it.
 
     Who has one of the codes themselves is always among it, however many are alike, and without a
     digest too.
     """
-    tokens, columns, code = select_tokens(dialect, kind), kind.tokens.c, code_of(kind)
-    exact: ColumnElement[bool] = code.in_(bindparam("values", type_=code.type, expanding=True))
-    if with_page:
-        exact = or_(exact, columns.uid == bindparam("page", type_=columns.uid.type))
-    digest = _digest_of(kind)
-    if digest is None:
-        return tokens.where(exact)
+    columns, code = kind.tokens.c, code_of(kind)
+    tokens = select_tokens(dialect, kind)
+    is_page = columns.uid == bindparam("page", type_=columns.uid.type)
+    current = tokens.add_columns(code.label("meant_code"), literal(False).label("is_former"))  # noqa: FBT003
+    values = bindparam("values", type_=code.type, expanding=True)
+    exact: ColumnElement[bool] = code.in_(values)
+    parts = [current.where(or_(exact, is_page) if with_page else exact)]
     digests = bindparam("digests", type_=String, expanding=True)
-    alike = tokens.where(digest.in_(digests)).limit(MOST_READ)
-    return union_all(tokens.where(exact), select(alike.subquery()))
+    digest = _digest_of(kind)
+    if digest is not None:
+        parts.append(_some(current.where(digest.in_(digests))))
+    if kind.former_table is not None:
+        kept = kind.former_table.c
+        former = tokens.add_columns(
+            kept.value.label("meant_code"),
+            literal(True).label("is_former"),  # noqa: FBT003
+        ).where(kept.token_uid == columns.uid)
+        parts.append(former.where(kept.value.in_(values)))
+        if digest is not None:
+            parts.append(_some(former.where(kept.code_digest.in_(digests))))
+    return union_all(*parts) if len(parts) > 1 else parts[0]
+
+
+def _some(alike: Select[Any]) -> Select[Any]:
+    return select(alike.limit(MOST_READ).subquery())
 
 
 def _digest_of(kind: Kind[Any]) -> ColumnElement[str] | None:

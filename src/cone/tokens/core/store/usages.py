@@ -124,6 +124,14 @@ def usage_of(row: Row[Any]) -> Usage:
     )
 
 
+def shown_code(code: str | None, denial: Denial | None) -> str | None:
+    """Return the code of a token as an outcome tells it.
+
+    Who comes with a code that was replaced is not told the one in its place.
+    """
+    return None if denial is Denial.REPLACED else code
+
+
 def log(
     tx: Transaction,
     kind: ConsumedKind[Any],
@@ -185,13 +193,13 @@ def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
     """Return the outcome of a row of :func:`_find_outcome`."""
     # Nothing has changed the token since.
     is_known = row.token_version == row.version
+    denial = Denial.from_code(row.error_code)
     common = {
         "token_uid": row.token_uid,
         "receipt": row.uid,
-        "value": row.token_value if kind.code else None,
+        "value": shown_code(row.token_value, denial) if kind.code else None,
         "details": details_of(kind, row),
     }
-    denial = Denial.from_code(row.error_code)
     if denial:
         last = LastUse(row.last_used, row.last_user) if is_known else None
         return Denied(denial=denial, last=last, **common)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 from typing import Final
 
@@ -24,6 +25,7 @@ from cone.tokens.cli.options import text_or_stdin
 from cone.tokens.cli.terminal import printable
 from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.params import get_uid
@@ -45,6 +47,7 @@ from cone.tokens.tickets.rendering import tokens_json
 from cone.tokens.tickets.values import ADD_TOKEN
 from cone.tokens.tickets.values import ADD_TOKENS
 from cone.tokens.tickets.values import CONSUME_TOKEN
+from cone.tokens.tickets.values import REPLACE
 from cone.tokens.tickets.values import NewTicket
 from cone.tokens.tickets.values import Ticket
 
@@ -185,7 +188,7 @@ def query(
 
     With a VALUE or --uid that token; else a page of those for which all options hold. A VALUE of -
     is read from stdin. A VALUE is read as a scanned code is, always as a complete one; addresses of
-    tokens' pages are not read. Exit status 1: there is no such token.
+    tokens' pages are not read. Exit status 1: there is no such token, or the VALUE was replaced.
     """
     filters = given(values)
     if value is None and uid is None:
@@ -194,7 +197,12 @@ def query(
     if filters:
         fail(output, Exit.USAGE, WRONG_USE, "Either a VALUE, or --uid, or options that list tokens")
     sought = _sought(output, value, uid)
-    token = _find(site, sought)
+    try:
+        token = _find(site, sought)
+    except Replaced as error:
+        output.result({"success": True, "token": None, "read_as": None, error.slug: True}, None)
+        output.say(str(error))
+        raise click.exceptions.Exit(Exit.NO) from None
     if token is None:
         output.result({"success": True, "token": None, "read_as": None}, None)
         output.say(str(TokenNotFound(uid)))
@@ -240,6 +248,34 @@ def consume(  # noqa: PLR0913, PLR0917 - one for each option
     raise click.exceptions.Exit(Exit.DONE if isinstance(outcome, Granted) else Exit.NO)
 
 
+@site_command(_VALUE, _UID, BY, KEY)
+def replace(  # noqa: PLR0913, PLR0917 - the same
+    site: Site,
+    output: Output,
+    value: str | None,
+    uid: str | None,
+    by: Actor,
+    key: str | None,
+) -> None:
+    """Give a token a new random value, e.g. where a ticket was lost.
+
+    The value that it has is refused from now on, and no other token gets it. A VALUE of - is read
+    from stdin. A VALUE is read as a scanned code is. Prints the new value. Exit status 1: there is
+    no such token, or the VALUE was replaced before.
+    """
+    sought = _sought(output, value, uid)
+    bound = idempotency_key(key, by, REPLACE, sought)
+    try:
+        meant = _uid_of(site, sought)
+    except Replaced as error:
+        if bound is None:
+            raise
+        # By a try before with this key, whose answer is asked for again.
+        meant = error.uid
+    code = service_of(site).replace(meant, by=by, key=bound)
+    output.result({"success": True, "value": code}, printable(code))
+
+
 def _list(site: Site, output: Output, filters: dict[str, str]) -> None:
     asked = parser_of(site).token_query(filters)
     page, count = service_of(site).counted_page(asked)
@@ -266,6 +302,15 @@ def _find(site: Site, sought: dict[str, str]) -> Ticket | None:
         found = find_uid(sought["uid"])
         return service_of(site).find(found) if found else None
     return service_of(site).find_by_value(params.parse_value_sought(sought))
+
+
+def _uid_of(site: Site, sought: dict[str, str]) -> uuid.UUID:
+    if "uid" in sought:
+        return get_uid(sought["uid"])
+    token = _find(site, sought)
+    if token is None:
+        raise TokenNotFound
+    return token.uid
 
 
 def _consume(site: Site, sought: dict[str, str], by: Actor, key: str | None) -> Outcome:

@@ -20,6 +20,7 @@ const REFUSALS = {
   out_of_time_range: "out_of_time",
   token_disabled: "disabled",
   token_not_exists: "unknown",
+  replaced: "replaced",
 };
 
 export const STATUSES = {
@@ -52,6 +53,7 @@ export function consumption({ status, body, wait }) {
 export function lookUp({ status, body, wait }) {
   if (status !== 200 || body?.success !== true) return failure(status, body, wait);
   if (body.unfinished) return { kind: NOTED, reason: "unfinished" };
+  if (body.replaced) return refused({ reason: "replaced" });
   if (body.token === null) return refused({ reason: "unknown" });
   if (!body.token) return failure(status, body, wait);
   const facts = { ...common(body), ...tokenFacts(body.token) };
@@ -61,7 +63,7 @@ export function lookUp({ status, body, wait }) {
 
 export function wantsDetails({ kind, reason, lastUsed }) {
   if (kind !== REFUSED && kind !== REDEEMED) return false;
-  return reason !== "unknown" && !(reason === "redeemed" && lastUsed !== undefined);
+  return reason !== "unknown" && reason !== "replaced" && !(reason === "redeemed" && lastUsed !== undefined);
 }
 
 export function detailed(answer, { status, body }) {
