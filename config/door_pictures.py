@@ -88,6 +88,7 @@ ANSWERS: Mapping[str, tuple[int, object, Mapping[str, object]]] = {
         {"status": "not_yet_valid", "valid_from": LATER},
     ),
     "disabled": (200, denied("token_disabled"), {"status": "disabled"}),
+    "replaced": (200, denied("replaced", last_used=None, last_user=None, label="Ann"), {}),
     "unfinished": (200, denied("unfinished"), {}),
     "signed-out": (401, {}, {}),
     "forbidden": (403, {"message": "Permission consume is missing"}, {}),

@@ -125,3 +125,36 @@ def test_door_when_the_address_of_a_page_is_scanned_then_its_token_is_redeemed(
     value = add(f"Page-{add()[-8:]}", usage_count=1)
     enter(door, f"{address}/tokens/{token(value)['uid']}")
     expect(answer(door, "granted").get_by_role("alert")).to_contain_text(f"read as {value}")
+
+
+@pytest.fixture
+def lost(add, token, api):
+    """A code that was replaced, and the one in its place."""
+    value = add(f"Lost-{add()[-8:]}", usage_count=2, label="Ann Miller")
+    return value, api.post(f"/tokens/{token(value)['uid']}/replace").json["value"]
+
+
+def test_door_when_a_code_was_replaced_then_it_says_so_in_red_and_the_new_one_is_good(
+    door, lost, token, usages
+):
+    old, new = lost
+    enter(door, old)
+    told_of = answer(door, "refused")
+    expect(told_of.locator(".word")).to_have_text("Replaced")
+    expect(told_of).to_contain_text("Ask for the new ticket.")
+    expect(told_of).to_contain_text("Ann Miller")
+    expect(told_of).not_to_contain_text(new)
+    door.keyboard.press("Escape")
+    enter(door, new)
+    answer(door, "granted")
+    assert [usage["error"] for usage in usages(new)] == [None, "replaced"]
+
+
+def test_door_when_a_code_that_was_replaced_is_checked_then_it_says_so(door, lost, usages):
+    old, new = lost
+    door.get_by_label("Only check").check()
+    enter(door, old.lower())
+    told_of = answer(door, "refused")
+    expect(told_of.locator(".word")).to_have_text("Replaced")
+    expect(told_of).not_to_contain_text(new)
+    assert usages(new) == []

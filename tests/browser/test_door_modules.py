@@ -514,6 +514,7 @@ ANSWERS = {
     "used up": (200, USED_UP, "redeemed redeemed"),
     "never used": (200, {**USED_UP, "last_used": None}, "redeemed used_up"),
     "resting": (200, {**DENIAL, "error": "token_locked"}, "redeemed locked"),
+    "replaced": (200, {**DENIAL, "error": "replaced"}, "refused replaced"),
     "unfinished": (200, {**DENIAL, "error": "unfinished"}, "noted unfinished"),
     "another form": (200, {**DENIAL, "error": "repeated"}, "noted repeated"),
     "another path": (404, {"success": False, "error": "not_found"}, "noted not_possible"),

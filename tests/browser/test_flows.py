@@ -116,7 +116,7 @@ def test_many_when_it_is_cancelled_then_what_was_added_stays_and_is_shown(
     dialog = page.get_by_role("dialog", name="Tokens are being added")
 
     def cancel_meanwhile(route):
-        press(dialog, "Cancel")
+        dialog.get_by_role("link", name="Cancel").click()
         route.continue_()
 
     sent = []
@@ -297,6 +297,34 @@ def test_token_when_it_is_consumed_then_uses_and_refusals_are_listed(open_page, 
     expect(alert_of(page)).to_contain_text("The token was refused:")
     expect(page.locator(".tokens-history tbody tr")).to_have_count(2)
     expect(page.locator(".tokens-status")).to_contain_text("No uses are left.")
+
+
+def test_token_when_its_ticket_was_lost_then_the_code_is_replaced_on_its_page(
+    open_page, add, token, api
+):
+    value = add(f"LOST-{secrets.token_hex(4)}", usage_count=2)
+    uid = token(value)["uid"]
+    page = open_page(f"/tokens/{uid}")
+    picture = page.locator(".tokens-picture img")
+    seen = picture.get_attribute("src")
+    page.get_by_role("link", name="Replace code").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The old one is refused from now on.")
+    dialog.get_by_role("link", name="Cancel").click()
+    assert token(value)["uid"] == uid
+    page.get_by_role("link", name="Replace code").click()
+    press(dialog, "Replace code")
+    expect(alert_of(page)).to_contain_text("The code was replaced")
+    expect(dialog).to_have_count(0)
+    code = page.get_by_role("button", name="Copy the value").get_attribute("data-copy")
+    assert token(code)["uid"] == uid
+    # By the same address the browser would show the old one.
+    assert picture.get_attribute("src") != seen
+    expect(picture).to_have_js_property("complete", True)
+    answer = api.post("/tokens/consume_token", {"value": value}).json
+    assert (answer["error"], answer["token_uid"]) == ("replaced", uid)
+    page.reload()
+    expect(page.locator(".tokens-history tbody tr")).to_contain_text("Code replaced")
 
 
 @DESKTOP_ONLY

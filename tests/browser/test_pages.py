@@ -24,6 +24,7 @@ PAGES = {
     "import": "/tokens/import",
     "token": "/tokens/{uid}",
     "edit": "/tokens/{uid}/edit",
+    "replace": "/tokens/{uid}/replace_code",
     "delete": "/tokens/{uid}/delete",
     "label": "/tokens/{uid}/labels",
     "statistics": "/tokens/statistics",

@@ -20,6 +20,7 @@ from cone.tokens.browser.texts import STATUS_WORDS
 from cone.tokens.browser.texts import UNUSABLE
 from cone.tokens.browser.texts import status_reason
 from cone.tokens.browser.texts import uses_text
+from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.values import Status
@@ -249,7 +250,9 @@ class TokenContent(TokenTile):
         """Address of the QR picture; None where the value fits into none."""
         if len(self.token.value.encode()) > qr.MOST_BYTES:
             return None
-        return url(self.request, self.model, "qr_code", "?format=svg")
+        # A page that stays keeps a picture by its address, whatever the server says.
+        mark = codes.digest(self.token.value)[:8]
+        return url(self.request, self.model, "qr_code", f"?format=svg&of={mark}")
 
     @property
     def download_url(self) -> str:
