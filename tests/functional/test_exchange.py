@@ -26,6 +26,7 @@ from tests.functional.test_permissions import GRANTED
 from tests.functional.test_permissions import ROLES
 from tests.support.asking import UNKNOWN_UID
 from tests.support.factories import new_token
+from tests.support.saved_files import FOLDER
 
 EXPORT = "/tokens/export"
 IMPORT = "/tokens/import"
@@ -423,12 +424,28 @@ def test_import_when_there_are_more_mistakes_than_fit_then_the_first_are_listed(
     assert "The first 100 lines with mistakes" in said(answer)
 
 
+def saved_file(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["de.xlsx", "de-semicolon-windows-1252.csv", "fr-tab-utf-16.csv"])
+def test_import_when_libreoffice_saved_the_file_then_its_tokens_are_there(editor, service, name):
+    confirm(check(editor, saved_file(name)))
+    token = service.find_by_value("G-0012")
+    assert (token.label, token.email, token.category) == ("Zoë Müller", "zoe@example.org", "VIP")
+    assert (token.usage_count, token.enabled) == (2, True)
+    assert service.count() == 3
+
+
 BAD_FILES = {
     "empty": (b"", "Choose a file"),
     "blank": (b"\n \n", "must name the columns"),
     "no header": (b"abc,5\n", "must name the columns"),
     "a column without a name": (b"value,,x\na,b,c\n", "columns that are not known: \u201c\u201d"),
     "no value": (b"usage_count\n1\n", "must name the columns"),
+    "an old workbook": (saved_file("old.xls"), "an old Excel file (xls)"),
+    "a file of LibreOffice": (saved_file("open-document.ods"), "a file of LibreOffice (ods)"),
+    "a web page": (saved_file("web-page.xls"), "a web page or XML, whatever it is called"),
     "many columns": (b"value" + b",x" * 300 + b"\n", "more than 100 columns"),
     "twice": (b"value,value\n1,1\n", "names a column twice"),
     "no rows": (b"value\n", "There is no token in it"),

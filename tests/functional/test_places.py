@@ -9,6 +9,7 @@ import time
 import pytest
 import waitress
 from webob import Request
+from webtest import Upload
 
 from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.places import FEW
@@ -18,6 +19,7 @@ from cone.tokens.host.spool import Spool
 from tests.support.asking import assert_failure
 from tests.support.asking import send
 from tests.support.factories import new_token
+from tests.support.saved_files import FOLDER
 
 MANY = FEW + 1
 ROWS = "value\r\n" + "".join(f"row {number}\r\n" for number in range(MANY))
@@ -126,6 +128,14 @@ def test_import_when_all_places_are_taken_then_503_and_nothing_is_imported(admin
     sure = next(one for one in checked.forms.values() if one.action.endswith("/import"))
     assert_busy_page(sure.submit(status="*"))
     assert content() == before
+
+
+def test_workbook_when_all_places_are_taken_then_503_and_it_is_not_unpacked(admin, busy):
+    form = admin.get("/tokens/import").forms[0]
+    form["file"] = Upload("list.xlsx", (FOLDER / "de.xlsx").read_bytes())
+    assert_busy_page(form.submit(status="*"))
+    busy.close()
+    assert "Zoë Müller" in form.submit().text
 
 
 # Files that wait to be fetched

@@ -37,6 +37,7 @@ SPECIAL = {
     "tickets.label_text": {"reportlab"},  # optional
     "tickets.labels": {"reportlab"},  # optional
     "tickets.workbook": {"openpyxl"},  # optional
+    "tickets.workbook_bounds": {"openpyxl"},  # optional
     "host.metrics": {"prometheus_client"},  # optional
     "host.ratelimit": {"limits", "redis"},
     "host.first_connection": {"sqlalchemy"},  # it knows the errors of the host's engine

@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import tracemalloc
 import zipfile
 
 import openpyxl
@@ -10,9 +11,10 @@ import pytest
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.tickets import spreadsheet
-from cone.tokens.tickets import workbook
+from cone.tokens.tickets import workbook_bounds
 from cone.tokens.tickets.code_doubts import CodeDoubt
 from cone.tokens.tickets.encodings import decode
+from tests.support.saved_files import FOLDER
 from tests.unit.tickets.test_files import PARSER
 from tests.unit.tickets.test_files import local
 
@@ -99,29 +101,143 @@ def test_workbook_when_it_has_too_many_columns_then_it_is_refused():
 def bomb() -> bytes:
     content = io.BytesIO(saved(["Code"], ["A-1"]))
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/media/image.png", b"\0" * (workbook.MOST_BYTES + 1))
+        archive.writestr("xl/media/image.png", b"\0" * (workbook_bounds.MOST_BYTES + 1))
     return content.getvalue()
 
 
-def with_entities() -> bytes:
-    """Replace the sheet by one whose entities grow."""
-    source = zipfile.ZipFile(io.BytesIO(saved(["Code"], ["A-1"])))
-    content = io.BytesIO()
-    lol = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-    with zipfile.ZipFile(content, "w") as archive:
+def changed(part: str, before: bytes, after: bytes, content: bytes | None = None) -> bytes:
+    """Return a workbook with something else in the part of this name."""
+    source = zipfile.ZipFile(io.BytesIO(content or saved(["Code"], ["A-1"])))
+    assert before in source.read(part)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in source.namelist():
             data = source.read(name)
-            if name.endswith("sheet1.xml"):
-                data = data.replace(b"<worksheet", lol.encode() + b"<worksheet", 1)
-            archive.writestr(name, data)
-    return content.getvalue()
+            archive.writestr(name, data.replace(before, after, 1) if name == part else data)
+    return written.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+STRINGS = "xl/sharedStrings.xml"
+
+
+def with_entities(entity: str) -> bytes:
+    """Declare an entity in the sheet."""
+    declared = f"<!DOCTYPE x [{entity}]><worksheet".encode()
+    return changed(SHEET, b"<worksheet", declared)
+
+
+def with_rows(rows: bytes) -> bytes:
+    return changed(SHEET, b"</sheetData>", rows + b"</sheetData>")
+
+
+def with_strings(strings: bytes) -> bytes:
+    """Add to the table of texts of a workbook that LibreOffice saved."""
+    content = (FOLDER / "de.xlsx").read_bytes()
+    return changed(STRINGS, b"</sst>", strings + b"</sst>", content)
+
+
+def disguised() -> bytes:
+    """Return a workbook that calls its list of sheets a sheet as well, to have it read whole."""
+    lie = (
+        b'<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-'
+        b'officedocument.spreadsheetml.worksheet+xml"/></Types>'
+    )
+    content = changed("[Content_Types].xml", b"</Types>", lie)
+    sheets = b'<sheet name="a" sheetId="1" r:id="rId1"/>' * 20_000
+    return changed("xl/workbook.xml", b"<sheets>", b"<sheets>" + sheets, content)
+
+
+#: Small files that become large: each is refused before it takes much.
+TRAPS = {
+    "a row of many cells": lambda: with_rows(b"<row>" + b"<c/>" * 5_000_000 + b"</row>"),
+    "a million rows": lambda: with_rows(b"<row><c><v>1</v></c></row>" * 1_000_000),
+    "many empty rows": lambda: with_rows(b"<row/>" * 4_000_000),
+    "a text of many parts": lambda: with_strings(b"<si>" + b"<r/>" * 3_000_000 + b"</si>"),
+    "many texts": lambda: with_strings(b"<si><t>a</t></si>" * 1_000_000),
+    "many fonts": lambda: changed(
+        "xl/styles.xml", b"<cellXfs", b"<fonts>" + b"<font/>" * 2_000_000 + b"</fonts><cellXfs"
+    ),
+    "many sheets": lambda: changed(
+        "xl/workbook.xml",
+        b"<sheets>",
+        b"<sheets>" + b'<sheet name="a" sheetId="1" r:id="rId1"/>' * 20_000,
+    ),
+    "many sheets in disguise": disguised,
+    "many types": lambda: changed(
+        "[Content_Types].xml", b"</Types>", b"<Default/>" * 500_000 + b"</Types>"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_workbook_when_it_has_too_many_cells_or_parts_then_it_takes_little(name):
+    content = TRAPS[name]()
+    assert len(content) < 1_000_000
+    tracemalloc.start()
+    try:
+        assert reason_of(content) == "too_many_cells"
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_workbook_when_a_row_is_far_below_then_it_takes_little():
+    far = with_rows(b'<row r="999999999999"><c r="A999999999999"><v>1</v></c></row>')
+    assert [line.row.token.value for line in read(far).lines] == ["A-1"]
+
+
+def test_workbook_when_rows_between_are_empty_then_none_is_lost():
+    rows = [[f"A-{number}"] if number % 2 else [None] for number in range(14_000)]
+    assert len(read(saved(["Code"], *rows)).lines) == 7_000
+
+
+def test_workbook_when_its_lines_have_no_end_then_it_is_refused():
+    line = b"<row><c><v>1</v></c></row>" + b"<row/>" * 9_000
+    assert reason_of(with_rows(line * 12)) == "too_many_rows"
+
+
+def test_workbook_when_a_formula_has_failed_then_its_line_is_named():
+    content = with_rows(b'<row><c t="e"><f>1/0</f><v>#DIV/0!</v></c></row>')
+    with pytest.raises(InvalidParameter) as refused:
+        read(content)
+    assert (refused.value.reason, refused.value.facts["line"]) == ("formula_without_result", 3)
+
+
+def test_workbook_when_it_has_macros_then_they_do_not_matter():
+    main = b"openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    content = changed("[Content_Types].xml", main, b"ms-excel.sheet.macroEnabled.main+xml")
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0 macros")
+    assert [line.row.token.value for line in read(file.getvalue()).lines] == ["A-1"]
 
 
 BAD = {
     "no zip": (b"PK\x03\x04" + b"\0" * 500, "no_workbook"),
     "another zip": (None, "no_workbook"),
     "a bomb": (bomb, "file_too_large"),
-    "entities": (with_entities, "no_workbook"),
+    "entities": (
+        lambda: with_entities('<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">'),
+        "no_workbook",
+    ),
+    "entities of elsewhere": (
+        lambda: with_entities('<!ENTITY x SYSTEM "file:///etc/passwd">'),
+        "no_workbook",
+    ),
+    "a long text": (
+        lambda: with_rows(
+            b'<row><c t="inlineStr"><is><t>' + b"x" * 40_000 + b"</t></is></c></row>"
+        ),
+        "no_workbook",
+    ),
+    "of before 2007": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "old_workbook"),
+    "with a password": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"),
+        "workbook_with_password",
+    ),
+    "a web page": (b"\xef\xbb\xbf\r\n<TABLE><tr><td>Code</td></tr></TABLE>", "markup"),
+    "XML of Excel 2003": (b'<?xml version="1.0"?><Workbook></Workbook>', "markup"),
     "empty": (saved, "no_value_column"),
 }
 

@@ -16,6 +16,7 @@ from cone.tokens.host import wiring
 from cone.tokens.host.form_data import MIB
 from cone.tokens.host.form_data import Limits
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets import workbook
 from cone.tokens.tickets.code_doubts import CodeDoubt
 from cone.tokens.tickets.columns import CHOICES
 from cone.tokens.tickets.columns import FILE
@@ -162,7 +163,9 @@ def content_of(fields: Mapping[str, Any]) -> tuple[str, bool]:
     is_guess = False
     content = file or pasted
     if isinstance(file, bytes) and file:
-        decoded = decode(file)
+        # What a small workbook unpacks to may be long work.
+        with wiring.get(Places).work(None if file.startswith(workbook.BEGINNING) else 0):
+            decoded = decode(file)
         content, is_guess = decoded.text, decoded.is_guess
     if len(packed(content).encode()) > _MOST:
         raise wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)

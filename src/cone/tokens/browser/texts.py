@@ -107,6 +107,27 @@ _MISTAKES: Final = {
         "mistake_no_workbook",
         default="This is no workbook that can be read. Save the sheet as “CSV UTF-8”.",
     ),
+    "old_workbook": _(
+        "mistake_old_workbook",
+        default="This is an old Excel file (xls). Save it as “Excel workbook” (xlsx).",
+    ),
+    "workbook_with_password": _(
+        "mistake_workbook_with_password",
+        default="The workbook has a password. Save it without one.",
+    ),
+    "open_document": _(
+        "mistake_open_document",
+        default="This is a file of LibreOffice (ods). Save it as “Excel 2007-365” (xlsx) or CSV.",
+    ),
+    "markup": _(
+        "mistake_markup",
+        default="This is a web page or XML, whatever it is called. Open it in a spreadsheet and "
+        "save it as xlsx or CSV.",
+    ),
+    "too_many_cells": _(
+        "mistake_too_many_cells",
+        default="The workbook has too many cells. Keep the list alone, up to ${maximum} rows.",
+    ),
     "formula_without_result": _(
         "mistake_formula_without_result",
         default="Line ${line} has a formula without its result. Save the values alone.",

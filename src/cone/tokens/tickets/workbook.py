@@ -15,29 +15,34 @@ import itertools
 import re
 import zipfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import Final
 
+from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.tickets import columns
+from cone.tokens.tickets import workbook_bounds
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.guards import guard
 
 #: How a file begins that is a workbook.
 BEGINNING: Final = b"PK\x03\x04"
 
-#: Bytes of all that is in a workbook, unpacked.
-MOST_BYTES: Final = 64 * 1_024 * 1_024
-
-#: Cells of a row, one more than a file may have; rows, with the names and one too many.
+#: Cells of a row, one more than a file may have; rows that are not empty, with the names and one
+#: too many.
 _MOST_CELLS: Final = columns.MOST + 1
 _MOST_ROWS: Final = MAX_BATCH + 2
 
-#: The element of a formula, with any prefix.
-_FORMULA: Final = re.compile(rb"<(?:\w+:)?f[ >/]")
+#: Rows without anything that end a list, and rows of all kinds.
+_END: Final = 10_000
+_MOST_LINES: Final = 100_000
 
-#: A sign that XML has none for, or that it changes; halves of signs are none.
-_ESCAPED: Final = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
+#: Characters of a cell, of which no program writes more.
+_MOST_CHARACTERS: Final = 32_767
+
+#: A sign that XML has none for, or that it changes; an underscore that would begin one.
+_ESCAPED: Final = re.compile(r"_x(00[01][0-9A-Fa-f]|005[Ff]|[Ff]{3}[EeFf])_")
 
 #: From here on a number has lost digits: Excel keeps 15.
 _EXACT: Final = 1e15
@@ -55,46 +60,41 @@ def text_of(content: bytes) -> str:
     """
     if not is_available():
         raise wrong("xlsx_not_available", "is a workbook; install cone.tokens[xlsx] to read it")
-    _check_size(content)
+    has_formulas = _has_formulas(content)
     shown = _rows(content, data_only=True)
     # To look for formulas takes as long as to read the values.
-    written = (
-        _rows(content, data_only=False) if _may_have_formulas(content) else itertools.repeat(())
-    )
+    written = _rows(content, data_only=False) if has_formulas else itertools.repeat(())
     text = io.StringIO(newline="")
-    width = 0
+    width = found = empty = 0
     # With both, cells with either are quoted.
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    # A formula has no value where no program has worked it out.
     for number, (row, formulas) in enumerate(zip(shown, written, strict=False), 1):
-        pairs = zip(row, formulas, strict=False)
-        if any(cell.value is None and _is_formula(other) for cell, other in pairs):
-            raise wrong(
-                "formula_without_result",
-                f"line {number} has a formula without its result; save the values alone",
-                line=number,
-            )
+        _check_results(number, row, formulas)
         cells = _without_empty_end([_cell(cell) for cell in row])
         # The first row with something names the columns.
         width = width or len(cells)
         writer.writerow(cells + [""] * (width - len(cells)))
+        found, empty = (found + 1, 0) if cells else (found, empty + 1)
+        if found == _MOST_ROWS or empty == _END:
+            break
+        if number == _MOST_LINES:
+            raise wrong("too_many_rows", f"has more than {MAX_BATCH} rows", maximum=MAX_BATCH)
     return text.getvalue()
 
 
-def _check_size(content: bytes) -> None:
+def _has_formulas(content: bytes) -> bool:
+    """Return whether there may be formulas.
+
+    :raises InvalidParameter: it is too large, or no workbook.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except zipfile.BadZipFile:
-        raise _no_workbook() from None
-    if size > MOST_BYTES:
-        raise wrong("file_too_large", "is too large", maximum=MOST_BYTES // 1_024 // 1_024)
-
-
-def _may_have_formulas(content: bytes) -> bool:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        sheets = (name for name in archive.namelist() if name.startswith("xl/worksheets/"))
-        return any(_FORMULA.search(archive.read(name)) for name in sheets)
+            return workbook_bounds.look_through(archive)
+    except InvalidParameter:
+        raise
+    # A file may be damaged in many ways.
+    except Exception:  # noqa: BLE001
+        raise workbook_bounds.no_workbook() from None
 
 
 def _rows(content: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
@@ -107,15 +107,22 @@ def _rows(content: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
         sheet: Any = book.worksheets[0]
         # What the file says of its own size may be wrong.
         sheet.reset_dimensions()
-        rows = sheet.iter_rows(max_col=_MOST_CELLS)
-        yield from itertools.islice(rows, _MOST_ROWS)
+        yield from sheet.iter_rows(max_col=_MOST_CELLS)
     # openpyxl raises whatever a broken file makes of it.
     except Exception:  # noqa: BLE001
-        raise _no_workbook() from None
+        raise workbook_bounds.no_workbook() from None
 
 
-def _no_workbook() -> Exception:
-    return wrong("no_workbook", "is no workbook that can be read")
+def _check_results(number: int, row: Sequence[Any], formulas: Sequence[Any]) -> None:
+    """Refuse a formula without its result: no program has worked it out, or it has failed."""
+    pairs = zip(row, formulas, strict=False)
+    is_missing = any(cell.value is None and _is_formula(other) for cell, other in pairs)
+    if is_missing or any(getattr(cell, "data_type", None) == "e" for cell in row):
+        raise wrong(
+            "formula_without_result",
+            f"line {number} has a formula without its result; save the values alone",
+            line=number,
+        )
 
 
 def _is_formula(cell: Any) -> bool:
@@ -135,13 +142,15 @@ def _cell(cell: Any) -> str:
         return f"{value:.0f}" if value.is_integer() and abs(value) < _EXACT else repr(value)
     if isinstance(value, int) and abs(value) >= _EXACT:
         return repr(float(value))
-    # The text is read as one that a spreadsheet may have guarded.
-    return guard(_unescaped(value)) if isinstance(value, str) else str(value)
+    return _text(value) if isinstance(value, str) else str(value)
 
 
-def _unescaped(text: str) -> str:
-    """Return ``text`` with the signs that XML has none for (ECMA-376, ST_Xstring)."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+def _text(value: str) -> str:
+    """Return a text with the signs that XML has none for (ECMA-376, ST_Xstring)."""
+    if len(value) > _MOST_CHARACTERS:
+        raise workbook_bounds.no_workbook()
+    # It is read as one that a spreadsheet may have guarded.
+    return guard(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), value))
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:

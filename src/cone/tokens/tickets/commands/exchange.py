@@ -21,6 +21,7 @@ from cone.tokens.cli.terminal import aligned
 from cone.tokens.cli.terminal import printable
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import Actor
+from cone.tokens.host.form_data import MIB
 from cone.tokens.host.rendering import counted
 from cone.tokens.tickets import params
 from cone.tokens.tickets import spreadsheet
@@ -37,6 +38,7 @@ from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.spreadsheet import Mistake
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.workbook_bounds import MOST_BYTES
 
 #: Mistakes that people are told of.
 LISTED: Final = 100
@@ -166,10 +168,14 @@ def _chosen(pairs: tuple[str, ...]) -> dict[str | int, str]:
 def _text(file: str, encoding: str | None) -> str:
     """Return the text of a file.
 
-    :raises InvalidParameter: it does not say how it is encoded, and nobody else does.
+    :raises InvalidParameter: it is too large, or does not say how it is encoded, and nobody else
+        does.
     """
     with click.open_file(file, "rb") as source:
-        decoded = decode(source.read())
+        content = source.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise wrong("file_too_large", f"is larger than {MOST_BYTES // MIB} MiB")
+    decoded = decode(content)
     if decoded.is_guess and encoding != decoded.encoding:
         advice = f"is not in UTF-8; if it is in {WINDOWS}, say --encoding {WINDOWS}"
         raise wrong("file_not_utf8", advice)
