@@ -71,6 +71,25 @@ SEARCH_TEXTS = """
     WHERE NOT EXISTS (SELECT 1 FROM token_search WHERE token_uid = tokens.uid)
     ORDER BY created, uid
 """
+#: The place of a token in the order in which they were added.
+NUMBERS = {
+    "sqlite": "(CAST(strftime('%s', created) AS INTEGER) - 1760000000)",
+    "postgresql": "(EXTRACT(epoch FROM created)::integer - 1760000000)",
+}
+#: Whom a token is for. Half of all are of Berlin, the others of Wien.
+PEOPLE = """
+    UPDATE tokens SET
+        label = CASE {number} % 8
+                WHEN 0 THEN 'Anna' WHEN 1 THEN 'Bert' WHEN 2 THEN 'Carla' WHEN 3 THEN 'Dirk'
+                WHEN 4 THEN 'Elif' WHEN 5 THEN 'Fritz' WHEN 6 THEN 'Greta' ELSE 'Hugo' END
+            || CASE {number} / 8 % 8
+                WHEN 0 THEN ' Schmidt' WHEN 1 THEN ' Yilmaz' WHEN 2 THEN ' Novak'
+                WHEN 3 THEN ' Rossi' WHEN 4 THEN ' Weber' WHEN 5 THEN ' Kowalski'
+                WHEN 6 THEN ' Huber' ELSE ' Dupont' END
+            || CASE {number} % 2 WHEN 0 THEN ' Berlin ' ELSE ' Wien ' END
+            || {number},
+        category = CASE WHEN {number} % 100 = 3 THEN 'VIP' WHEN {number} % 3 = 0 THEN 'Guest' END
+"""
 TIDY_UP = {"sqlite": "ANALYZE tokens", "postgresql": "VACUUM ANALYZE tokens"}
 TIDY_UP_SEARCH = {"sqlite": "ANALYZE token_search", "postgresql": "VACUUM ANALYZE token_search"}
 TIDY_UP_LOG = {"sqlite": "ANALYZE token_usage", "postgresql": "VACUUM ANALYZE token_usage"}
@@ -195,8 +214,10 @@ def fill_log(engine: Engine, count: int) -> uuid.UUID:
         return connection.scalars(select(TokenUsageRecord.token_uid).limit(1)).one()
 
 
-def fill(engine: Engine, count: int) -> None:
+def fill(engine: Engine, count: int, *, with_people: bool = False) -> None:
     """Add ``count`` tokens that may be used without limit.
+
+    :param with_people: labels tell whom they are for, and some have a category.
 
     Their values are their uids, each is a second younger than the one before. Nothing is written
     to a log.
@@ -210,6 +231,8 @@ def fill(engine: Engine, count: int) -> None:
                 "digest_of_uid", 1, lambda uid: codes.digest(str(uuid.UUID(uid)))
             )
         connection.execute(text(STATEMENTS[kind]), {"count": count})
+        if with_people:
+            connection.execute(text(PEOPLE.format(number=NUMBERS[kind])))
         fill_search(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(TIDY_UP[kind])

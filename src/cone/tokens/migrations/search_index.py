@@ -39,9 +39,16 @@ def make(connection: Connection, table: str, columns: Sequence[str]) -> bool:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        _run(connection, _beginnings(table, columns))
+        make_beginnings(connection, table, columns)
         return False
     return True
+
+
+def make_beginnings(connection: Connection, table: str, columns: Sequence[str]) -> None:
+    """Make the indexes of a table of search texts in a database that has no trigrams."""
+    for name in columns:
+        index = f"CREATE INDEX IF NOT EXISTS ix_{table}_{name} ON {table} ({name})"
+        connection.exec_driver_sql(index)
 
 
 def drop(connection: Connection, table: str) -> None:
@@ -94,7 +101,3 @@ def _on_postgresql(table: str, columns: Sequence[str]) -> list[str]:
         "CREATE EXTENSION IF NOT EXISTS pg_trgm",
         f"CREATE INDEX {name_of(table)} ON {table} USING gin ({keys})",
     ]
-
-
-def _beginnings(table: str, columns: Sequence[str]) -> list[str]:
-    return [f"CREATE INDEX IF NOT EXISTS ix_{table}_{name} ON {table} ({name})" for name in columns]

@@ -182,7 +182,7 @@ def page(
     A token that does not exist counts as not named.
 
     SQL: 1 statement, 2 where a token is named. Where no index has order and filter together,
-    4 more at most, 5 on PostgreSQL; what they cost grows with the table, and not with the
+    5 more at most; what they cost grows with the table, and not with the
     place of the page.
     """
     matching, sort, cursor = query.matching, query.sort, query.after or query.before
@@ -268,14 +268,30 @@ def _sought(
         if end is None or len(rows) == order.limit:
             return rows, UNSET
     columns = filters.columns(tx, kind, is_walk=False)
+    if matching.prefix and _has_few(tx, kind, matching.prefix):
+        columns["value"] = kind.tokens.c[filters.name_of(kind, "value")]
     conditions = list(filters.conditions(tx, kind, matching, columns))
-    places, count = _places(tx, conditions, order, columns)
-    if count <= MOST_COUNTED:
-        return finding.find_rows(tx, kind, [place.uid for place in places]), count
+    # All that a search finds is put in order.
+    most = MOST_COUNTED + 1 if matching.search is None else searching.MOST_FOUND
+    places, count = _places(tx, conditions, order, columns, most)
+    if count <= MOST_COUNTED or matching.search is not None:
+        rows = finding.find_rows(tx, kind, [place.uid for place in places])
+        return rows, count if count <= MOST_COUNTED else None
     # Most rows fail these: they come first. Keys are sorted in less time than rows.
     keys = select(*order.key(columns)).where(*order.limits(columns, places), *conditions)
     found = _in_order(tx, keys, order, columns, is_sorted=True)
     return finding.find_rows(tx, kind, [place.uid for place in found]), None
+
+
+def _has_few(tx: Transaction, kind: Kind[Any], prefix: str) -> bool:
+    """Return whether so few codes begin with a text that each is looked up sooner than all."""
+    if tx.is_postgresql:
+        # It knows how many there are, about.
+        return False
+    walk = filters.columns(tx, kind, is_walk=True)
+    beginning = filters.conditions(tx, kind, TokenFilter(prefix=prefix), walk)
+    some = select(walk["value"]).where(*beginning).limit(NEAR + 1).subquery()
+    return (tx.connection.scalar(select(func.count()).select_from(some)) or 0) <= NEAR
 
 
 def _places(
@@ -283,10 +299,11 @@ def _places(
     conditions: Sequence[ColumnElement[bool]],
     order: _Order,
     columns: Mapping[str, ColumnElement[Any]],
+    most: int,
 ) -> tuple[list[Row[Any]], int]:
-    """Return keys in order, and how many match; of too many whichever are found first."""
+    """Return keys in order, and how many match; of more than ``most`` whichever are found first."""
     named = [column.label(name) for name, column in order.columns(columns).items()]
-    some = select(*named).where(*conditions).limit(MOST_COUNTED + 1).cte("some")
+    some = select(*named).where(*conditions).limit(most).cte("some")
     key = order.key(dict(some.columns.items()))
     best = select(*key).where(*order.beyond(key)).order_by(*order.parts(key))
     first = best.limit(order.limit).subquery("first")

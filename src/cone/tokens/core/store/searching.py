@@ -17,6 +17,7 @@ from typing import Any
 from typing import Final
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import FromClause
 from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import Table
@@ -45,6 +46,10 @@ from cone.tokens.core.values import MAX_BATCH
 
 #: Tokens that a search finds: more than that are too many to be changed, or to be looked through.
 MOST_FOUND: Final = MAX_BATCH + 1
+
+#: The newest texts, of which PostgreSQL is told whether many match: one in so many.
+_NEAR: Final = 20_000
+_MANY: Final = 25
 
 #: Trigrams of a part that the index of SQLite is asked for; the text itself is looked at anyway.
 _MOST_TRIGRAMS: Final = 24
@@ -141,12 +146,12 @@ def is_found(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[boo
 
     The newest ones, where there are more.
 
-    SQL: 1 statement beside the one that has the condition.
+    SQL: 1 statement beside the one that has the condition, 2 on PostgreSQL.
     """
     uid = kind.tokens.c.uid
     if not parts_of(sought):
         return false()
-    found = _found(tx, kind, sought, by_parts=finds_parts(tx, kind)).limit(MOST_FOUND)
+    found = _found(tx, kind, sought, MOST_FOUND)
     if tx.is_postgresql:
         # In an array they are looked up one by one, whatever the planner thinks of their number.
         return uid == func.any(func.array(found.scalar_subquery()))
@@ -163,13 +168,13 @@ def newest(
 
     :param sought: a text, or the number of a token that was found.
 
-    SQL: 1 statement, 2 for a text.
+    SQL: 1 statement, 2 for a text, 3 on PostgreSQL.
     """
     texts = _search_table(kind)
     if isinstance(sought, int):
         found = select(texts.c.token_uid).where(texts.c.id == sought)
     elif parts_of(sought):
-        found = _found(tx, kind, sought, by_parts=finds_parts(tx, kind)).limit(limit)
+        found = _found(tx, kind, sought, limit)
     else:
         return []
     return tx.connection.execute(found.add_columns(texts.c.id)).all()
@@ -197,7 +202,7 @@ def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
     texts = _search_table(kind)
     if not parts_of(sought):
         return false()
-    meant = _matches(tx, kind, sought, by_parts=finds_parts(tx, kind))
+    meant = _matches(tx, kind, sought, texts, by_parts=finds_parts(tx, kind))
     own = texts.c.token_uid == kind.tokens.c.uid
     return select(literal(1)).select_from(texts).where(own, meant).exists()
 
@@ -216,27 +221,49 @@ def index_of(texts: Table) -> str:
     return f"{texts.name}_trigrams"
 
 
-def _found(tx: Transaction, kind: Kind[Any], sought: str, *, by_parts: bool) -> Select[Any]:
-    texts = _search_table(kind)
-    meant = _matches(tx, kind, sought, by_parts=by_parts)
+def _found(tx: Transaction, kind: Kind[Any], sought: str, limit: int) -> Select[Any]:
+    """Return the statement that finds up to ``limit`` tokens, the newest ones.
+
+    SQL: 1 statement, 2 on PostgreSQL.
+    """
+    texts, by_parts = _search_table(kind), finds_parts(tx, kind)
+    meant = _matches(tx, kind, sought, texts, by_parts=by_parts)
+    if tx.is_postgresql and by_parts and not _are_near(tx, kind, sought, limit):
+        # No index has this order: PostgreSQL looks the parts up.
+        return select(texts.c.token_uid).where(meant).order_by((texts.c.id + 0).desc()).limit(limit)
     if tx.is_postgresql or not by_parts:
-        found = select(texts.c.token_uid).where(meant)
-        return found.order_by(texts.c.id.desc())
+        return select(texts.c.token_uid).where(meant).order_by(texts.c.id.desc()).limit(limit)
     index = table(index_of(texts), column("rowid"))
     is_match = literal_column(index.name).op("MATCH")(_trigrams(parts_of(sought)))
     joined = index.join(texts, texts.c.id == index.c.rowid)
     found = select(texts.c.token_uid).select_from(joined).where(is_match, meant)
-    return found.order_by(index.c.rowid.desc())
+    return found.order_by(index.c.rowid.desc()).limit(limit)
+
+
+def _are_near(tx: Transaction, kind: Kind[Any], sought: str, limit: int) -> bool:
+    """Return whether enough match among the newest to find all along the order.
+
+    PostgreSQL does not know which words go together: it would look for those that never do along
+    the order, until it has looked at all.
+
+    SQL: 1 statement.
+    """
+    texts = _search_table(kind)
+    newest = select(texts).order_by(texts.c.id.desc()).limit(_NEAR).subquery()
+    meant = _matches(tx, kind, sought, newest, by_parts=True)
+    count = tx.connection.scalar(select(func.count()).select_from(newest).where(meant)) or 0
+    return count >= min(limit, _NEAR // _MANY)
 
 
 def _matches(
     tx: Transaction,
     kind: Kind[Any],
     sought: str,
+    texts: FromClause,
     *,
     by_parts: bool,
 ) -> ColumnElement[bool]:
-    columns = [_search_table(kind).c[name] for name in kind.search_columns]
+    columns = [texts.c[name] for name in kind.search_columns]
     if not by_parts:
         beginning = search_text(sought)
         return or_(*(_begins(column, beginning) for column in columns))
