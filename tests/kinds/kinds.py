@@ -9,8 +9,10 @@ from typing import Final
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import DETAILS
+from tests.kinds.badges import BADGE
 from tests.kinds.lockers import LOCKER
 from tests.kinds.passes import PASS
+from tests.support.factories import NOON
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Sample:
         }
         return {**self.own(name or uuid.uuid4().hex), **fields, **given}
 
+    def another(self, name: str, value: Any) -> Any:
+        """Return what an own field may be changed to that has this value; a flag has two."""
+        other = self.others[name]
+        return self.own("own")[name] if other == value else other
+
 
 SAMPLES: Final = (
     Sample(
@@ -57,6 +64,26 @@ SAMPLES: Final = (
         by="serial",
         own=lambda name: {"serial": name, "aisle": "A"},
         others={"serial": "another", "aisle": "B"},
+    ),
+    Sample(
+        BADGE,
+        by="key_hash",
+        own=lambda name: {
+            "key_hash": name,
+            "colour": "red",
+            "floor": -1,
+            "inside": False,
+            "seen_at": None,
+            "entries": 2**40,
+        },
+        others={
+            "key_hash": "",
+            "colour": "blue",
+            "floor": None,
+            "inside": True,
+            "seen_at": NOON,
+            "entries": -(2**50),
+        },
     ),
 )
 

@@ -1,25 +1,37 @@
 """A kind that asks what its caller has seen: of all who show the same, one is granted."""
 
+import datetime
 import json
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import BigInteger
+from sqlalchemy import Boolean
+from sqlalchemy import Enum
+from sqlalchemy import Integer
+from sqlalchemy import SmallInteger
+from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy import update
 
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.history.findings import Problem
+from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import usages
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
+from tests.kinds.badges import BADGE
 from tests.kinds.conftest import Desk
 from tests.kinds.kinds import SAMPLES
+from tests.kinds.made import desk_of
+from tests.kinds.made import make_kind
 from tests.kinds.passes import PASS
+from tests.support.factories import NOON
 
 [SAMPLE] = [sample for sample in SAMPLES if sample.kind is PASS]
 CALLERS = 12
@@ -169,3 +181,78 @@ def test_verify_when_the_generation_cannot_be_read_then_it_is_not_believed(passe
     with passes.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE pass_usage SET generation = 'many'")
     assert passes.problems() == [Problem.COUNT_IN_LOG]
+
+
+# What no token can be like
+
+TEXTS = [0, True, "g\0", "g\ud800", b"g", None]
+NUMBERS = [2**31, -(2**31) - 1, 2**63, 2**70, "0", " 0 ", "abc", "", 0.0, 0.5, False, None, "\0"]
+MOMENTS = [
+    NOON.replace(tzinfo=None),
+    NOON.isoformat(),
+    NOON.timestamp(),
+    NOON.date(),
+    datetime.datetime.max.replace(tzinfo=datetime.timezone(-datetime.timedelta(hours=1))),
+    None,
+]
+HOSTILE = [
+    (String(), "g", TEXTS),
+    (Enum("g", "h", native_enum=False), "g", [*TEXTS, "i"]),
+    (SmallInteger(), 0, [*NUMBERS, 2**15]),
+    (Integer(), 0, NUMBERS),
+    (BigInteger(), 0, NUMBERS[2:]),
+    (Boolean(), False, [0, 0.0, "", "false", 2, None]),
+    (UtcDateTime(), NOON, MOMENTS),
+]
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "shown"), HOSTILE, ids=[type(of).__name__ for of, *_rest in HOSTILE]
+)
+def test_consume_when_no_token_can_be_as_was_seen_then_it_is_refused_and_logged(
+    work, of, value, shown
+):
+    desk = desk_of(work, make_kind({"state": of}, seen=("state",)), state=value)
+    uid = desk.add()
+    for seen in shown:
+        assert desk.consume(uid, {"state": seen}).denial is Denial.TOKEN_REUSED, repr(seen)
+    assert [row.error_code for row in desk.usages(uid)] == [15] * len(shown)
+    assert isinstance(desk.consume(uid, {"state": value}), Granted)
+    assert not desk.problems()
+
+
+def test_consume_when_a_time_was_seen_in_another_zone_then_it_is_the_same_time(work):
+    desk = desk_of(work, make_kind({"state": UtcDateTime()}, seen=("state",)), state=NOON)
+    uid = desk.add()
+    elsewhere = NOON.astimezone(datetime.timezone(datetime.timedelta(hours=5)))
+    assert isinstance(desk.consume(uid, {"state": elsewhere}), Granted)
+
+
+# What begins as NULL
+
+
+@pytest.fixture
+def badges(work) -> Desk:
+    [sample] = [sample for sample in SAMPLES if sample.kind is BADGE]
+    return Desk(sample, work)
+
+
+def test_verify_when_a_use_is_missing_and_what_it_advanced_was_null_then_the_time_is_believed(
+    badges,
+):
+    uid = badges.add(usage_count=1)
+    badges.consume(uid)
+    badges.consume(uid)
+    badges.execute(delete(BADGE.usages).where(BADGE.usages.c.error_code.is_(None)))
+    assert badges.problems() == [Problem.MISSING]
+    assert badges.find(uid).seen_at
+
+
+def test_verify_when_the_time_that_a_use_advanced_cannot_be_read_then_it_is_not_believed(badges):
+    if badges.database.engine.dialect.name != "sqlite":
+        pytest.skip("the database keeps such values out")
+    uid = badges.add()
+    badges.consume(uid)
+    with badges.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE badge_usage SET seen_at = 'noon'")
+    assert badges.problems() == [Problem.COUNT_IN_LOG]

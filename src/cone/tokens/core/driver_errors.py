@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 from typing import Final
 
+from sqlalchemy import PrimaryKeyConstraint
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import DBAPIError
@@ -105,20 +108,22 @@ def is_standby(original: BaseException | None) -> bool:
     return getattr(original, "sqlstate", None) == _STANDBY
 
 
-#: How the errors of both databases begin that name a constraint on unique values.
+#: How an error of SQLite begins that names unique columns, or an index on more than columns.
 _BROKEN_IN_SQLITE: Final = "UNIQUE constraint failed: "
+_INDEX_IN_SQLITE: Final = "index '"
+
+#: PostgreSQL's name for values that shall be unique and are not, by a constraint or an index.
+_BROKEN_IN_POSTGRESQL: Final = "23505"
 
 
 def _meaning(error: IntegrityError) -> Exception:
     table, is_key = _broken(error)
-    if not table:
-        return error
     if table == REQUESTS.name:
         return KeyTaken() if is_key else error
-    if _has(LifecycleColumns, table):
+    if table in _names_of(LifecycleColumns):
         # The caller chose the uid, or it is there from a try that was thought to be lost.
         return UidTaken() if is_key else ValueTaken()
-    if is_key and (_has(UsageColumns, table) or _has(EventColumns, table)):
+    if is_key and table in _names_of(UsageColumns) | _names_of(EventColumns):
         # What was thought to be lost has come to its end meanwhile: it is there to be found.
         return Interrupted()
     return error
@@ -126,17 +131,59 @@ def _meaning(error: IntegrityError) -> Exception:
 
 def _broken(error: IntegrityError) -> tuple[str | None, bool]:
     """Return the table of which values shall be unique and are not, and whether they are keys."""
-    diagnosis = getattr(error.orig, "diag", None)
-    if diagnosis:
-        table, name = diagnosis.table_name, diagnosis.constraint_name or ""
-        return (table if name.startswith(("pk_", "uq_")) else None), name.startswith("pk_")
+    if getattr(error.orig, "sqlstate", None) == _BROKEN_IN_POSTGRESQL:
+        diagnosis: Any = getattr(error.orig, "diag", None)
+        name = diagnosis.constraint_name
+        return diagnosis.table_name, any(name == _key_of(table) for table in _tables())
     text = str(error.orig)
-    table, _dot, column = text.removeprefix(_BROKEN_IN_SQLITE).partition(".")
-    is_unique = text.startswith(_BROKEN_IN_SQLITE)
-    return (table if is_unique else None), column in ("uid", "key_hash")
+    if not text.startswith(_BROKEN_IN_SQLITE):
+        return None, False
+    broken = text.removeprefix(_BROKEN_IN_SQLITE)
+    if broken.startswith(_INDEX_IN_SQLITE):
+        return _indexed(broken.removeprefix(_INDEX_IN_SQLITE).removesuffix("'")), False
+    table, _dot, _column = broken.partition(".")
+    keys = {_columns_of(table.primary_key) for table in _tables()}
+    return table, tuple(broken.split(", ")) in keys
 
 
-def _has(columns: type, table: str) -> bool:
-    """Return whether a table of any kind has these columns."""
-    records: list[Any] = columns.__subclasses__()
-    return any(record.__tablename__ == table for record in records)
+def _columns_of(key: PrimaryKeyConstraint) -> tuple[str, ...]:
+    """Return the columns of a key as SQLite names them."""
+    return tuple(str(column) for column in key.columns)
+
+
+def _key_of(table: Table) -> str:
+    """Return the name of the key of a table, which PostgreSQL has shortened if it is long."""
+    return str(_NAMES.truncate_and_render_constraint_name(table.primary_key.name)).strip('"')
+
+
+_NAMES: Final[Any] = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+def _indexed(name: str) -> str | None:
+    """Return the table that has an index of this name."""
+    return next((table.name for table in _tables() if name in _index_names(table)), None)
+
+
+def _index_names(table: Table) -> set[str | None]:
+    return {index.name for index in table.indexes}
+
+
+def _tables() -> Iterator[Table]:
+    """Return the tables of all kinds, and that of the keys."""
+    yield REQUESTS
+    for columns in (LifecycleColumns, UsageColumns, EventColumns):
+        yield from _tables_with(columns)
+
+
+def _tables_with(columns: type) -> Iterator[Table]:
+    """Return the tables that have these columns, whatever classes are between."""
+    records: list[type] = columns.__subclasses__()
+    for record in records:
+        table = vars(record).get("__table__")
+        if table is not None:
+            yield table
+        yield from _tables_with(record)
+
+
+def _names_of(columns: type) -> set[str]:
+    return {table.name for table in _tables_with(columns)}

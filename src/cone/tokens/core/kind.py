@@ -1,6 +1,8 @@
 """Kinds of tokens: tables, values, and what a use of such a token needs and does besides.
 
 A kind is a constant of a module: the statements of a kind are prepared once, under its identity.
+What is wrong with its declaration is an error when it is made, see
+:mod:`cone.tokens.core.declaration`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TypeVar
 
 from sqlalchemy import Table
 
+from cone.tokens.core import declaration
 from cone.tokens.core.lifecycle import Consumable
 from cone.tokens.core.lifecycle import Effect
 from cone.tokens.core.lifecycle import Usable
@@ -67,8 +70,8 @@ class Kind(Generic[T_co]):
     :ivar later: those of them that events from before do not tell; they were NULL.
     :ivar personal: those of them that tell of people; they may be NULL.
     :ivar derived: columns that no caller gives.
-    :ivar code: the column with the text that people know a token by. It may be in order lists, and
-        outcomes and the log of usages tell it. Other forms of it are found where its
+    :ivar code: the column with the text that people know a token by, never NULL. It may be in order
+        lists, and outcomes and the log of usages tell it. Other forms of it are found where its
         :func:`~cone.tokens.core.codes.digest` is ``derived``. None: there is none.
     :ivar filtered: columns that a filter may ask for by their whole value. Each has an index.
     :ivar search_table: has :class:`~cone.tokens.core.records.SearchColumns` and those of
@@ -78,6 +81,7 @@ class Kind(Generic[T_co]):
     :ivar former_table: has :class:`~cone.tokens.core.records.FormerColumns`, and the triggers of
         ``migrations/former_values``. None: codes are not replaced.
     :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
+    :ivar has_old_keys: its idempotency keys are older than kinds are: they do not name it.
     """
 
     name: str
@@ -95,6 +99,14 @@ class Kind(Generic[T_co]):
     search_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     former_table: Table | None = None
     is_answer: Callable[[Any], bool] = is_no_answer
+    has_old_keys: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the declaration.
+
+        :raises TypeError: it is wrong; the text names the column.
+        """
+        declaration.check(self.name, declaration.mistakes(self))
 
     def completed(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``fields`` with the columns that are derived from them."""
@@ -115,7 +127,8 @@ class ConsumedKind(Kind[T_co]):
 
     :ivar usages: has :class:`~cone.tokens.core.records.UsageColumns`, ``token_value`` where the
         kind has a code, and a column for each one of ``advanced``, with its value afterwards.
-    :ivar seen: columns of which the caller shows what it saw; another value refuses the use.
+    :ivar seen: columns of which the caller shows what it saw, never NULL; another value refuses the
+        use.
     :ivar advanced: what a use does to own columns; each is ``audited``.
     :ivar shown: own columns with texts that outcomes show; no use changes them.
     """
@@ -130,7 +143,12 @@ class ConsumedKind(Kind[T_co]):
     logged: Mapping[str, str] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out once what each use needs."""
+        """Check the declaration, and work out once what each use needs.
+
+        :raises TypeError: it is wrong; the text names the column.
+        """
+        Kind.__post_init__(self)
+        declaration.check(self.name, declaration.mistakes_of_use(self))
         names = tuple(effect.column for effect in self.advanced)
         code = {"token_value": self.code} if self.code else {}
         logged = {**code, "usage_count": "usage_count", "version": "version"}

@@ -1,4 +1,4 @@
-"""A transaction as statements see it: a connection, a clock and a mark.
+"""A transaction as statements see it: a connection, a clock, a mark, and what it has locked.
 
 :mod:`cone.tokens.core.database` opens and ends transactions. The statements are functions that take
 one: those of the use cases in :mod:`cone.tokens.core.store`, those over whole tables in
@@ -32,6 +32,9 @@ from cone.tokens.core.many import LEAST
 from cone.tokens.core.many import Rows
 from cone.tokens.core.records import UtcDateTime
 
+#: A row of a log, by its table and uid: where it is, the transaction that wrote it was committed.
+Trace = tuple[Table, uuid.UUID]
+
 #: The time of a statement where the clock is ours.
 NOW: Final = bindparam("now", type_=UtcDateTime)
 
@@ -41,7 +44,8 @@ class Transaction:
 
     :ivar connection: executes the statements.
     :ivar own_time: the time of all statements on SQLite; None where the database's clock counts.
-    :ivar marked_in: the log of events that has the mark, once an event was logged.
+    :ivar trace: the event with the mark, or the first try to consume a token; None: none was
+        logged.
     """
 
     def __init__(
@@ -58,9 +62,10 @@ class Transaction:
         self.dialect = connection.dialect
         self.is_postgresql = self.dialect.name == "postgresql"
         self.own_time = None if self.is_postgresql else clock()
-        self.marked_in: Table | None = None
+        self.trace: Trace | None = None
         self._clock = clock
         self._mark = mark
+        self._locked = ""
 
     @functools.cached_property
     def now(self) -> ColumnElement[Any]:
@@ -131,11 +136,39 @@ class Transaction:
 
         SQL: 1 statement.
         """
-        if self._mark and self.marked_in is None:
-            events.change_first(uid=self._mark)
+        mark, self._mark = self._mark, None
+        if mark:
+            events.change_first(uid=mark)
         self.insert_rows(events)
-        if self.marked_in is None:
-            self.marked_in = events.table
+        if mark:
+            self.trace = (events.table, mark)
+
+    def leave_trace(self, usages: Table, receipt: uuid.UUID) -> None:
+        """Note that a try to consume a token was logged."""
+        if self.trace is None:
+            self.trace = (usages, receipt)
+
+    def finds(self, trace: Trace) -> bool:
+        """Return whether a row of a log is there, found for update.
+
+        SQL: 1 statement.
+        """
+        log, uid = trace
+        sought = select(log.c.uid).where(log.c.uid == uid)
+        return self.connection.scalar(sought.with_for_update()) is not None
+
+    def lock(self, tokens: Table) -> None:
+        """Note that rows of a table of tokens get locked.
+
+        Two transactions that lock the tokens of two kinds in opposite orders would wait for each
+        other, until PostgreSQL ends one. So the tables are locked in the order of their names.
+
+        :raises RuntimeError: rows of a later one are locked already.
+        """
+        if tokens.name < self._locked:
+            message = f"{tokens.name} has to be locked before {self._locked}, in the order of names"
+            raise RuntimeError(message)
+        self._locked = tokens.name
 
 
 @functools.cache

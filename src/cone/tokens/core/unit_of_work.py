@@ -8,8 +8,6 @@ from collections.abc import Callable
 from typing import Any
 from typing import TypeVar
 
-from sqlalchemy import Table
-
 from cone.tokens.core.database import TokensDatabase
 from cone.tokens.core.driver_errors import KeyTaken
 from cone.tokens.core.errors import IdempotencyConflict
@@ -20,9 +18,9 @@ from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.retry import NEVER
 from cone.tokens.core.retry import Patience
-from cone.tokens.core.store import events
 from cone.tokens.core.store import keys
 from cone.tokens.core.store import usages
+from cone.tokens.core.transaction import Trace
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Granted
@@ -72,21 +70,23 @@ class UnitOfWork:
     ) -> T:
         """Return the result of ``write``, whose changes are committed together, and once.
 
-        The mark of a try is the uid of its first event. Where a try has got as far as that, the
-        mark of the ones before it is not there: their changes were rolled back.
+        Each try has the same mark, the uid of its first event. Where a try has got as far as that,
+        the mark of the ones before it is not there: their changes were rolled back. Uses have
+        receipts for that: an :class:`~cone.tokens.core.values.Attempt` is made before, and not by
+        ``write``.
 
         :param write: its result is not None, which stands for work that was not done.
         :param key: bound by ``write``; with it ``repeat`` is needed.
         """
         mark = uuid.uuid4()
-        last: list[tuple[T, Table]] = []
+        last: list[tuple[T, Trace]] = []
 
         def work() -> T:
             with self.database.writing(mark) as tx:
                 result = write(tx)
-                if tx.marked_in is not None:
-                    last[:] = [(result, tx.marked_in)]
-                elif last and events.has_event(tx, last[0][1], mark):
+                if tx.trace is not None:
+                    last[:] = [(result, tx.trace)]
+                elif last and tx.finds(last[0][1]):
                     # A try came to its end behind our back, and left nothing to do.
                     raise Interrupted
             return result
@@ -94,9 +94,9 @@ class UnitOfWork:
         def found() -> T | None:
             if not last:
                 return None
-            result, marked_in = last[0]
+            result, trace = last[0]
             with self.database.reading_durably() as tx:
-                return result if events.has_event(tx, marked_in, mark) else None
+                return result if tx.finds(trace) else None
 
         return self._patience.persist(lambda: self._once(key, work, repeat), found)
 
@@ -125,7 +125,8 @@ class UnitOfWork:
             with self.database.reading_durably() as tx:
                 return usages.find_outcome(tx, kind, attempt.receipt)
 
-        return self._patience.persist(lambda: self._once(attempt.key, work, repeat), found)
+        key = keys.of_kind(kind, attempt.key)
+        return self._patience.persist(lambda: self._once(key, work, repeat), found)
 
     def _once(
         self,
@@ -137,6 +138,8 @@ class UnitOfWork:
 
         The work comes first: where the key is bound, its transaction is rolled back. A token
         that is gone may have been there for the first request, a longer code not.
+
+        :raises IdempotencyConflict: the key is bound to a request for something else.
         """
         try:
             return work()

@@ -256,12 +256,14 @@ class IdempotencyKey:
 
     :ivar operation: the key is the caller's and the operation's; the same key elsewhere is another.
     :ivar parameters: what the request asks for; a repeat has to ask for the same.
+    :ivar kind: the kind of tokens that it asks for; None: the one with ``has_old_keys``.
     """
 
     key: str
     caller: str
     operation: Operation
     parameters: Mapping[str, Any]
+    kind: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

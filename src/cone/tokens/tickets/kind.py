@@ -65,6 +65,7 @@ TICKET: Final = ConsumedKind(
     former_table=table_of(TokenFormerRecord),
     shown=("label", "category"),
     is_answer=_is_answer,
+    has_old_keys=True,
 )
 
 

@@ -16,18 +16,13 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 
-from sqlalchemy import Boolean
 from sqlalchemy import Column
-from sqlalchemy import Integer
-from sqlalchemy import String
-from sqlalchemy.types import TypeEngine
 
+from cone.tokens.core.column_types import check_of
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store.events import FORGET
 from cone.tokens.core.store.events import REPLACE
-from cone.tokens.core.values import MAX_INTEGER
-from cone.tokens.core.values import UNLIMITED
 
 #: The action of an event that stands for purged history.
 PURGE: Final = "purge"
@@ -85,7 +80,8 @@ def read_mark(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
     values = raw_values(kind, text)
     if values is None or values.keys() - set(kind.audited) not in _OF_MARKS:
         return None
-    return _read(kind, values) if _is_integer(values["version"], 1) else None
+    mark = _read(kind, values)
+    return mark if mark and mark["version"] >= 1 else None
 
 
 def _read(kind: Kind[Any], values: dict[str, Any]) -> dict[str, Any] | None:
@@ -110,55 +106,17 @@ def reader_of(column: Column[Any]) -> Reader:
 
     :raises TypeError: events cannot tell values of this type.
     """
-    for of, read in _READERS.items():
-        if isinstance(column.type, of):
-            return functools.partial(read, column)
-    message = f"{column}: events cannot tell {column.type!r}"
-    raise TypeError(message)
+    holds = check_of(column)
+    is_time = isinstance(column.type, UtcDateTime)
 
+    def read(value: Any) -> Any:
+        if is_time and value is not None:
+            value = datetime.datetime.fromisoformat(value)
+        if not holds(value):
+            raise ValueError(value)
+        return value
 
-def _read_text(column: Column[Any], value: Any) -> str | None:
-    if value is None and column.nullable:
-        return None
-    if not isinstance(value, str) or not value:
-        raise TypeError(value)
-    return value
-
-
-def _read_integer(column: Column[Any], value: Any) -> int | None:
-    if value is None and column.nullable:
-        return None
-    if not _is_integer(value, UNLIMITED if column.name == "usage_count" else 0):
-        raise ValueError(value)
-    return int(value)
-
-
-def _read_flag(_column: Column[Any], value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _read_time(column: Column[Any], value: Any) -> datetime.datetime | None:
-    if value is None and column.nullable:
-        return None
-    time = datetime.datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError(value)
-    return time
-
-
-#: What reads values, by the type of the column.
-_READERS: Final[dict[type[TypeEngine[Any]], Callable[[Column[Any], Any], Any]]] = {
-    UtcDateTime: _read_time,
-    Boolean: _read_flag,
-    Integer: _read_integer,
-    String: _read_text,
-}
-
-
-def _is_integer(value: object, least: int) -> bool:
-    return type(value) is int and least <= value <= MAX_INTEGER
+    return read
 
 
 def wrong_shape(kind: Kind[Any], event: Told) -> str | None:

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from cone.tokens.core import lifecycle
+from cone.tokens.core.column_types import check_of
 from cone.tokens.core.history.entries import Use
+from cone.tokens.core.history.rows import UNREADABLE
 from cone.tokens.core.kind import ConsumedKind
 
 
@@ -38,8 +40,9 @@ class State(SimpleNamespace):
     def believe(self, use: Use) -> None:
         """Take over what a row tells of the token afterwards, as far as it can be read."""
         told = zip(self._kind.advanced_names, use.advanced, strict=True)
+        columns = self._kind.tokens.c
         for name, value in (("usage_count", use.usage_count), *told):
-            if type(value) is type(getattr(self, name)):
+            if value != UNREADABLE and check_of(columns[name])(value):
                 setattr(self, name, value)
 
     def be_last_used(self, time: datetime.datetime | None) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
+from cone.tokens.core.column_types import check_of
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import Repeated
 from cone.tokens.core.errors import Replaced
@@ -52,6 +53,7 @@ def consume(
     tried again.
 
     :raises TypeError: the caller does not show what has to be ``seen``, or something else.
+    :raises RuntimeError: as :meth:`Transaction.lock`.
     :raises TokenNotFound: there is none; nothing is logged.
     :raises KeyTaken: the key is bound; nothing is changed.
     :raises Interrupted: the receipt is there; nothing is changed.
@@ -62,14 +64,16 @@ def consume(
     """
     if finding.is_no_text(sought):
         raise TokenNotFound
+    can_match = _is_any_state(kind, attempt)
+    tx.lock(kind.tokens)
     for _attempt in range(ATTEMPTS):
-        granted = _grant(tx, kind, by, sought, attempt)
+        granted = _grant(tx, kind, by, sought, attempt) if can_match else None
         if granted:
             return granted
         token = finding.find_row(tx, kind, by, sought)
         if token is None:
             raise TokenNotFound(sought if by == "uid" else None)
-        denial = _denial(token, attempt)
+        denial = _denial(token, attempt) if can_match else Denial.TOKEN_REUSED
         if denial:
             return _deny(tx, kind, token, denial, attempt)
     raise Unavailable
@@ -229,17 +233,20 @@ def _grant(
     sought: object,
     attempt: Attempt,
 ) -> Granted | None:
-    given = {"sought": sought, "actor": attempt.actor, **_seen(kind, attempt)}
+    seen = {f"seen_{name}": value for name, value in attempt.seen.items()}
+    given = {"sought": sought, "actor": attempt.actor, **seen}
     value = str(sought) if by == kind.code else None
+    key = keys.of_kind(kind, attempt.key)
     if tx.is_postgresql:
-        row = spending.spend_and_log(tx.dialect, kind, by, with_key=attempt.key is not None).find(
+        row = spending.spend_and_log(tx.dialect, kind, by, with_key=key is not None).find(
             tx.connection,
             receipt=attempt.receipt,
             **given,
-            **(keys.digests_of(attempt.key) if attempt.key else {}),
+            **(keys.digests_of(key) if key else {}),
         )
         if row is None:
             return None
+        tx.leave_trace(kind.usages, attempt.receipt)
         uid, count, *told = json.loads(row.told)
         return _granted(kind, attempt, (uuid.UUID(uid), count, value), told)
     row = spending.spend(tx.dialect, kind, by).find(tx.connection, now=tx.own_time, **given)
@@ -248,8 +255,8 @@ def _grant(
     usages.log(tx, kind, usages.row_of(kind, row, row.last_used, None, attempt))
     told = json.loads(row.told)
     granted = _granted(kind, attempt, (row.uid, row.usage_count, value), told)
-    if attempt.key and granted.before:
-        keys.bind_key(tx, attempt.key, usages.answer(attempt.receipt, granted.before))
+    if key and granted.before:
+        keys.bind_key(tx, key, usages.answer(attempt.receipt, granted.before))
     return granted
 
 
@@ -282,17 +289,18 @@ def _instant(text: str) -> datetime.datetime:
     return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
-def _seen(kind: ConsumedKind[Any], attempt: Attempt) -> dict[str, Any]:
-    """Return the parameters with what the caller saw.
+def _is_any_state(kind: ConsumedKind[Any], attempt: Attempt) -> bool:
+    """Return whether a token can be in the state that the caller saw.
 
-    :raises TypeError: it shows less than the kind asks for, or more.
+    The databases would find 0 for "0" or 0.5, and refuse some values with an error.
+
+    :raises TypeError: the caller shows less than the kind asks for, or more.
     """
-    if not kind.seen and not attempt.seen:
-        return {}
     if attempt.seen.keys() != set(kind.seen):
         message = f"a {kind.name} is used by who has seen {kind.seen}, not {(*attempt.seen,)}"
         raise TypeError(message)
-    return {f"seen_{name}": value for name, value in attempt.seen.items()}
+    columns = kind.tokens.c
+    return all(check_of(columns[name])(value) for name, value in attempt.seen.items())
 
 
 def _deny(
@@ -323,9 +331,10 @@ def _log_denial(
 ) -> None:
     last = LastUse(token.last_used, token.last_user)
     row = usages.row_of(kind, token, token.read_at, denial, attempt)
-    if attempt.key and tx.is_postgresql:
+    key = keys.of_kind(kind, attempt.key)
+    if key and tx.is_postgresql:
         # One statement, since each commits itself here.
-        bound = keys.row_of(attempt.key, usages.answer(attempt.receipt, last))
+        bound = keys.row_of(key, usages.answer(attempt.receipt, last))
         spending.log_with_key(tx.dialect, kind).run(
             tx.connection,
             **{f"logged_{name}": value for name, value in row.items()},
@@ -333,6 +342,7 @@ def _log_denial(
             bound_fingerprint=bound["fingerprint"],
             bound_answer=bound["answer"],
         )
+        tx.leave_trace(kind.usages, attempt.receipt)
         return
     usages.log(tx, kind, row)
-    keys.bind_key(tx, attempt.key, usages.answer(attempt.receipt, last))
+    keys.bind_key(tx, key, usages.answer(attempt.receipt, last))

@@ -9,13 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 from typing import Final
 
-from sqlalchemy import Table
-from sqlalchemy import select
-
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.kind import Stored
 from cone.tokens.core.many import Rows
-from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Actor
 
 #: The action of an event that tells of emptied personal data.
@@ -23,15 +19,6 @@ FORGET: Final = "forget"
 
 #: The action of another code in place of the one before.
 REPLACE: Final = "replace"
-
-
-def has_event(tx: Transaction, events: Table, mark: uuid.UUID) -> bool:
-    """Return whether a log of events has one with this uid, found for update.
-
-    SQL: 1 statement.
-    """
-    sought = select(events.c.uid).where(events.c.uid == mark)
-    return tx.connection.scalar(sought.with_for_update()) is not None
 
 
 def of_addition(

@@ -77,6 +77,8 @@ def find(
     """
     if is_no_text(sought):
         return None
+    if for_update:
+        tx.lock(kind.tokens)
     row = _find(tx.dialect, kind, by, for_update=for_update).find(tx.connection, sought=sought)
     return _token(tx, kind, vars(row)) if row else None
 
@@ -167,6 +169,7 @@ def find_known(
     sought = [column.in_(some) for column, some in lists if some]
     statement = select_tokens(tx.dialect.name, kind).where(or_(false(), *sought))
     if for_update:
+        tx.lock(kind.tokens)
         statement = statement.with_for_update()
     return tokens(tx, kind, tx.connection.execute(statement.order_by(kind.tokens.c.uid)).all())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import REQUESTS
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import IdempotencyKey
@@ -62,11 +63,19 @@ def row_of(key: IdempotencyKey, answer: object) -> dict[str, str]:
     return {**digests_of(key), "answer": json.dumps(answer)}
 
 
+def of_kind(kind: Kind[Any], key: IdempotencyKey | None) -> IdempotencyKey | None:
+    """Return ``key`` as one of a request for a kind of tokens."""
+    if key is None or key.kind is not None or kind.has_old_keys:
+        return key
+    return dataclasses.replace(key, kind=kind.name)
+
+
 def digests_of(key: IdempotencyKey) -> dict[str, str]:
-    """Return the digests of a key and of the parameters of its request."""
+    """Return the digests of a key and of the parameters and the kind of its request."""
+    asked: object = dict(key.parameters)
     return {
         "key_hash": _digest([key.operation, key.caller, key.key]),
-        "fingerprint": _digest(dict(key.parameters)),
+        "fingerprint": _digest([key.kind, asked] if key.kind else asked),
     }
 
 

@@ -35,12 +35,14 @@ def lock_many(tx: Transaction, kind: Kind[T], which: Selection, limit: int) -> l
 
     :param limit: of a filter no more than that are returned.
     :raises TokenNotFound: one of the uids is no token's.
+    :raises RuntimeError: as :meth:`Transaction.lock`.
 
     SQL: 1 statement; with a filter the cost grows with the table. Concurrency: tokens are
     locked in the order of their uids, so that two callers with the same tokens wait for each
     other instead of blocking each other.
     """
     if isinstance(which, TokenFilter):
+        tx.lock(kind.tokens)
         statement = finding.select_tokens(tx.dialect.name, kind).with_for_update()
         columns = filters.columns(tx, kind, is_walk=False)
         statement = statement.where(*filters.conditions(tx, kind, which, columns)).limit(limit)
@@ -56,6 +58,7 @@ def lock_many(tx: Transaction, kind: Kind[T], which: Selection, limit: int) -> l
 
 def lock_there(tx: Transaction, kind: Kind[T], uids: Collection[uuid.UUID]) -> list[T]:
     """Return the tokens of ``uids`` that are there; else as :func:`lock_many`."""
+    tx.lock(kind.tokens)
     statement = finding.select_tokens(tx.dialect.name, kind).with_for_update()
     uid = kind.tokens.c.uid
     sought = statement.where(uid.in_(uids)).order_by(uid)

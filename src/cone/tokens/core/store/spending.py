@@ -66,7 +66,7 @@ def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
     """Return the columns that a granted use tells."""
     columns = kind.tokens.c
     names = ("uid", *kind.logged.values(), "last_used", *_BEFORE, *kind.shown)
-    return [columns[name] for name in names]
+    return [columns[name] for name in dict.fromkeys(names)]
 
 
 def _told(

@@ -144,6 +144,7 @@ def log(
     SQL: 1 statement.
     """
     _log(tx.dialect, kind).run(tx.connection, **row)
+    tx.leave_trace(kind.usages, row["uid"])
 
 
 def row_of(
