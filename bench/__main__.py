@@ -21,7 +21,7 @@ from bench.use_cases import Tokens
 from tests.support.postgres import PostgresServer
 
 #: Benches besides this one; each takes ``--short``, but those that are for long runs alone.
-PARTS = ("processes", "growth", "audit", "upgrade")
+PARTS = ("processes", "growth", "audit", "upgrade", "files")
 LONG_PARTS = ("failover",)
 
 
