@@ -146,6 +146,28 @@ def test_list_when_a_token_has_a_label_then_it_stands_below_the_code(editor):
     assert [label and label.text for label in labels] == [None, DETAILS["label"]]
 
 
+@pytest.mark.parametrize(
+    ("lang", "uses", "taken", "shown"),
+    [
+        ("en", 3, 1, "2 of 3"),
+        ("de", 3, 1, "2 von 3"),
+        ("en", 3, 0, "3"),
+        ("en", -1, 1, "unlimited"),
+    ],
+)
+def test_pages_when_uses_were_taken_then_they_tell_of_how_many(editor, lang, uses, taken, shown):
+    uid = editor.post("/tokens/add_token", {"usage_count": str(uses)}).json["token_uid"]
+    for _ in range(taken):
+        editor.post(f"/tokens/{uid}/consume_token")
+    headers = {"Accept-Language": lang}
+    page = editor.get(f"/tokens/{uid}", headers=headers).html
+    label = {"en": "Uses left", "de": "Verwendungen übrig"}[lang]
+    facts = {dt.get_text(strip=True): dt.find_next("dd") for dt in page.find_all("dt")}
+    assert " ".join(facts[label].get_text().split()) == shown
+    row = editor.get("/tokens", headers=headers).html.find("td", class_="tokens-number")
+    assert row.get_text(strip=True) == shown
+
+
 def test_page_when_data_has_a_name_of_a_field_then_both_are_told_and_lines_stay(editor):
     details = {"note": "one\ntwo", "data": {"note": "of the list", "label": "42"}, "label": "Ann"}
     uid = editor.post_json("/tokens/add_token", details).json["token_uid"]

@@ -270,6 +270,10 @@ FOUND: dict[str, tuple[Damage, Problem]] = {
         lambda life: update(TOKENS).where(life.token()).values(creator="x"),
         Problem.FIELD,
     ),
+    "uses given": (
+        lambda life: update(TOKENS).where(life.token()).values(uses_given=7),
+        Problem.FIELD,
+    ),
     "created": (
         lambda life: update(TOKENS).where(life.token()).values(created=NOW),
         Problem.FIELD,

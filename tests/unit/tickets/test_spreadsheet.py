@@ -104,10 +104,10 @@ def test_file_when_written_then_it_has_all_columns_with_times_in_the_zone():
     head, row, end = text.decode("utf-8-sig").split("\r\n")
     assert head == (
         "uid,value,status,valid_from,valid_to,usage_count,lock_time,enabled,last_used,created,"
-        "creator,label,email,category,note,data"
+        "creator,label,email,category,note,data,uses_given"
     )
     time = "2026-06-01T14:00:00+02:00"
-    assert row == f'{token.uid},"a,b",consumable,{time},,-1,0,true,{time},{time},\'=x,,,,,'
+    assert row == f'{token.uid},"a,b",consumable,{time},,-1,0,true,{time},{time},\'=x,,,,,,'
     assert end == ""
 
 
@@ -121,7 +121,7 @@ def test_file_when_it_is_written_with_another_separator_then_it_is_read_unchange
 
 
 def test_file_when_there_are_no_tokens_then_it_has_its_head():
-    assert written().endswith(",data\r\n")
+    assert written().endswith(",data,uses_given\r\n")
 
 
 def test_file_when_there_are_many_tokens_then_it_is_written_piece_by_piece():

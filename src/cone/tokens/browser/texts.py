@@ -229,9 +229,20 @@ def status_reason(token: Ticket, status: Status, moments: Moments) -> Translatio
     return _STATUS_REASONS[status] % {"time": moment.precise if moment else ""}
 
 
+_USES_OF: Final = _("uses_of", default="${left} of ${given}")
+
+
 def uses_text(count: int | None) -> object:
     """Return how many uses are left, for people; None where nobody knows."""
     return UNLIMITED_WORD if count == UNLIMITED else count
+
+
+def uses_of(token: Ticket) -> object:
+    """Return how many uses a token has left, and of how many where that is another number."""
+    left, given = token.usage_count, token.uses_given
+    if UNLIMITED in (left, given) or given in (None, left):
+        return uses_text(left)
+    return _USES_OF % {"left": left, "given": given}
 
 
 def _decisive_moment(token: Ticket, status: Status, moments: Moments) -> Moment | None:

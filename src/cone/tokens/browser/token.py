@@ -19,7 +19,7 @@ from cone.tokens.browser.quick import button_groups
 from cone.tokens.browser.texts import STATUS_WORDS
 from cone.tokens.browser.texts import UNUSABLE
 from cone.tokens.browser.texts import status_reason
-from cone.tokens.browser.texts import uses_text
+from cone.tokens.browser.texts import uses_of
 from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
@@ -280,7 +280,7 @@ class TokenContent(TokenTile):
         token, show = self.token, self.moments.show
         yield Fact(_VALUE, token.value, is_value=True)
         yield from self._details
-        yield Fact(_("uses_left", default="Uses left"), uses_text(token.usage_count))
+        yield Fact(_("uses_left", default="Uses left"), uses_of(token))
         yield Fact(_("valid_from", default="Valid from"), moment=show(token.valid_from))
         yield Fact(_("valid_to", default="Valid to"), moment=show(token.valid_to))
         yield Fact(_("lock_time", default="Lock time after a use, in seconds"), token.lock_time)

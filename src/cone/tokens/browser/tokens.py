@@ -31,7 +31,7 @@ from cone.tokens.browser.list_state import STATUS
 from cone.tokens.browser.list_state import TIMES
 from cone.tokens.browser.list_state import ListState
 from cone.tokens.browser.texts import STATUS_WORDS
-from cone.tokens.browser.texts import uses_text
+from cone.tokens.browser.texts import uses_of
 from cone.tokens.browser.token import StatusBadge
 from cone.tokens.browser.token import badge
 from cone.tokens.browser.token import notes_of
@@ -372,7 +372,7 @@ class Overview(Localized, Tile):
             short_value=shortened(token.value),
             short_label=token.label and shortened(token.label),
             badge=badge(status_of(token)),
-            uses=uses_text(token.usage_count),
+            uses=uses_of(token),
             valid_from=show(token.valid_from),
             valid_to=show(token.valid_to),
             last_used=show(token.last_used),

@@ -29,6 +29,7 @@ COLUMNS: Final = (
     "category",
     "note",
     "data",
+    "uses_given",
 )
 #: Name of what is read, in mistakes that are about all of it.
 FILE: Final = "file"

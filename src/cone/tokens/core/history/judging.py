@@ -107,14 +107,18 @@ def wrong_derived(kind: ConsumedKind[Any], token: Mapping[str, Any]) -> Iterator
             yield f"its {derived.column} is not that of its {derived.source}"
 
 
+#: What each token's events tell.
+_OF_ALL_KINDS: Final = frozenset({"creator", "created", "modified"})
+
+
 def wrong_facts(
     token: Mapping[str, Any],
     facts: Mapping[str, Any],
     times: Times,
 ) -> Iterator[str]:
-    """Return the differences between events and token in creator, creation and change times.
+    """Return the differences between events and token in creator, times and what was given.
 
-    :param facts: as far as they are known.
+    :param facts: as far as they are known; what :func:`note_given` notes a token may not know.
     """
     if facts.get("creator", token["creator"]) != token["creator"]:
         yield "its creator is not the user who added it"
@@ -122,6 +126,45 @@ def wrong_facts(
         time = token[name]
         if times.differ(facts.get(name, time), time):
             yield f"{name} {time}, by its history {facts[name]}"
+    for name in facts.keys() - _OF_ALL_KINDS:
+        if token[name] is not None and token[name] not in facts[name]:
+            yield f"{name} {token[name]}, by its history {min(facts[name])}"
+
+
+def note_given(
+    kind: ConsumedKind[Any],
+    facts: dict[str, Any],
+    before: State | None,
+    values: Mapping[str, Any] | None,
+    *,
+    is_new: bool,
+) -> None:
+    """Note the columns that follow from what was given last, as events tell it by ``values``.
+
+    An event does not tell whether what stayed was given anew: each column has all that it may be.
+    What is not known from the addition on stays so. A text is there until somebody changes it, and
+    :func:`wrong_derived` sees to its columns.
+
+    :param values: None where they cannot be read.
+    """
+    for derived in kind.derived:
+        value = values[derived.source] if values else None
+        if isinstance(value, str):
+            continue
+        is_known = derived.column in facts and value is not None
+        if (is_new and value is not None) or (
+            is_known and before and getattr(before, derived.source) != value
+        ):
+            facts[derived.column] = {derived.of(value)}
+        elif is_known and before:
+            facts[derived.column].add(derived.of(value))
+        else:
+            facts.pop(derived.column, None)
+
+
+def told_in_part(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a token that hold although events are missing."""
+    return {name: fact for name, fact in facts.items() if name in _OF_ALL_KINDS}
 
 
 def uses_told_wrongly(token: Mapping[str, Any], last_uses: Sequence[Use]) -> Iterator[Use]:

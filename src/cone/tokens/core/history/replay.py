@@ -164,7 +164,7 @@ class _History:
             text=text if last > first else f"the row of version {first} is missing",
             version=first,
         )
-        self._is_behind_gap = True
+        self._is_behind_gap, self._facts = True, judging.told_in_part(self._facts)
         self._replaced.miss()
         self._last_uses.clear()
         if self._state:
@@ -283,12 +283,11 @@ class _History:
 
     def _take_values(self, event: Event, *, is_new: bool) -> None:
         values = event_values.read_values(self._kind, event.new)
-        if values is None:
-            self._state = None
-        elif self._state:
+        judging.note_given(self._kind, self._facts, self._state, values, is_new=is_new)
+        if values and self._state:
             self._state.change(values)
         else:
-            self._state = state_of(self._kind, values, is_new=is_new)
+            self._state = state_of(self._kind, values, is_new=is_new) if values else None
 
     # Usages
 
