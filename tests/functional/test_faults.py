@@ -3,7 +3,6 @@
 import datetime
 import json
 import logging
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -99,69 +98,6 @@ def test_a_database_when_it_is_locked_then_it_is_503_until_it_is_free(impatient,
     assert client.get("/tokens/query_token", {"value": "v"}).json == before
     assert client.get(f"{path}/usages").json["usages"] == []
     assert client.post(f"{path}/consume_token", idempotency_key="k").json["consumed"] is True
-    assert "Traceback" not in impatient.log
-
-
-EXCHANGES = ["removed", "replaced by another", "replaced by no database"]
-
-
-def exchange(database, fault):
-    """Take a SQLite file away under those who have it open, and return where it is kept."""
-    kept = database.with_name("kept.db")
-    shutil.copy(database, kept)
-    if fault == "replaced by another":
-        other = database.with_name("other.db")
-        shutil.copy(kept, other)
-        other.replace(database)
-    else:
-        database.unlink()
-    if fault == "replaced by no database":
-        database.write_bytes(b"no database" * 1_000)
-    return kept
-
-
-@pytest.mark.parametrize("fault", EXCHANGES)
-def test_a_database_when_its_file_is_exchanged_then_nothing_is_granted_that_is_not_kept(
-    impatient,
-    tmp_path,
-    fault,
-):
-    client = impatient.sign_in()
-    uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "5"}).json["token_uid"]
-    kept = exchange(tmp_path / "tokens.db", fault)
-    assert_unavailable(client.post(f"/tokens/{uid}/consume_token"))
-    if fault == "replaced by another":
-        assert client.post(f"/tokens/{uid}/consume_token").json["usage_count"] == 4
-        assert client.get(f"/tokens/{uid}/usages").json["usages"]
-    elif fault == "replaced by no database":
-        assert_unavailable(client.post("/tokens/add_token"))
-    else:
-        # SQLite has made a file without tables: to try again is no remedy.
-        assert client.post("/tokens/add_token").json["error"] == "internal_error"
-    with closing(sqlite3.connect(kept)) as connection:
-        left = connection.execute("SELECT usage_count FROM tokens").fetchall()
-    assert left == [(5,)]
-    assert ("no such table: tokens" in impatient.log) is (fault == "removed")
-
-
-def test_a_database_when_its_file_was_exchanged_and_is_back_then_it_works_by_itself(
-    impatient,
-    tmp_path,
-):
-    client = impatient.sign_in()
-    uid = client.post("/tokens/add_token", {"value": "v", "usage_count": "99"}).json["token_uid"]
-    path, database = f"/tokens/{uid}/consume_token", tmp_path / "tokens.db"
-    granted = 0
-    for fault in EXCHANGES:
-        kept = exchange(database, fault)
-        assert_unavailable(client.post(path))
-        kept.replace(database)
-        answers = [client.post(path) for _ in range(12)]
-        assert [answer.status for answer in answers[-4:]] == [200] * 4, (fault, answers[-1].body)
-        granted += [answer.status for answer in answers].count(200)
-        token = client.get("/tokens/query_token", {"value": "v"}).json["token"]
-        assert token["usage_count"] == 99 - granted
-        assert len(client.get(f"/tokens/{uid}/usages").json["usages"]) == granted
     assert "Traceback" not in impatient.log
 
 

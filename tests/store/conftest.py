@@ -30,7 +30,9 @@ def service(made_tables) -> TicketService:
 def empty_database(request, tmp_path, database_url):
     """An engine on a database without tables."""
     if database_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'empty.db'}?timeout=0.1"
+        file = tmp_path / "empty.db"
+        file.touch()
+        url = f"sqlite:///{file}?timeout=0.1"
     else:
         url = request.getfixturevalue("postgres_server").create_database()
     engine = create_engine(url, pool_size=20)

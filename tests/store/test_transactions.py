@@ -425,7 +425,11 @@ def test_use_when_a_table_is_missing_then_the_error_names_it(empty_database):
             use()
 
 
-def test_use_when_the_tables_are_in_the_file_again_then_it_works(empty_database):
+@pytest.mark.parametrize(
+    ("instead", "error"),
+    [(None, Unavailable), ("an empty file", DBAPIError)],
+)
+def test_use_when_the_tables_are_in_the_file_again_then_it_works(empty_database, instead, error):
     sqlite_only(empty_database)
     prepare(empty_database)
     service = on_engine(empty_database)
@@ -433,7 +437,9 @@ def test_use_when_the_tables_are_in_the_file_again_then_it_works(empty_database)
     empty_database.dispose()
     path = Path(empty_database.url.database)
     kept = path.rename(path.with_name("kept.db"))
-    with pytest.raises(DBAPIError, match="no such table"):
+    if instead:
+        path.touch()
+    with pytest.raises(error):
         service.get(uid)
     kept.replace(path)
     assert service.get(uid).uid == uid

@@ -198,6 +198,7 @@ class Database:
                 try:
                     with transaction:
                         yield connection
+                    sqlite.require_kept(connection)
                 finally:
                     self._turns.give_back(turn)
                     sqlite.catch_up(connection)

@@ -17,6 +17,9 @@ from sqlalchemy import Engine
 from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
+from cone.tokens.core import sqlite_file
+from cone.tokens.core.errors import Interrupted
+from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.turns import LONGEST_WAIT_S
 
 #: Execution option of a connection: its transaction takes SQLite's write lock at once.
@@ -46,12 +49,14 @@ def prepare(engine: Engine) -> None:
     """Have connections of ``engine`` obey :data:`WRITES`, and wait no longer than they may.
 
     A savepoint of the host becomes part of a transaction. A ``timeout`` in the URL that is shorter
-    than :data:`LONGEST_WAIT_S` is kept. Connections in the pool are closed.
+    than :data:`LONGEST_WAIT_S` is kept. No connection makes a file, and none is used whose file was
+    exchanged, see :mod:`cone.tokens.core.sqlite_file`. Connections in the pool are closed.
     """
     event.listen(engine, "begin", _begin)
     event.listen(engine, "savepoint", _begin_before_savepoint)
     if not event.contains(engine, "connect", _limit_patience):
         event.listen(engine, "connect", _limit_patience)
+        sqlite_file.FileWatch(engine)
         if isinstance(engine.pool, QueuePool):
             engine.dispose()
 
@@ -82,9 +87,26 @@ def no_longer_than(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def begin_writing(connection: Connection) -> None:
-    """Take the write lock for what is to come in the transaction of ``connection``."""
+    """Take the write lock for what is to come in the transaction of ``connection``.
+
+    :raises Unavailable: its file was exchanged.
+    """
     _sync_fully(connection)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+    sqlite_file.check(connection)
+
+
+def require_kept(connection: Connection) -> None:
+    """See that what was committed is in the file at the path of the database.
+
+    :raises Interrupted: that was exchanged: what is in it now is not known.
+    """
+    if connection.invalidated:
+        return
+    try:
+        sqlite_file.check_commit(connection)
+    except Unavailable:
+        raise Interrupted from None
 
 
 def checkpoint_later(connection: Connection) -> None:

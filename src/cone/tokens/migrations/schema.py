@@ -6,6 +6,7 @@ A start, the command line and the tests all come through :func:`prepare`.
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sqlalchemy import table
 from sqlalchemy.exc import DBAPIError
 
 from cone.tokens import migrations
+from cone.tokens.core import sqlite_file
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.host.config import StartupError
@@ -28,6 +30,8 @@ from cone.tokens.migrations import PROGRESS
 from cone.tokens.migrations import REVISIONS
 from cone.tokens.migrations import VERSION_TABLE
 from cone.tokens.migrations.tables import TABLES
+
+logger = logging.getLogger(__name__)
 
 #: Key of the advisory lock under which PostgreSQL changes the tables; any number that is ours.
 SCHEMA_LOCK: Final = 0x636F6E65746F6B
@@ -61,6 +65,8 @@ class OutdatedDatabase(StartupError):
 def prepare(engine: Engine, *, auto_upgrade: bool = False) -> None:
     """Make the tables of an empty database, and see that those of another one are of today.
 
+    SQLite's file is made before them, where there is none.
+
     :param auto_upgrade: upgrade an older version of ours. A database of 2.0 never is: what its
         times mean, and which of double values stays, is for people to say.
     :raises OutdatedDatabase: the tables are of another version.
@@ -69,6 +75,8 @@ def prepare(engine: Engine, *, auto_upgrade: bool = False) -> None:
 
     Concurrency: several processes may do so at once; the first one does the work.
     """
+    if engine.dialect.name == "sqlite":
+        sqlite_file.make(engine)
     try:
         _prepare(Database(engine, utc_now), auto_upgrade=auto_upgrade)
     except DBAPIError as error:
@@ -87,6 +95,9 @@ def _prepare(database: Database, *, auto_upgrade: bool) -> None:
         schema = find(connection)
         if schema is Schema.EMPTY or (schema is Schema.OLDER and auto_upgrade):
             migrate(connection)
+            if schema is Schema.EMPTY:
+                # A site that had tokens has lost its database.
+                logger.info("made the tables of cone.tokens in an empty database")
         elif schema is not Schema.CURRENT:
             raise OutdatedDatabase(schema)
 
