@@ -1,12 +1,13 @@
 """Connections to PostgreSQL: commits that a standby has, and waits that end.
 
 A commit counts when the standby has it. The driver is watched for waits that somebody cancelled,
-and waits no longer than the use case may take.
+and waits no longer than the use case may take. It reads any time that PostgreSQL stores.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import logging
 from collections.abc import Callable
@@ -20,10 +21,14 @@ from sqlalchemy import event
 from sqlalchemy import text
 
 from cone.tokens.core.errors import Interrupted
+from cone.tokens.core.records import nearest_read
 from cone.tokens.core.retry import seconds_left
 
 #: Sites know the name from their ini files.
 logger = logging.getLogger("cone.tokens.core.database")
+
+#: The driver's number of the format in which values come.
+_TEXT: Final = 0
 
 #: Mark of a connection whose commit may be on one server only.
 UNSURE: Final = "cone_tokens_unsure"
@@ -75,7 +80,37 @@ def _watch(driver: Any, record: Any) -> None:
     # The driver reads aware times in this style alone; the role or the database may have another.
     driver.execute("SET DateStyle = ISO")
     driver.commit()
+    # The driver fails where a time is beyond Python's calendar: in one row, for all rows.
+    times = driver.adapters.types["timestamptz"].oid
+    usual = driver.adapters.get_loader(times, _TEXT)
+    driver.adapters.register_loader(times, _tolerant(usual, driver.DataError))
     driver.wait = functools.partial(_wait, driver, driver.wait)
+
+
+@functools.cache
+def _tolerant(usual: type[Any], failure: type[Exception]) -> type[Any]:
+    """Return a class that loads times as ``usual`` does, and those that no calendar has as well.
+
+    They are read as the first or the last instant. A consumption that was committed does not fail
+    after that for what is in its row.
+
+    :param failure: what ``usual`` raises for them.
+    """
+
+    class AnyInstant:
+        format = usual.format
+
+        def __init__(self, oid: int, context: Any = None) -> None:
+            self._load = usual(oid, context).load
+
+        def load(self, data: Any) -> datetime.datetime:
+            try:
+                instant: datetime.datetime = self._load(data)
+            except failure:
+                return nearest_read(bytes(data).decode())
+            return instant
+
+    return AnyInstant
 
 
 def _note_cancelled_wait(info: dict[str, Any], notice: Any) -> None:

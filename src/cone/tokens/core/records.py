@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Callable
 from typing import Any
 from typing import Final
 
@@ -25,11 +26,67 @@ from sqlalchemy import String
 from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import Uuid
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.types import TypeEngine
+
+from cone.tokens.core.clock import utc_now
+
+#: The first and the last instant that are read. Times beyond them, or ``infinity``, are read as
+#: these: a day is left to both ends of Python's calendar, for the zones of readers.
+FIRST_READ: Final = datetime.datetime(1, 1, 2, tzinfo=datetime.UTC)
+LAST_READ: Final = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
+
+
+def nearest_read(stored: object) -> datetime.datetime:
+    """Return the instant that stands for what a database stores as a time, and that is none."""
+    is_early = not isinstance(stored, str) or stored.startswith("-") or stored.endswith("BC")
+    return FIRST_READ if is_early else LAST_READ
+
+
+def read_instant(stored: object) -> datetime.datetime:
+    """Return the time that a statement tells as text; SQLite's have no zone, and are in UTC."""
+    try:
+        time = datetime.datetime.fromisoformat(stored)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return nearest_read(stored)
+    return _readable(_in_utc(time) if time.tzinfo else time.replace(tzinfo=datetime.UTC))
+
+
+def _in_utc(time: datetime.datetime) -> datetime.datetime:
+    try:
+        return time.astimezone(datetime.UTC)
+    except OverflowError:
+        return LAST_READ if time.year > 1 else FIRST_READ
+
+
+def _readable(utc: datetime.datetime) -> datetime.datetime:
+    if 1 < utc.year < LAST_READ.year:
+        return utc
+    return min(max(utc, FIRST_READ), LAST_READ)
+
+
+class _AnyText(sqlite.DATETIME):
+    """A time as SQLite stores it: any text, or any number."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return what makes a naive time of a stored value."""
+        process: Any = super().result_processor(dialect, coltype)
+
+        def read(stored: Any) -> datetime.datetime | None:
+            try:
+                found: datetime.datetime | None = process(stored)
+            except (TypeError, ValueError):
+                # SQLite compares it so with the time that it is.
+                is_text = isinstance(stored, str)
+                is_late = isinstance(stored, bytes) or (is_text and stored > f"{utc_now()}")
+                return (LAST_READ if is_late else FIRST_READ).replace(tzinfo=None)
+            return found
+
+        return read
 
 
 class UtcDateTime(TypeDecorator[datetime.datetime]):
@@ -44,8 +101,9 @@ class UtcDateTime(TypeDecorator[datetime.datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the column type of ``dialect``."""
-        has_zone = dialect.name == "postgresql"
-        return dialect.type_descriptor(DateTime(timezone=has_zone))
+        if dialect.name == "sqlite":
+            return _AnyText()  # type: ignore[no-untyped-call]
+        return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(
         self,
@@ -69,12 +127,12 @@ class UtcDateTime(TypeDecorator[datetime.datetime]):
         value: datetime.datetime | None,
         dialect: Dialect,
     ) -> datetime.datetime | None:
-        """Return an aware time in UTC."""
+        """Return an aware time in UTC, from :data:`FIRST_READ` to :data:`LAST_READ`."""
         if value is None:
             return None
-        if dialect.name == "postgresql":
-            return value.astimezone(datetime.UTC)
-        return value.replace(tzinfo=datetime.UTC)
+        is_aware = dialect.name == "postgresql"
+        utc = _in_utc(value) if is_aware else value.replace(tzinfo=datetime.UTC)
+        return _readable(utc)
 
 
 #: Text that is compared byte by byte, whatever the locale of the database is.

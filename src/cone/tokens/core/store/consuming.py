@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import uuid
 from typing import Any
@@ -19,6 +18,7 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.errors import Unfinished
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import T
+from cone.tokens.core.records import read_instant
 from cone.tokens.core.store import filters
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
@@ -278,15 +278,9 @@ def _granted(
         usage_count=count,
         receipt=attempt.receipt,
         value=value,
-        before=LastUse(time and _instant(time), user),
+        before=LastUse(time and read_instant(time), user),
         details=dict(zip(kind.shown, rest, strict=True)),
     )
-
-
-def _instant(text: str) -> datetime.datetime:
-    """Return a time of :func:`spending.spend`; SQLite's have no zone, and are in UTC."""
-    time = datetime.datetime.fromisoformat(text)
-    return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 def _is_any_state(kind: ConsumedKind[Any], attempt: Attempt) -> bool:

@@ -22,6 +22,7 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.prepared import prepared_once
+from cone.tokens.core.records import read_instant
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Denied
@@ -92,7 +93,7 @@ def find_answered(
     if outcome is None or "user" not in answer:
         # Keys of before have the receipt alone.
         return outcome
-    time = answer["time"] and datetime.datetime.fromisoformat(answer["time"])
+    time = answer["time"] and read_instant(answer["time"])
     last = LastUse(time or None, answer["user"])
     if isinstance(outcome, Granted):
         return dataclasses.replace(outcome, before=last)
