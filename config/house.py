@@ -2,9 +2,10 @@
 
 A room is a module or a package directly below ``cone.tokens``; the commands of a part are one too,
 since they stand on those of all parts. It stands on the floor above all
-rooms that it imports; rooms that import each other share one. The picture is
-``docs/pictures/house.svg``, and a test tells when it is old. ``--of SRC`` prints the figures of
-another checkout's folder ``src``.
+rooms that it imports; rooms that import each other share one. A module that is named by a text, and
+imported when it is called for, is a late look-up: a dashed arrow, which no floor depends on. The
+picture is ``docs/pictures/house.svg``, and a test tells when it is old. ``--of SRC`` prints the
+figures of another checkout's folder ``src``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import argparse
 import ast
 import dataclasses
 import functools
+from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from html import escape
 from pathlib import Path
@@ -25,6 +29,19 @@ PACKAGE = "cone.tokens"
 #: Name of the folder with the commands of a part.
 COMMANDS = "commands"
 
+#: What imports modules that are named by a text: functions and methods.
+LOADERS = {
+    "__import__",
+    "add_tween",
+    "find_spec",
+    "import_module",
+    "include",
+    "maybe_resolve",
+    "resolve",
+    "resolve_name",
+    "scan",
+}
+
 WIDTH, MARGIN = 1200, 24
 BOX_WIDTH, BOX_HEIGHT, GAP, FLOOR_HEIGHT = 118, 44, 12, 116
 STYLE = """
@@ -33,6 +50,7 @@ rect { fill: #eef3fb; stroke: #5b7bb4; rx: 6px; }
 .package rect { fill: #dbe7fa; stroke-width: 2px; }
 text { fill: #1c2733; text-anchor: middle; }
 path { fill: none; stroke: #7a8fae; stroke-opacity: .45; }
+.late { stroke-dasharray: 4 4; }
 """
 
 
@@ -42,10 +60,12 @@ class House:
 
     :ivar imports: what each room imports, without itself.
     :ivar packages: the rooms that are packages.
+    :ivar late: what each room looks up by a text, and does not import.
     """
 
     imports: Mapping[str, frozenset[str]]
     packages: frozenset[str]
+    late: Mapping[str, frozenset[str]]
 
     @functools.cached_property
     def circles(self) -> list[frozenset[str]]:
@@ -74,9 +94,10 @@ class House:
     def figures(self) -> str:
         """One line for people."""
         arrows = sum(map(len, self.imports.values()))
+        late = sum(map(len, self.late.values()))
         return (
             f"{len(self.imports)} rooms, {len(self.floors)} floors, {arrows} arrows, "
-            f"{len(self.circles)} circles"
+            f"{len(self.circles)} circles, {late} late look-ups"
         )
 
     def _circle(self, room: str) -> frozenset[str]:
@@ -111,6 +132,7 @@ def read(source: Path) -> House:
     package = source.joinpath(*PACKAGE.split("."))
     packages: set[str] = set()
     imports: dict[str, set[str]] = {}
+    late: dict[str, set[str]] = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).with_suffix("").parts
         # What only hands names on is a door, and no room.
@@ -119,9 +141,15 @@ def read(source: Path) -> House:
         room = _room_of(parts)
         if len(parts) > 1:
             packages.add(room)
-        imports.setdefault(room, set()).update(_imported(ast.parse(path.read_text())))
+        tree = ast.parse(path.read_text())
+        imports.setdefault(room, set()).update(_rooms(_imported(tree)))
+        late.setdefault(room, set()).update(_rooms(looked_up(tree)))
     known = {room: frozenset(names & imports.keys() - {room}) for room, names in imports.items()}
-    return House(known, frozenset(packages))
+    others = {
+        room: frozenset(names & imports.keys() - known[room] - {room})
+        for room, names in late.items()
+    }
+    return House(known, frozenset(packages), others)
 
 
 def _room_of(module: tuple[str, ...]) -> str:
@@ -129,17 +157,80 @@ def _room_of(module: tuple[str, ...]) -> str:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Return the rooms that a module imports, those for type checkers included."""
+    """Return what a module imports, by full name, for type checkers included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _rooms(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name.startswith(f"{PACKAGE}."):
+            yield _room_of(tuple(name.removeprefix(f"{PACKAGE}.").split(".")))
+
+
+def looked_up(tree: ast.Module) -> set[str]:
+    """Return what a module gives to a loader as a text, by full name.
+
+    Texts stand in the call, or in what a name of the call was given: in the same function, or
+    outside of all. Texts that name no module may be among them.
+    """
+    functions = list(_functions(tree))
+    inside = {node for function in functions for node in ast.walk(function)}
+    outside = [node for node in ast.walk(tree) if node not in inside]
+    found = set(_texts(outside, outside))
+    for function in functions:
+        found.update(_texts(list(ast.walk(function)), outside))
+    return {name for name in found if f"{name}.".startswith(f"{PACKAGE}.")}
+
+
+def _functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Return the functions below a node, without those that are in another one."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+        else:
+            yield from _functions(child)
+
+
+def _texts(scope: Sequence[ast.AST], outside: Sequence[ast.AST]) -> Iterator[str]:
+    """Return the texts that loaders are called with in a scope."""
+    values = _values_of_names([*scope, *outside])
+    calls = [node for node in scope if isinstance(node, ast.Call) and _is_loader(node.func)]
+    ahead = [argument for call in calls for argument in call.args]
+    while ahead:
+        for node in ast.walk(ahead.pop()):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value.replace(":", ".")
+            elif isinstance(node, ast.Name):
+                ahead += values.pop(node.id, [])
+
+
+def _is_loader(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return function.attr in LOADERS
+    return isinstance(function, ast.Name) and function.id in LOADERS
+
+
+def _values_of_names(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """Return what each name is given, by assignments and loops."""
+    values: defaultdict[str, list[ast.expr]] = defaultdict(list)
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value:
+            targets, value = [node.target], node.value
+        elif isinstance(node, ast.For | ast.comprehension):
+            targets, value = [node.target], node.iter
         else:
             continue
+        names = (name for target in targets for name in ast.walk(target))
         for name in names:
-            if name.startswith(f"{PACKAGE}."):
-                yield _room_of(tuple(name.removeprefix(f"{PACKAGE}.").split(".")))
+            if isinstance(name, ast.Name):
+                values[name.id].append(value)
+    return values
 
 
 def draw(house: House) -> str:
@@ -149,6 +240,11 @@ def draw(house: House) -> str:
     arrows = [
         _arrow(places[room], places[name])
         for room, names in sorted(house.imports.items())
+        for name in sorted(names)
+    ]
+    arrows += [
+        _arrow(places[room], places[name], "late")
+        for room, names in sorted(house.late.items())
         for name in sorted(names)
     ]
     boxes = [
@@ -182,11 +278,12 @@ def _places(house: House) -> Iterator[tuple[str, tuple[int, int]]]:
         y += FLOOR_HEIGHT - BOX_HEIGHT - GAP
 
 
-def _arrow(above: tuple[int, int], below: tuple[int, int]) -> str:
+def _arrow(above: tuple[int, int], below: tuple[int, int], of: str | None = None) -> str:
     x, y = above[0] + BOX_WIDTH // 2, above[1] + BOX_HEIGHT
     to_x, to_y = below[0] + BOX_WIDTH // 2, below[1]
     middle = (y + to_y) // 2
-    return f'<path d="M{x},{y} C{x},{middle} {to_x},{middle} {to_x},{to_y}"/>'
+    named = f' class="{of}"' if of else ""
+    return f'<path{named} d="M{x},{y} C{x},{middle} {to_x},{middle} {to_x},{to_y}"/>'
 
 
 def _box(room: str, x: int, y: int, *, is_package: bool) -> str:

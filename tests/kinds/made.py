@@ -48,7 +48,11 @@ def make_kind(
             column: mapped_column(of, nullable=column in nullable) for column, of in columns.items()
         }
         names = {"__tablename__": name, "__table_args__": arguments, "__module__": __name__}
-        return table_of(type(name, (*shared, base), {**names, **made}))
+        made_record = type(name, (*shared, base), {**names, **made})
+        made_table = table_of(made_record)
+        # It lives as long as its table: nobody else has it.
+        made_table.info["record"] = made_record
+        return made_table
 
     tokens = record(
         table,

@@ -1,20 +1,29 @@
 """A kind that is declared wrongly is refused when it is made, and one that is not works."""
 
+import enum
 import re
+import uuid
 from pathlib import Path
 
 import pytest
 from sqlalchemy import BigInteger
 from sqlalchemy import Boolean
+from sqlalchemy import Enum
 from sqlalchemy import Float
+from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import String
 from sqlalchemy import Table
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 
 from cone.tokens import core
 from cone.tokens.core import codes
 from cone.tokens.core import declaration
+from cone.tokens.core.errors import Interrupted
+from cone.tokens.core.errors import UidTaken
+from cone.tokens.core.errors import ValueTaken
 from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import Derived
 from cone.tokens.core.lifecycle import Effect
@@ -24,7 +33,9 @@ from cone.tokens.core.records import ExactText
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
 from cone.tokens.core.records import UsageColumns
+from cone.tokens.core.store import consuming
 from cone.tokens.core.store import use_log
+from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Granted
 from cone.tokens.core.values import Status
 from cone.tokens.core.values import TokenFilter
@@ -120,6 +131,10 @@ def test_kind_when_it_shows_its_code_then_the_code_is_told_as_both(work):
     assert (outcome.value, outcome.details) == ("abc", {"value": "abc"})
 
 
+class Side(enum.Enum):
+    LEFT = "left"
+
+
 WRONG = [
     # Which columns there are
     ("audited: made has no column nothing", {"audited": (*OWN, "nothing")}, {}),
@@ -140,6 +155,8 @@ WRONG = [
         {"own": String()},
     ),
     ("audited: made.own: Float.* is neither text, integer, flag nor time", {}, {"own": Float()}),
+    ("audited: made.own: .* is neither text", {}, {"own": Enum(Side)}),
+    ("advanced: token_value needs", {"advanced": (counting("token_value"),)}, {}),
     ("later: own is not audited", {"later": frozenset({"own"}), "audited": OWN}, {"own": String()}),
     ("later: made.tag has to be nullable", {"later": frozenset({"tag"})}, {}),
     ("personal: made.tag has to be nullable", {"personal": ("tag",)}, {}),
@@ -216,3 +233,36 @@ def test_kind_when_its_code_has_a_digest_then_other_forms_of_it_are_found(work):
     desk = desk_of(work, kind, value="ABCD-1234")
     desk.add()
     assert isinstance(desk.consume_code(" abcd-1234 "), Granted)
+
+
+def test_add_when_an_index_on_more_than_columns_is_unique_then_the_value_is_taken(work):
+    kind = make_kind({})
+    Index("made_tags", func.lower(kind.tokens.c.tag), unique=True)
+    desk = desk_of(work, kind)
+    desk.add("x")
+    with pytest.raises(ValueTaken):
+        desk.add("X")
+
+
+def test_add_when_another_constraint_is_broken_then_it_is_a_fault_and_no_value_is_taken(work):
+    desk = desk_of(work, make_kind({"own": String()}))
+    with pytest.raises(IntegrityError):
+        desk.add(own=None)
+    with pytest.raises(IntegrityError):
+        desk.add(own="x", lock_time=-1)
+
+
+def test_consume_when_the_name_of_a_key_is_too_long_then_a_receipt_is_known_all_the_same(work):
+    # PostgreSQL has names of 63 characters.
+    desk = desk_of(work, make_kind({}, table="made_".ljust(56, "x")))
+    uid = desk.add("x")
+    with pytest.raises(UidTaken):
+        desk.add_as(uid)
+    attempt = Attempt(uuid.uuid4(), "user", None)
+
+    def use(tx):
+        return consuming.consume(tx, desk.kind, "uid", uid, attempt)
+
+    assert isinstance(work.write(use), Granted)
+    with pytest.raises(Interrupted):
+        work.write(use)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import cone.tokens
+from tests.support.house import load
 
 PACKAGE = Path(cone.tokens.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,16 @@ HOST = {
     "webresource",
     "yafowil",
     "zope",
+}
+
+#: What modules look up by a text although it stands above them, when it is called for.
+LATE = {
+    # The commands of parts stand on those of all: ``cli.OF_PARTS``.
+    ("cli", "tickets.commands.exchange"),
+    ("cli", "tickets.commands.scan_log"),
+    ("cli", "tickets.commands.tokens"),
+    # The class of nodes that sites may replace: ``cone.tokens.entryfactory``.
+    ("host.config", "model"),
 }
 
 #: What else modules import that are made for that.
@@ -123,19 +134,44 @@ def modules() -> list[str]:
     return sorted(name.removesuffix("__init__").rstrip(".") for name in names)
 
 
+def source_of(module: str) -> Path:
+    """Return the file of a module below ``cone.tokens``."""
+    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 @functools.cache
 def imports(module: str) -> set[str]:
     """Return what ``module`` imports, by full name."""
-    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return imported(source_of(module).read_text())
+
+
+def imported(source: str) -> set[str]:
+    """Return what a text of Python imports, by full name."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
+            assert node.level == 0, "imports relatively"
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
+
+
+@functools.cache
+def looked_up(module: str) -> set[str]:
+    """Return the modules below ``cone.tokens`` that ``module`` names by a text to import them."""
+    texts = load().looked_up(ast.parse(source_of(module).read_text()))
+    return {name for text in texts if (name := _module_of(text)) is not None} - {module}
+
+
+def _module_of(text: str) -> str | None:
+    """Return the module that a text names, be it by one of its members; None: it names none."""
+    # What is put together of parts may be any module.
+    name, known = text.removeprefix("cone.tokens").strip("."), set(modules())
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name if name or text.strip(".") == "cone.tokens" else None
 
 
 def layer_of(module: str) -> int:
@@ -159,9 +195,15 @@ def _is_in(module: str, package: str) -> bool:
 @functools.cache
 def own_imports(module: str) -> set[str]:
     """Return the modules below ``cone.tokens`` that ``module`` imports."""
+    return own(imports(module))
+
+
+def own(imported: set[str]) -> set[str]:
+    """Return the modules below ``cone.tokens`` that are imported; "" where it is itself."""
     known = set(modules())
-    names = {name.removeprefix("cone.tokens.") for name in imports(module) if _is_own(name)}
-    return {name if name in known else name.rpartition(".")[0] for name in names}
+    names = {name.removeprefix("cone.tokens.") for name in imported if _is_own(name)}
+    whole = {""} & {name.removeprefix("cone.tokens") for name in imported}
+    return whole | {name if name in known else name.rpartition(".")[0] for name in names}
 
 
 def _is_own(name: str) -> bool:
@@ -181,6 +223,22 @@ def test_module_when_it_imports_of_ours_then_from_its_own_layer_or_below(module)
     layer = layer_of(module)
     above = {name for name in own_imports(module) if layer_of(name) > layer}
     assert above == set()
+
+
+@pytest.mark.parametrize("text", ["from cone import tokens", "import cone.tokens"])
+def test_import_when_it_is_of_the_whole_package_then_it_is_from_the_top(text):
+    assert own(imported(text)) == {""}
+    assert layer_of("") == len(LAYERS) - 1
+
+
+def test_module_when_it_looks_modules_up_by_text_then_from_below_or_as_is_meant():
+    above = {
+        (module, name)
+        for module in modules()
+        for name in looked_up(module)
+        if layer_of(name) > layer_of(module)
+    }
+    assert above == LATE
 
 
 @pytest.mark.parametrize("module", modules())

@@ -101,7 +101,11 @@ _FIELDS: Final = (
 
 @tile(name=ADD_MANY, interface=TokenContainer, permission=ADD)
 class AddManyForm(TokenForm):
-    """The form of many new tokens, with the defaults of the settings."""
+    """The form of many new tokens, with the defaults of the settings.
+
+    It has more than 15 public members, most of them inherited: each is a step of a form that
+    another one may take otherwise, or a value that the template shows.
+    """
 
     heading = _("add_many_tokens", default="Add many tokens")
 

@@ -56,7 +56,11 @@ KEY_FIELD: Final = Field(KEY.name, "", "hidden")
 
 
 class TokenForm(FormPage):
-    """Base of the forms of a token."""
+    """Base of the forms of a token.
+
+    It has more than 15 public members, most of them inherited: each is a step of a form that
+    another one may take otherwise, or a value that the template shows.
+    """
 
     fields: tuple[Field, ...]
     moments: Moments
@@ -134,7 +138,11 @@ class TokenForm(FormPage):
 
 @tile(name="add", interface=TokenContainer, permission=ADD)
 class AddForm(TokenForm):
-    """The form of a new token, with the defaults of the settings."""
+    """The form of a new token, with the defaults of the settings.
+
+    It has more than 15 public members, most of them inherited: each is a step of a form that
+    another one may take otherwise, or a value that the template shows.
+    """
 
     heading = _("add_token", default="Add a token")
 
@@ -166,6 +174,9 @@ class EditForm(TokenForm):
     """The form of a token. What the user leaves alone is not changed.
 
     Hidden fields tell what was shown: between then and now somebody may have used the token.
+
+    It has more than 15 public members, most of them inherited: each is a step of a form that
+    another one may take otherwise, or a value that the template shows.
     """
 
     heading = _("edit_token", default="Change a token")

@@ -325,7 +325,10 @@ class LabelsForm(Localized, Tile):
     permission=VIEW,
 )
 class TokenLabelForm(LabelsForm):
-    """The options of a label, for one token."""
+    """The options of a label, for one token.
+
+    It has more than 15 public members: each is a value that the template shows.
+    """
 
     def choose(self) -> None:
         """Choose nothing: the address names the token."""

@@ -188,7 +188,10 @@ class TokenTile(Localized, Tile):
     permission=VIEW,
 )
 class TokenContent(TokenTile):
-    """Shows a token: what it can do now, its QR picture, its fields."""
+    """Shows a token: what it can do now, its QR picture, its fields.
+
+    It has more than 15 public members: each is a value that the template shows.
+    """
 
     status: Status
     history: History

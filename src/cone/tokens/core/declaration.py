@@ -106,11 +106,19 @@ class Declared(Protocol):
     def former_table(self) -> Table | None: ...  # noqa: D102
 
 
-class DeclaredUse(Declared, Protocol):
-    """A kind that is consumed, as far as it is checked."""
+class DeclaredUse(Protocol):
+    """What a use of a kind does and tells, as far as it is checked."""
 
     @property
-    def usages(self) -> Table: ...  # noqa: D102 - as in ConsumedKind
+    def tokens(self) -> Table: ...  # noqa: D102 - as in ConsumedKind
+    @property
+    def unread(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def audited(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def code(self) -> str | None: ...  # noqa: D102
+    @property
+    def usages(self) -> Table: ...  # noqa: D102
     @property
     def seen(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -255,12 +263,12 @@ def _of_seen(kind: DeclaredUse) -> Iterator[str]:
     for name in kind.seen:
         if name not in columns or name in kind.unread:
             yield f"seen: read takes no {name}"
-            continue
-        if columns[name].nullable:
+        elif columns[name].nullable:
             yield f"seen: {columns[name]} must not be nullable, for NULL is equal to nothing"
-        if f"seen_{name}" in columns:
+        elif f"seen_{name}" in columns:
             yield f"{columns[f'seen_{name}']} needs another name, which no statement has"
-        yield from _of_type("seen", kind.tokens, name)
+        else:
+            yield from _of_type("seen", kind.tokens, name)
 
 
 def _of_advanced(kind: DeclaredUse) -> Iterator[str]:
