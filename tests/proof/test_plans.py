@@ -122,6 +122,13 @@ def refuse(service: TicketService, _uid: uuid.UUID) -> None:
     service.consume(service.add(NewTicket(usage_count=0), by="me"), by="me")
 
 
+def come_with_a_former_code(service: TicketService, _uid: uuid.UUID) -> None:
+    uid = service.add(NewTicket(), by="me")
+    service.replace(uid, by="me")
+    for code in (str(uid), str(uid).upper()):
+        service.consume_value(code, by="me", is_complete=False)
+
+
 def delete_some(service: TicketService, _uid: uuid.UUID) -> None:
     service.delete_many(service.add_many(NewTicket(), 100, "delete", by="me"), by="me")
 
@@ -159,6 +166,8 @@ USE_CASES: dict[str, Callable[[TicketService, uuid.UUID], Any]] = {
     "usages": lambda service, uid: service.usages(uid, 50),
     "usages further on": go_on_with_usages,
     "update": lambda service, uid: service.update(uid, TicketChanges(lock_time=0), by="me"),
+    "replace": lambda service, uid: service.replace(uid, by="me"),
+    "former code": come_with_a_former_code,
     "delete": delete_some,
     "purge": lambda service, _uid: Maintenance(service._work.database, [TICKET]).purge(LONG_AGO),
 }

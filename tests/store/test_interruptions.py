@@ -180,6 +180,7 @@ CHANGES = {
         None,
         1,
     ),
+    "replace": (lambda s, uids: len(s.replace(uids[0], by="me")), 26, 1),
     "update many": (
         lambda s, uids: s.update_many(uids, TicketChanges(usage_count=9), by="me"),
         2,
@@ -265,6 +266,7 @@ LATE = {
     "delete all that match": CHANGES["delete all that match"][:2],
     "delete as many as expected": CHANGES["delete as many as expected"][:2],
     "update": CHANGES["update"][:2],
+    "replace": CHANGES["replace"][:2],
     "add": (lambda s, _uids: bool(s.add(new_token(value="y"), by="me")), True),
     "import": (lambda s, _uids: s.import_tokens(rows("y", "z"), "skip", by="me").added, 2),
 }

@@ -39,6 +39,7 @@ from sqlalchemy import update
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unfinished
@@ -51,6 +52,7 @@ from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.core.values import Operation
 from cone.tokens.migrations.schema import prepare
 from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenFormerRecord
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import TicketService
@@ -63,6 +65,7 @@ MICROSECOND = datetime.timedelta(microseconds=1)
 MISTAKES = (
     IdempotencyConflict,
     InvalidParameter,
+    Replaced,
     TokenChanged,
     TokenNotFound,
     Unfinished,
@@ -73,8 +76,15 @@ CODES = {
     "token_locked": 3,
     "out_of_time_range": 4,
     "token_disabled": 7,
+    "replaced": 11,
 }
-RECORDS = (TokenRecord, TokenUsageRecord, TokenEventRecord, TokenRequestRecord)
+RECORDS = (
+    TokenRecord,
+    TokenUsageRecord,
+    TokenEventRecord,
+    TokenRequestRecord,
+    TokenFormerRecord,
+)
 DETAILS = ("label", "email", "category", "note", "data")
 FIELDS = ("value", "valid_from", "valid_to", "usage_count", "lock_time", "enabled", *DETAILS)
 
@@ -159,6 +169,15 @@ class Bound:
     answer: Any
 
 
+@dataclasses.dataclass
+class Meant:
+    """What a text means: a token by its code, or by one that it had."""
+
+    token: ModelToken
+    code: str
+    is_former: bool = False
+
+
 class Model:
     """What the contract says, without a database. A mistake is the class of its error."""
 
@@ -167,6 +186,7 @@ class Model:
         self.tries: list[Try] = []
         self.events: list[Event] = []
         self.keys: dict[tuple[str, str, str], Bound] = {}
+        self.former: dict[str, uuid.UUID] = {}
 
     def reason(self, token: ModelToken, now: datetime.datetime) -> str | None:
         if not token.enabled:
@@ -184,18 +204,34 @@ class Model:
     def find_by_value(self, value: str) -> ModelToken | None:
         return next((token for token in self.tokens.values() if token.value == value), None)
 
-    def find_meant(self, text: str) -> ModelToken | None:
+    def is_free(self, value: str, uid: uuid.UUID | None = None) -> bool:
+        """Whether no other token than that of a uid has the value, or had it."""
+        holder = self.find_by_value(value)
+        return (holder is None or holder.uid == uid) and self.former.get(value, uid) == uid
+
+    @property
+    def codes(self) -> dict[str, Meant]:
+        former = {code: Meant(self.tokens[uid], code, True) for code, uid in self.former.items()}
+        return former | {token.value: Meant(token, token.value) for token in self.tokens.values()}
+
+    def find_meant(self, text: str) -> Meant | None:
         """The exact code, the one without blanks, the only one in any case."""
-        plain = unicodedata.normalize("NFC", text.strip())
+        codes, plain = self.codes, unicodedata.normalize("NFC", text.strip())
         for exact in (text, plain):
-            if self.find_by_value(exact):
-                return self.find_by_value(exact)
-        alike = [token for token in self.tokens.values() if token.value.upper() == plain.upper()]
+            if exact in codes:
+                return codes[exact]
+        alike = [meant for code, meant in codes.items() if code.upper() == plain.upper()]
         return alike[0] if len(alike) == 1 and plain else None
 
+    def may_go_on(self, text: str, meant: Meant | None) -> bool:
+        """Whether another code begins with a text, or with what it was read as."""
+        texts = [text, text.strip()]
+        if meant and meant.code != text:
+            texts += [meant.code, *map(str.upper, texts), *map(str.lower, texts)]
+        return any(map(self.is_beginning, texts))
+
     def is_beginning(self, text: str) -> bool:
-        codes = [token.value for token in self.tokens.values()]
-        return any(code.startswith(text) and code != text for code in codes if text)
+        return any(code.startswith(text) and code != text for code in self.codes if text)
 
     def bound(self, key: IdempotencyKey | None) -> Bound | None:
         return self.keys.get((key.operation, key.caller, key.key)) if key else None
@@ -205,8 +241,14 @@ class Model:
             place = (key.operation, key.caller, key.key)
             self.keys[place] = Bound(dict(key.parameters), copy.copy(answer))
 
-    def consume(self, token: ModelToken, now: datetime.datetime, user: str) -> Try:
-        reason = self.reason(token, now)
+    def consume(
+        self,
+        token: ModelToken,
+        now: datetime.datetime,
+        user: str,
+        reason: str | None = None,
+    ) -> Try:
+        reason = reason or self.reason(token, now)
         if reason is None:
             token.usage_count -= token.usage_count > 0
             token.used_before, token.user_before = token.last_used, token.last_user
@@ -265,6 +307,11 @@ class Model:
         event = Event(token.uid, action, user, now, old, token.changeable, token.version)
         self.events.append(event)
 
+    def replace(self, token: ModelToken, code: str, now: datetime.datetime, user: str) -> None:
+        self.former[token.value] = token.uid
+        self.update(token, {"value": code}, now, user)
+        self.events[-1].action = "replace"
+
     def change(self, token: ModelToken, changed: dict[str, Any]) -> None:
         for name, value in changed.items():
             setattr(token, name, value)
@@ -272,6 +319,7 @@ class Model:
 
     def delete(self, token: ModelToken, now: datetime.datetime, user: str) -> None:
         del self.tokens[token.uid]
+        self.former = {code: uid for code, uid in self.former.items() if uid != token.uid}
         version = token.version + 1
         event = Event(token.uid, "delete", user, now, token.changeable, None, version)
         self.events.append(event)
@@ -471,7 +519,7 @@ class Machine(RuleBasedStateMachine):
         bound = self.model.bound(key)
         if bound is not None:
             return bound.answer if bound.parameters == parameters else IdempotencyConflict
-        if new.value is not None and self.model.find_by_value(code_of(new.value)):
+        if new.value is not None and not self.model.is_free(code_of(new.value)):
             return ValueTaken
         return None
 
@@ -546,9 +594,31 @@ class Machine(RuleBasedStateMachine):
         after = {**{name: getattr(token, name) for name in FIELDS}, **changed}
         if not is_in_order(after["valid_from"], after["valid_to"]) or not is_code(after["value"]):
             return InvalidParameter
-        if self.model.find_by_value(after["value"]) not in (None, token):
+        if not self.model.is_free(after["value"], uid):
             return ValueTaken
         return None
+
+    @rule(uid=uids, user=users, key=keys)
+    def replace(self, uid, user, key):
+        key = self._key("replace", user, key, {"uid": str(uid)})
+        bound, token = self.model.bound(key), self.model.tokens.get(uid)
+        if bound and bound.parameters != key.parameters:
+            self._fails(IdempotencyConflict, self.service.replace, uid, by=user, key=key)
+        elif bound:
+            assert self.service.replace(uid, by=user, key=key) == bound.answer
+        elif token is None:
+            self._fails(TokenNotFound, self.service.replace, uid, by=user, key=key)
+        else:
+            code = self.service.replace(uid, by=user, key=key)
+            assert code not in self.model.codes
+            self.model.replace(token, code, self.now, user)
+            self.model.bind(key, code)
+
+    @rule(uid=uids, data=st.data(), user=users)
+    def give_a_former_code_to_a_token(self, uid, data, user):
+        former = sorted(self.model.former)
+        if former:
+            self._update(uid, {"value": data.draw(st.sampled_from(former))}, user)
 
     # Deleting
 
@@ -600,19 +670,26 @@ class Machine(RuleBasedStateMachine):
         if token and token.value.isascii():
             sent = form(token.value)
             meant = self.model.find_meant(sent.removeprefix("]Q1"))
-            self._consume(meant, self.service.consume_value, sent, user, None)
+            self._consume_meant(meant, self.service.consume_value, sent, user, None)
+
+    @rule(data=st.data(), form=st.sampled_from(("{}".format, *FORMS)), user=users, key=keys)
+    def consume_by_a_former_code(self, data, form, user, key):
+        former = sorted(code for code in self.model.former if code.isascii())
+        if former:
+            sent = form(data.draw(st.sampled_from(former)))
+            bound = self._key("consume_token", user, key, {"value": sent})
+            meant = self.model.find_meant(sent.removeprefix("]Q1"))
+            self._consume_meant(meant, self.service.consume_value, sent, user, bound)
 
     @rule(value=st.sampled_from(("x", "p", *VALUES)), user=users, key=keys)
     def consume_by_what_may_go_on(self, value, user, key):
         consume = functools.partial(self.service.consume_value, is_complete=False)
-        token = self.model.find_meant(value)
+        meant = self.model.find_meant(value)
         bound = self._key("consume_token", user, key, {"value": value, "ended_by": "pause"})
-        known = self.model.bound(bound)
-        texts = [value, value.strip(), token.value if token else ""]
-        if not known and any(map(self.model.is_beginning, texts)):
+        if not self.model.bound(bound) and self.model.may_go_on(value, meant):
             self._fails(Unfinished, consume, value, by=user, key=bound)
             return
-        self._consume(token, consume, value, user, bound)
+        self._consume_meant(meant, consume, value, user, bound)
 
     def _consume_uid(self, uid, user, key):
         token = self.model.tokens.get(uid)
@@ -620,11 +697,15 @@ class Machine(RuleBasedStateMachine):
         self._consume(token, self.service.consume, uid, user, bound)
 
     def _consume_value(self, value, user, key):
-        token = self.model.find_meant(value)
+        meant = self.model.find_meant(value)
         bound = self._key("consume_token", user, key, {"value": value})
-        self._consume(token, self.service.consume_value, value, user, bound)
+        self._consume_meant(meant, self.service.consume_value, value, user, bound)
 
-    def _consume(self, token, call, sought, user, key):
+    def _consume_meant(self, meant, call, sought, user, key):
+        reason = "replaced" if meant and meant.is_former else None
+        self._consume(meant and meant.token, call, sought, user, key, reason)
+
+    def _consume(self, token, call, sought, user, key, reason=None):
         bound = self.model.bound(key)
         if bound and bound.parameters != key.parameters:
             self._fails(IdempotencyConflict, call, sought, by=user, key=key)
@@ -634,7 +715,7 @@ class Machine(RuleBasedStateMachine):
             self._fails(TokenNotFound, call, sought, by=user, key=key)
         else:
             outcome = call(sought, by=user, key=key)
-            one = self.model.consume(token, self.now, user)
+            one = self.model.consume(token, self.now, user, reason)
             assert outcome.receipt not in {other.receipt for other in self.model.tries}
             one.receipt = outcome.receipt
             self._is_outcome(outcome, one)
@@ -685,9 +766,12 @@ class Machine(RuleBasedStateMachine):
         token = self.service.find(uid)
         assert (token is not None) == (uid in self.model.tokens)
         assert token is None or token.read_at == self.now
-        found = self.service.find_by_value(value)
         expected = self.model.find_meant(value)
-        assert (found and found.uid) == (expected and expected.uid)
+        if expected and expected.is_former:
+            self._fails(Replaced, self.service.find_by_value, value)
+            return
+        found = self.service.find_by_value(value)
+        assert (found and found.uid) == (expected and expected.token.uid)
 
     @rule(uid=uids, other=uids, limit=st.integers(1, 3))
     def ask_for_the_log_before_what_is_no_receipt_of_it(self, uid, other, limit):
@@ -700,13 +784,14 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def all_tables_are_as_in_the_model(self):
         with self.timed.engine.connect() as connection:
-            tokens, tries, events, requests = (
+            tokens, tries, events, requests, former = (
                 connection.execute(select(record.__table__)).all() for record in RECORDS
             )
         self._are_tokens(tokens)
         self._are_tries(tries)
         self._are_events(events)
         assert len(requests) == len(self.model.keys)
+        assert {row.value: row.token_uid for row in former} == self.model.former
 
     def _are_tokens(self, rows):
         names = [column.name for column in TokenRecord.__table__.columns]
