@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Iterable
 from collections.abc import Mapping
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 from pyramid.settings import aslist
@@ -45,15 +47,15 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType({})
 
 
 def read_parts(
-    settings: Mapping[str, str],
+    settings: Mapping[str, Any],
     parts: Mapping[str, Part] = PARTS,
 ) -> tuple[Part, ...]:
     """Return the parts that ``settings`` switch on, in their order.
 
     :param parts: all that there are.
-    :raises StartupError: a part is unknown or named twice, or its extra is not installed.
+    :raises StartupError: a part is unknown or named twice, or something that it needs is not there.
     """
-    names = aslist(settings.get(KEY, ""))
+    names = _names(settings.get(KEY))
     for name in names:
         _check(name, parts)
     twice = {name for name in names if names.count(name) > 1}
@@ -65,16 +67,48 @@ def read_parts(
 def include(config: Configurator, parts: Iterable[Part]) -> None:
     """Import ``parts`` and let each register what it has."""
     for part in parts:
-        config.include(f"{part.package}.plugin")
+        config.include(_plugin(part))
+
+
+def _names(given: object) -> list[str]:
+    """Return the names of a setting; programs may give a list of them, or None for no part."""
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return aslist(given)
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise StartupError(KEY, f"{given!r} is no list of parts; give their names, or leave it out")
+    return aslist(given)
 
 
 def _check(name: str, parts: Mapping[str, Part]) -> None:
-    if name == TICKETS:
+    if name.casefold() == TICKETS:
         raise StartupError(KEY, "tickets are always on; take the name out")
     part = parts.get(name)
     if part is None:
-        near = difflib.get_close_matches(name, parts, n=1)
+        near = difflib.get_close_matches(name.casefold(), parts, n=1)
         known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(parts) or 'none'}"
         raise StartupError(KEY, f"{name!r} is no part; {known}")
-    if not all(find_spec(library) for library in part.libraries):
+    missing = next((library for library in part.libraries if not _is_there(library)), None)
+    if missing and part.extra:
         raise StartupError(KEY, f"{name} needs the extra {part.extra}: cone.tokens[{part.extra}]")
+    if missing:
+        raise StartupError(KEY, f"{name} needs the library {missing}; install it")
+    plugin = _plugin(part)
+    if not _is_there(plugin):
+        raise StartupError(KEY, f"{name}: there is no module {plugin}; install cone.tokens again")
+
+
+def _plugin(part: Part) -> str:
+    return f"{part.package}.plugin"
+
+
+def _is_there(module: str) -> bool:
+    """Return whether a module can be imported; the packages around it are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+    except ValueError:
+        # It is loaded, by somebody who tells nothing of where it comes from; or it is kept away.
+        return sys.modules.get(module) is not None

@@ -137,7 +137,7 @@ def known_of(fields: Mapping[str, Any]) -> Known:
 
 
 def chosen_of(fields: Mapping[str, Any]) -> dict[str | int, str]:
-    """Return what the form says that columns are, by their places.
+    """Return the fields that the form assigns to columns, by the place of the column.
 
     :raises InvalidParameter: no form of ours sends that.
     """

@@ -128,7 +128,7 @@ def preview(lines: Sequence[Line], moments: Moments) -> list[PreviewRow]:
 
 
 def doubt_notes(doubts: Mapping[CodeDoubt, Sequence[int]]) -> list[Note]:
-    """Return what is told of codes in doubt."""
+    """Return one warning for each kind of doubt about codes."""
     return [
         Note("warning", _DOUBTS[doubt] % {"count": len(lines), "lines": _lines(lines)})
         for doubt, lines in doubts.items()

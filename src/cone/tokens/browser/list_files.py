@@ -59,7 +59,7 @@ class ListFiles:
 def files_of(
     model: TokenContainer, request: Request, state: ListState, *, may_take_all: bool
 ) -> ListFiles:
-    """Return what the list of ``state`` offers.
+    """Return the files that the list of ``state`` offers.
 
     :param may_take_all: all that match can be meant by the form.
     """

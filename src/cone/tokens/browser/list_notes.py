@@ -75,13 +75,13 @@ def bulk_notes(request: Request) -> Iterator[Note]:
 
 
 def search_notes(query: TokenQuery) -> Iterator[Note]:
-    """Return what is to know about a search."""
+    """Yield a note if a search finds only the beginnings of texts."""
     if query.matching.search and not wiring.get(TicketService).finds_parts():
         yield Note("info", _BEGINNINGS)
 
 
 def address_notes(state: ListState, *, is_gone: bool) -> Iterator[Note]:
-    """Return what is wrong with the address, in one note at most.
+    """Yield at most one note about a mistake in the address of the list.
 
     :param is_gone: whether the token beside which the page begins does not exist any more.
     """

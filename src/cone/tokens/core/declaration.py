@@ -139,7 +139,7 @@ def check(name: str, mistakes: Iterator[str]) -> None:
 
 
 def mistakes(kind: Declared) -> Iterator[str]:
-    """Return what is wrong with a kind of tokens."""
+    """Yield the mistakes in the declaration of a kind."""
     yield from _of_table(kind.tokens, LifecycleColumns)
     yield from _of_table(kind.events, EventColumns)
     yield from _of_names(kind)
@@ -150,7 +150,7 @@ def mistakes(kind: Declared) -> Iterator[str]:
 
 
 def mistakes_of_use(kind: DeclaredUse) -> Iterator[str]:
-    """Return what is wrong with what a use of a kind does and tells."""
+    """Yield the mistakes in the declaration of how a kind is used."""
     yield from _of_table(kind.tokens, LastUseColumns)
     yield from _of_table(kind.usages, UsageColumns)
     for name in sorted(NEEDED_OF_USE & kind.unread):

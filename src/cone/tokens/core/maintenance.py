@@ -214,7 +214,7 @@ def _replayed(
     progress: Progress,
 ) -> Iterator[Finding]:
     """Replay the logs of the tokens of a kind."""
-    # Whose such rows and keys are nobody knows: they are left to a run for all tokens.
+    # Unreadable rows name no token: only a run for all tokens counts them.
     unreadable = {} if only else streams.count_unreadable(tx, kind)
     entries = _watched(streams.entries(tx, kind, only, unreadable), progress)
     yield from replay(kind, entries, counts, streams.times(tx))

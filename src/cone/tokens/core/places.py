@@ -9,10 +9,10 @@ from typing import Final
 
 from cone.tokens.core.errors import Busy
 
-#: Tokens that a change, an export may be about without a place: that takes a moment.
+#: The most tokens that a change or an export may be about without taking a place.
 FEW: Final = 1_000
 
-#: Half of the four threads that waitress has where nobody says otherwise.
+#: Places of a process by default: half of waitress's four threads.
 DEFAULT_PLACES: Final = 2
 
 

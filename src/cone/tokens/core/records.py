@@ -73,7 +73,7 @@ class _AnyText(sqlite.DATETIME):
     """A time as SQLite stores it: any text, or any number."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Return what makes a naive time of a stored value."""
+        """Return the function that converts a stored value to a naive time."""
         process: Any = super().result_processor(dialect, coltype)
 
         def read(stored: Any) -> datetime.datetime | None:

@@ -55,7 +55,7 @@ def _picture_response(request: Request, token: Ticket, media: str) -> Response:
     response.etag = hashlib.sha256(f"{media} {token.value}".encode()).hexdigest()
     if response.etag in request.if_none_match:
         response.status = 304
-        # What tells of the content has no place beside none.
+        # A 304 has no body, and so no headers about one.
         del response.headers["Content-Type"], response.headers["Content-Length"]
     else:
         response.body = qr.picture(token.value, media)

@@ -47,7 +47,7 @@ _NOON: Final = 12
 
 
 def first_of_dates(cells: Iterable[str]) -> First | None:
-    """Return what dates with slashes begin with; None: they do not tell.
+    """Return whether dates with slashes begin with the day or the month; None: not known.
 
     :param cells: of the columns of times.
     """

@@ -31,10 +31,10 @@ COLUMNS: Final = (
     "data",
     "uses_given",
 )
-#: Name of what is read, in mistakes that are about all of it.
+#: The parameter that mistakes name which are about the file as a whole.
 FILE: Final = "file"
 
-#: What a column can be that is none of ours: a member of ``data`` under its name, or nothing.
+#: Targets of a column that is no field: a member of ``data`` with the column's name, or none.
 AS_DATA: Final = "data:"
 LEFT_OUT: Final = "-"
 
@@ -136,5 +136,5 @@ def _column(header: str, chosen: str | None, exact: set[str]) -> Column:
 
 
 def wrong(reason: str, text: str, **facts: object) -> InvalidParameter:
-    """Return what is wrong with a file as a whole."""
+    """Return a mistake about the file as a whole."""
     return InvalidParameter(FILE, reason, f"{FILE}: {text}", **facts)

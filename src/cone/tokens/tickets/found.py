@@ -119,7 +119,7 @@ def _no_numbers() -> InvalidParameter:
 
 
 def hit_json(number: int, token: Ticket, zone: datetime.tzinfo) -> Json:
-    """Return what is told of a token that was found; times in ``zone``."""
+    """Return the JSON of a token that was found; times in ``zone``."""
     fields = fields_of(token)
     told = {name: encoded(fields[name], zone) for name in HIT_FIELDS}
     return {FOUND.name: number, **told}

@@ -232,12 +232,12 @@ class _RowReader:
         self._first = first_of_dates(cells)
 
     def cells(self, row: Sequence[str]) -> dict[str, str]:
-        """Return what stands in the columns that are ours."""
+        """Return the cells of a row by the field of their column; other columns are left out."""
         pairs = zip(self._columns, row, strict=False)
         return {one.target: cell for one, cell in pairs if one.target in COLUMNS}
 
     def read(self, row: Sequence[str], cells: Mapping[str, str]) -> ImportRow:
-        """Return what a row says.
+        """Parse a row.
 
         :raises InvalidParameter: it is wrong.
         """

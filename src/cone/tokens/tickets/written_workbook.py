@@ -134,7 +134,7 @@ class _Sink:
         """Do nothing."""
 
     def take(self) -> bytes:
-        """Return what was written since."""
+        """Return the bytes written since the last call."""
         written, self._written = self._written, []
         return b"".join(written)
 

@@ -27,7 +27,7 @@ class Values(NamedTuple):
 
 
 def mark_of(name: str) -> str:
-    """Return what stands in the text of values that have some for a personal column."""
+    """Return the beginning of a personal column's text in the JSON of an event's values."""
     return f'"{name}": "'
 
 

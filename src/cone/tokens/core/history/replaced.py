@@ -53,7 +53,7 @@ class Replaced:
             yield "the digest of a code that it had is not that of the code"
 
     def missing(self, token: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is wrong, once all codes are there.
+        """Yield the former codes of a token that are missing, once all of its codes were read.
 
         :param token: as it is; it may have a code again.
         """
@@ -64,6 +64,6 @@ class Replaced:
             yield "a code is kept that it never had"
 
     def orphaned(self) -> Iterator[str]:
-        """Return what is wrong where there is no such token."""
+        """Yield a mistake if former codes of a deleted token are kept."""
         if self._kept:
             yield "is gone, and a code that it had is kept: no other token can get it"

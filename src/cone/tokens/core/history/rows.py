@@ -47,10 +47,10 @@ from cone.tokens.core.values import MIN_INSTANT
 _FIRST_ADVANCED: Final = Use._fields.index("advanced")
 _FIRST_FIELD: Final = Present._fields.index("fields")
 
-#: Stands for a time that cannot be read: earlier than all that are written.
+#: Read in place of a text that is no time; every stored time is later.
 UNREADABLE: Final = MIN_INSTANT
 
-#: Columns of uids that put a row into a history; a log has both, a table of tokens the first.
+#: The uid columns that a row needs to be replayed: logs have both, a table of tokens has ``uid``.
 _PLACES: Final = ("uid", "token_uid")
 
 

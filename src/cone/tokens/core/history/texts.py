@@ -74,7 +74,7 @@ def findings(
     kind: Kind[Any],
     only: Sequence[uuid.UUID] | None = None,
 ) -> Iterator[Finding]:
-    """Return what is wrong with the search texts of tokens, and with their index on SQLite.
+    """Yield findings about the search texts of tokens, and about their index on SQLite.
 
     :param only: those of these tokens; the index is not looked at then.
 

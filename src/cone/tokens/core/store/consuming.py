@@ -179,7 +179,7 @@ def find_code(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> T | Non
 
 
 def _read(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> Meant[T] | None:
-    """Return what a code means.
+    """Return the token that a code means.
 
     :raises Unfinished: the code may go on, and there is one that does.
     """

@@ -208,7 +208,7 @@ def has(tx: Transaction, kind: Kind[Any], sought: str) -> ColumnElement[bool]:
 
 
 def texts_of(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return what a token with these fields is searched by, as far as they tell it."""
+    """Return the search texts of a token, of those columns that ``fields`` has."""
     return {
         name: None if fields[source] is None else search_text(fields[source])
         for name, source in kind.search_columns.items()
