@@ -56,7 +56,8 @@ class Rows:
 
     def make_ready(self) -> None:
         """Do now what :meth:`insert` would have to do with the lock in hand."""
-        _made = self._pieces
+        if len(self.rows) >= LEAST:
+            _made = self._pieces
 
     def change_first(self, **values: object) -> None:
         """Change columns of the first row."""
@@ -90,6 +91,7 @@ class Rows:
         connection.exec_driver_sql(_insert(self.table, tuple(self.rows[0]), self.timed), given)
 
 
+@functools.cache
 def converter(column: KeyedColumnElement[Any]) -> Callable[[Any], Any] | None:
     """Return the function that converts values of a column for SQLite; None: there is no need."""
     return column.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)

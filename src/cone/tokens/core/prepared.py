@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 from typing import Final
@@ -33,21 +34,31 @@ class Prepared:
     Concurrency: safe to share among threads.
     """
 
-    def __init__(self, statement: Select[Any] | UpdateBase, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        statement: Select[Any] | UpdateBase,
+        dialect: Dialect,
+        columns: Sequence[str] | None = None,
+    ) -> None:
         """Compile ``statement``.
 
         :param dialect: of the connections that it will be executed on.
+        :param columns: those that an insert gives; None: those of its values, or all.
         """
         # The driver of SQLite takes parameters by name as well, and by name each is bound once.
         is_sqlite = dialect.name == "sqlite"
         named = sqlite.dialect(paramstyle="named") if is_sqlite else dialect
-        compiled = statement.compile(dialect=named)
+        compiled = statement.compile(dialect=named, column_keys=columns)
         self._text = str(compiled)
         self._converters = {
             name: _to_database(parameter.type, named) for name, parameter in compiled.binds.items()
         }
         self._constants = self._converted(
-            {name: value for name, value in compiled.params.items() if value is not None},
+            {
+                name: value
+                for name, value in compiled.params.items()
+                if value is not None and not compiled.binds[name].required
+            },
         )
         self._results = [
             (str(name), _from_database(column.type, named))

@@ -19,6 +19,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
+from sqlalchemy import Dialect
 from sqlalchemy import Insert
 from sqlalchemy import Table
 from sqlalchemy import bindparam
@@ -30,6 +31,8 @@ from sqlalchemy import select
 from cone.tokens.core.clock import Clock
 from cone.tokens.core.many import LEAST
 from cone.tokens.core.many import Rows
+from cone.tokens.core.prepared import Prepared
+from cone.tokens.core.prepared import prepared_once
 from cone.tokens.core.records import UtcDateTime
 
 #: A row of a log, by its table and uid: where it is, the transaction that wrote it was committed.
@@ -123,6 +126,11 @@ class Transaction:
         if not self.is_postgresql and len(rows) >= LEAST:
             rows.insert(self.connection, self.own_time)
             return
+        if len(rows) == 1:
+            (row,) = rows.rows
+            statement = _insert_one(self.dialect, rows.table, tuple(row), rows.timed)
+            statement.run(self.connection, **row, **(self.bound_now if rows.timed else {}))
+            return
         # PostgreSQL executes the statement for row after row.
         is_asked = self.is_postgresql and is_at_once and len(rows) > 1
         now = {NOW.key: self.read_clock()} if is_asked else self.bound_now
@@ -169,6 +177,18 @@ class Transaction:
             message = f"{tokens.name} has to be locked before {self._locked}, in the order of names"
             raise RuntimeError(message)
         self._locked = tokens.name
+
+
+@prepared_once
+def _insert_one(
+    dialect: Dialect,
+    table: Table,
+    names: tuple[str, ...],
+    timed: tuple[str, ...],
+) -> Prepared:
+    """Return the statement that inserts a row; nothing of it is asked back."""
+    statement = _insert_timed(table, timed, is_bound=dialect.name != "postgresql")
+    return Prepared(statement.inline(), dialect, [*names, *timed])
 
 
 @functools.cache
