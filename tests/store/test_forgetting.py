@@ -76,7 +76,9 @@ def events_of(service, uid):
     event = TICKET.events
     with service._work.database.connecting() as connection:
         return connection.execute(
-            select(event).where(event.c.token_uid == uid).order_by(event.c.version)
+            select(event)
+            .where(event.c.token_uid == uid)
+            .order_by(event.c.version, event.c.action == "forget")
         ).all()
 
 
