@@ -1,5 +1,7 @@
 """What tokens are searched by, damaged: ``verify`` finds it, and it is mended."""
 
+import uuid
+
 import pytest
 from sqlalchemy import delete
 from sqlalchemy import insert
@@ -7,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
 
+from cone.tokens.core.history import texts
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.texts import Mended
 from cone.tokens.core.maintenance import Maintenance
@@ -125,6 +128,16 @@ def test_verify_when_all_search_texts_are_of_other_tokens_then_each_is_found_and
     assert sorted(findings(database)) == sorted((uids[value], WRONG) for value in swap)
     assert mend_searches(database, [TICKET]) == Mended(changed=2)
     assert findings(database) == []
+
+
+def test_sums_when_texts_of_two_rows_are_exchanged_then_they_are_others():
+    def total(*rows):
+        return sum(texts._hash(uid, told) for uid, told in rows)
+
+    for number in range(1_000):
+        one, other = uuid.uuid4(), uuid.uuid4()
+        mine, theirs = [f"code-{number}", None], [f"other-{number}", None]
+        assert total((one, mine), (other, theirs)) != total((one, theirs), (other, mine))
 
 
 def test_mending_when_there_are_several_batches_then_all_are_mended(
