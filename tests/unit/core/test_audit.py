@@ -79,7 +79,7 @@ def refusal(version: int, left: int | None, denial: Denial = Denial.USAGE_COUNT_
 def present(version: int, **values: Any) -> Present:
     facts = {"creator": None, "created": at(1), "modified": at(1)}
     uses = dict.fromkeys(("last_used", "locked_until", "last_user", "used_before", "user_before"))
-    fields = FIELDS | facts | uses | {"code_digest": codes.digest("x")} | values
+    fields = FIELDS | facts | uses | {"code_digest": codes.digest("x"), "uses_given": None} | values
     return Present(UID, BEHIND, PRESENT, version, fields)
 
 
