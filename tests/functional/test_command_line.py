@@ -793,6 +793,30 @@ def test_import_when_a_row_has_another_code_then_the_token_of_its_uid_gets_it(to
     assert (service.get(uid).value, service.count()) == ("new", 1)
 
 
+def test_import_when_columns_are_kept_as_data_then_the_other_data_of_a_token_stays(tokens, service):
+    data = '{"Table": "7", "Diet": "vegan", "Size": "M"}'
+    uid = service.add(new_token(value="A-1", data=data), by=None)
+    pairs = ("--known=update", "--map=Table=data", "--map=Size=data")
+    tokens("import", "-", *pairs, stdin="Code,Table,Size\nA-1,8,\n")
+    assert json.loads(service.get(uid).data) == {"Table": "8", "Diet": "vegan"}
+    again = tokens.json("import", "-", *pairs, stdin="Code,Table,Size\nA-1,8,\n")
+    assert (again["updated"], again["unchanged"]) == (0, 1)
+    whole = '"Code","data","Table"\nA-1,"{""Table"": ""8"", ""Seat"": ""2""}",\n'
+    tokens("import", "-", *pairs[:2], stdin=whole)
+    assert json.loads(service.get(uid).data) == {"Seat": "2"}
+    tokens("import", "-", "--known=update", "--map=Seat=data", stdin="Code,Seat\nA-1,\n")
+    assert service.get(uid).data is None
+
+
+def test_import_when_a_token_would_have_too_much_data_then_its_line_is_told(tokens, service):
+    data = json.dumps({f"n{number}": "x" for number in range(50)})
+    uid = service.add(new_token(value="A-1", data=data), by=None)
+    how = ("import", "-", "--known=update", "--map=more=data")
+    refused = tokens(*how, stdin="Code,more\nA-1,1\n")
+    assert "line 2: data: would have more than 50 texts" in refused.stderr
+    assert service.get(uid).data == data
+
+
 def test_import_when_there_are_no_mistakes_then_all_lines_are_imported(tokens, service, rows):
     service.add(new_token(value="known", usage_count=1), by="someone")
     file = "value;usage_count\nknown;9\nnew;3\n"

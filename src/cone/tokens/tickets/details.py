@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from collections.abc import Collection
 from typing import Final
 
 from cone.tokens.core.errors import InvalidParameter
@@ -60,6 +61,22 @@ def _data(parameter: Parameter, raw: object) -> str | None:
         _within(parameter, name, MAX_DATA_NAME): _within(parameter, text, MAX_DATA_TEXT)
         for name, text in members
     }
+    return json.dumps(texts, ensure_ascii=False) if texts else None
+
+
+def with_members(stored: str | None, given: str | None, names: Collection[str]) -> str | None:
+    """Return the data of a token, as JSON, in which some members are what is given.
+
+    :param given: JSON of the members that are to be there.
+    :param names: of all members that may change; what is not given of them goes.
+    :raises InvalidParameter: there would be too many.
+    """
+    own, new = (json.loads(text or "{}") for text in (stored, given))
+    texts = {name: text for name, text in own.items() if name not in names or name in new}
+    texts |= new
+    if len(texts) > MAX_DATA:
+        message = f"{DATA.name}: would have more than {MAX_DATA} texts"
+        raise InvalidParameter(DATA.name, "invalid_data", message, maximum=MAX_DATA)
     return json.dumps(texts, ensure_ascii=False) if texts else None
 
 

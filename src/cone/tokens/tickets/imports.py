@@ -16,6 +16,8 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import Status
 from cone.tokens.core.windows import check_changed_window
 from cone.tokens.core.windows import check_window
+from cone.tokens.tickets.details import with_members
+from cone.tokens.tickets.params import DATA
 from cone.tokens.tickets.params import VALUE
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
@@ -205,6 +207,8 @@ def _plan_known(planned: Plan, number: int, row: ImportRow, token: Ticket, known
         planned.skipped.append(token)
         return
     given = row.changes.given()
+    if row.members is not None and DATA.name in given:
+        given[DATA.name] = with_members(token.data, given[DATA.name], row.members)
     check_changed_window(token, given)
     changed = {name: new for name, new in given.items() if getattr(token, name) != new}
     if is_other_code:

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -230,6 +231,11 @@ class _RowReader:
         times = [place for place, one in enumerate(columns) if one.target in TIMES]
         cells = (row[place] for _number, row in rows for place in times if place < len(row))
         self._first = first_of_dates(cells)
+        has_data = any(one.target == DATA.name for one in columns)
+        names = (one.header for one in columns if one.target == AS_DATA)
+        # As the parser stores them.
+        stored = frozenset(unicodedata.normalize("NFC", name) for name in names)
+        self._members = None if has_data else stored
 
     def cells(self, row: Sequence[str]) -> dict[str, str]:
         """Return the cells of a row by the field of their column; other columns are left out."""
@@ -258,6 +264,7 @@ class _RowReader:
             token=self._parser.read_token(given),
             changes=self._parser.read_changes(changed),
             uid=_uid(uid) if uid else None,
+            members=self._members,
         )
 
     def _data(self, row: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
@@ -273,7 +280,7 @@ class _RowReader:
         if not isinstance(own, Members):
             # The parser says what is wrong with it.
             return {}
-        members = {**dict(own), **{name: text for name, text in kept.items() if text}}
+        members = {name: text for name, text in {**dict(own), **kept}.items() if text}
         return {DATA.name: json.dumps(members, ensure_ascii=False) if members else ""}
 
 

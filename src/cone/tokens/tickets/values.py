@@ -144,11 +144,14 @@ class ImportRow:
     :ivar token: what it is added as where no token is meant.
     :ivar changes: what changes where one is; without a value.
     :ivar uid: of the token that is meant. None, or one that no token has: the value tells.
+    :ivar members: the names in ``data`` that the row is about, the others of a known token stay;
+        None: it is about all of ``data``.
     """
 
     token: NewTicket
     changes: TicketChanges
     uid: uuid.UUID | None = None
+    members: frozenset[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
