@@ -52,6 +52,20 @@ def anna(service) -> uuid.UUID:
 
 
 @pytest.fixture
+def trigrams(made_tables):
+    """Return the raw data of SQLite's index of searches."""
+
+    def read() -> bytes:
+        if made_tables.name != "sqlite":
+            pytest.skip("PostgreSQL's index has no parts")
+        statement = text("SELECT block FROM token_search_trigrams_data")
+        with made_tables.connect() as connection:
+            return b"".join(row.block for row in connection.execute(statement))
+
+    return read
+
+
+@pytest.fixture
 def everything(made_tables):
     """Return all texts that any table has."""
 
@@ -116,6 +130,21 @@ def test_forget_when_a_token_is_forgotten_then_it_is_found_by_its_code_alone(
     assert service.count(TokenFilter(search="a-1")) == 1
 
 
+def test_forget_when_the_index_had_trigrams_of_the_person_then_they_are_gone(
+    service, maintenance, trigrams
+):
+    for number in range(300):
+        service.add(new_token(label=f"guest {number}"), by="me")
+    forgotten = service.add(new_token(label="Wqjxz Kvyqh", email="w@example.org"), by="me")
+    assert b"qjx" in trigrams()
+    maintenance.forget([forgotten], by="boss")
+    left = trigrams()
+    assert b"qjx" not in left
+    assert b"gue" in left or b"ues" in left
+    assert service.count(TokenFilter(search="guest 299"))
+    assert problems(maintenance) == []
+
+
 def test_forget_when_it_is_done_again_then_nothing_happens(service, maintenance, anna):
     maintenance.forget([anna], by="boss")
     events = events_of(service, anna)
@@ -177,6 +206,34 @@ def test_forget_when_the_token_is_another_persons_by_now_then_that_one_stays(
     assert problems(maintenance) == []
     told = [(event.action, event.version) for event in events_of(service, anna)]
     assert ("forget", before.version - 1) in told
+
+
+def test_forget_when_only_the_address_was_taken_away_then_the_token_is_still_that_persons(
+    service, maintenance, anna, everything
+):
+    service.update(anna, TicketChanges(email=None), by="me")
+    assert maintenance.forget_person(PERSON, by="boss") == [anna]
+    assert service.get(anna).label is None
+    assert "mustermann" not in everything().lower()
+    assert problems(maintenance) == []
+
+
+@pytest.mark.parametrize("end", ["label", "deletion", "none"])
+def test_forget_when_the_address_changed_first_then_the_rest_is_theirs_until_it_changed(
+    service, maintenance, anna, everything, end
+):
+    service.update(anna, TicketChanges(email="berta@example.org"), by="me")
+    service.consume(anna, by="door")
+    if end == "label":
+        service.update(anna, TicketChanges(label="Berta", note=None, data=None), by="me")
+    elif end == "deletion":
+        service.delete(anna, by="me")
+    assert maintenance.forget_person(PERSON, by="boss") == [anna]
+    left = everything().lower()
+    assert "anna@" not in left
+    assert ("mustermann" in left) == (end == "none")
+    assert "berta@" in left
+    assert problems(maintenance) == []
 
 
 def test_forget_when_history_was_purged_then_its_mark_is_emptied_too(

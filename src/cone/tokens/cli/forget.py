@@ -50,9 +50,9 @@ def forget(  # noqa: PLR0913 - one for each option
 
     It goes from the tokens, from the search, and from the log of events, for good. Codes,
     categories, counts and times stay, and an event tells who did it and when: verify holds. Tokens
-    that were deleted are looked for too. A token that has another address by now loses what its
-    events tell up to that change. Prints the uids, one a line. Exit status 1: there is no such
-    token.
+    that were deleted are looked for too. A token that has another address by now keeps what it has;
+    what it had before goes from its events. Prints the uids, one a line. Exit status 1: there is no
+    such token.
     """
     if bool(only) is bool(email):
         fail(output, Exit.USAGE, WRONG_USE, "Either --uid or --email is needed")

@@ -36,6 +36,7 @@ from cone.tokens.core.purge import Progress
 from cone.tokens.core.purge import Purge
 from cone.tokens.core.purge import Purged
 from cone.tokens.core.purge import PurgePlan
+from cone.tokens.core.purge import merge_searches
 from cone.tokens.core.purge import no_progress
 from cone.tokens.core.purge import ranges
 from cone.tokens.core.transaction import Transaction
@@ -203,6 +204,8 @@ class Maintenance:
                     continue
                 with self._database.writing() as tx:
                     forgotten += forgetting.forget_tokens(tx, kind, some, by)
+        if forgotten and not is_dry:
+            merge_searches(self._database, found)
         return forgotten
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,9 @@ from cone.tokens.core.history.purging import LogRange
 from cone.tokens.core.history.ranges import KeyRange
 from cone.tokens.core.history.ranges import next_range
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import REQUESTS
+from cone.tokens.core.store import searching
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.values import Actor
 
@@ -34,6 +37,9 @@ Progress = Callable[[int], None]
 
 #: Rows that a purge looks at in one transaction.
 BATCH: Final = 2_000
+
+#: Pages of an index of SQLite that one transaction writes.
+MERGED_AT_ONCE: Final = 200
 
 A_DAY: Final = datetime.timedelta(days=1)
 
@@ -55,6 +61,19 @@ def ranges(database: Database, key: ColumnElement[Any], size: int) -> Iterator[K
         if rows.end is None:
             return
         after = rows.end
+
+
+def merge_searches(database: Database, kinds: Iterable[Kind[Any]]) -> None:
+    """Let the indexes of searches keep nothing of texts that were removed.
+
+    Concurrency: each part is a short transaction of its own; between two of them others write.
+    """
+    for kind in kinds:
+        is_first = has_more = True
+        while has_more:
+            with database.writing() as tx:
+                has_more = searching.merge_removed(tx, kind, MERGED_AT_ONCE, is_first=is_first)
+            is_first = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +202,8 @@ class Purge:
             if self._ended != Ages() and kind.personal:
                 for rows in self._ranges(kind.events.c.token_uid):
                     self._purge_people(kind, rows)
+        if self._purged.personal and not self._plan.is_dry:
+            merge_searches(self._database, self._kinds)
 
     def _purge_people(self, kind: ConsumedKind[Any], rows: KeyRange) -> None:
         with self._database.snapshot() as tx:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -80,18 +81,32 @@ def find_tokens(tx: Transaction, kind: Kind[Any], rows: KeyRange, person: Person
 def find_told(tx: Transaction, kind: Kind[Any], rows: KeyRange, person: Person) -> Reach:
     """Return the tokens of which events in a range tell a person, each with the last version.
 
-    The person may not be that of the token any more, or the token may be gone.
+    The token may have the text of another person by now, or be gone. Where no other text followed,
+    all of it is meant.
 
     SQL: 1 statement.
     """
-    reach: dict[uuid.UUID, int] = {}
-    told = _select_events(kind).where(*rows.conditions, _tells(kind, person.column))
-    for row in tx.connection.execute(told):
+    told = defaultdict[uuid.UUID, list[tuple[int, bool]]](list)
+    statement = _select_events(kind).where(*rows.conditions, _tells(kind, person.column))
+    for row in tx.connection.execute(statement):
         for values in people.told(row):
-            if person.is_meant(people.value_of(values.text, person.column)):
-                last = BEHIND if values.version is None else values.version
-                reach[row.token_uid] = max(last, reach.get(row.token_uid, 0))
-    return reach
+            text = people.value_of(values.text, person.column)
+            if text is not None:
+                version = BEHIND if values.version is None else values.version
+                told[row.token_uid].append((version, person.is_meant(text)))
+    return {
+        uid: _last(texts) for uid, texts in told.items() if any(mine for _version, mine in texts)
+    }
+
+
+def _last(texts: Sequence[tuple[int, bool]]) -> int:
+    """Return the last version that a person can be meant by.
+
+    :param texts: versions, and whether the person's text was told with it, or another one.
+    """
+    last = max(version for version, is_mine in texts if is_mine)
+    is_others = any(version > last for version, _is_mine in texts)
+    return last if is_others else BEHIND
 
 
 def find_ended(
@@ -225,15 +240,19 @@ def _is_told(kind: Kind[Any], token: object) -> bool:
 
 def _emptied(kind: Kind[Any], history: Sequence[Event], last: int) -> Iterator[dict[str, Any]]:
     """Return the events that tell personal data up to a version, with what they are to tell."""
+    ends = people.reaches(kind, history, last)
     for event in history:
         texts = {"old_values": event.old, "new_values": event.new}
         emptied = {
-            values.column: people.without_people(kind, values.text)
+            values.column: people.without(values.text, _names(ends, values.version))
             for values in people.told(event)
-            if values.version is None or values.version <= last
         }
         if any(texts[column] != text for column, text in emptied.items()):
             yield {"sought": event.uid, **texts, **emptied}
+
+
+def _names(ends: Mapping[str, int], version: int | None) -> list[str]:
+    return [name for name, end in ends.items() if version is None or version <= end]
 
 
 def _write_events(tx: Transaction, kind: Kind[Any], rows: Sequence[Mapping[str, Any]]) -> None:

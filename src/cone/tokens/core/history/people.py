@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -47,11 +49,37 @@ def told(event: Told) -> Iterator[Values]:
         yield Values("new_values", event.new, version if isinstance(version, int) else None)
 
 
-def without_people(kind: Kind[Any], text: str) -> str:
-    """Return the text of values without personal data; what is no JSON object as it is."""
+def without(text: str, names: Iterable[str]) -> str:
+    """Return the text of values with some emptied; what is no JSON object as it is."""
     values = _read(text)
-    emptied = dict.fromkeys(name for name in kind.personal if values.get(name) is not None)
+    emptied = dict.fromkeys(name for name in names if values.get(name) is not None)
     return json.dumps({**values, **emptied}) if emptied else text
+
+
+def reaches(kind: Kind[Any], history: Sequence[Told], last: int) -> dict[str, int]:
+    """Return the versions up to which the values of personal columns are those of a person.
+
+    What stayed the same behind ``last``, the last version that is surely theirs, is theirs until it
+    changed. What the token still has is that of its person now.
+
+    :param history: all events of a token, in the order of versions.
+    """
+    ends = dict.fromkeys(kind.personal, last)
+    before: dict[str, Any] = {}
+    for event in history:
+        if event.action == "delete" and event.version > last:
+            after: Mapping[str, Any] = {}
+        elif isinstance(event.new, str):
+            after = _read(event.new)
+        else:
+            continue
+        if event.version <= last:
+            before = {name: after[name] for name in kind.personal if after.get(name) is not None}
+            continue
+        for name in [name for name in before if after.get(name) != before[name]]:
+            ends[name] = event.version - 1
+            del before[name]
+    return ends
 
 
 def value_of(text: str, name: str) -> object:

@@ -216,6 +216,28 @@ def texts_of(kind: Kind[Any], fields: Mapping[str, Any]) -> dict[str, str | None
     }
 
 
+def merge_removed(tx: Transaction, kind: Kind[Any], pages: int, *, is_first: bool) -> bool:
+    """Merge a part of the index of SQLite; return whether there is more to be merged.
+
+    Until then the index keeps the trigrams of texts that were removed or changed. PostgreSQL has no
+    such parts.
+
+    :param pages: so much is written at once.
+    :param is_first: begin to merge all that there is.
+
+    SQL: 4 statements on SQLite.
+    """
+    texts = kind.search_table
+    if tx.is_postgresql or texts is None or not has_trigrams(tx, texts):
+        return False
+    name, count = index_of(texts), select(func.total_changes())
+    before = tx.connection.scalar(count) or 0
+    merge = text(f"INSERT INTO {name} ({name}, rank) VALUES ('merge', :pages)")  # noqa: S608
+    tx.connection.execute(merge, {"pages": -pages if is_first else pages})
+    # Where there was nothing to merge, only the statement itself counts.
+    return (tx.connection.scalar(count) or 0) - before > 1
+
+
 def index_of(texts: Table) -> str:
     """Return the name of the index of trigrams, which revisions give it."""
     return f"{texts.name}_trigrams"
