@@ -4,6 +4,7 @@ import codecs
 import csv
 import datetime
 import io
+import json
 import uuid
 import zoneinfo
 
@@ -173,8 +174,25 @@ def test_value_when_it_is_empty_then_the_token_is_a_new_one():
 
 
 def test_columns_when_only_an_export_has_them_then_they_are_passed_over():
-    text = "status,last_used,created,creator,value\nx,x,x,x,a\n"
+    text = "status,last_used,created,creator,value,uid\nx,x,x,x,a,\n"
     assert [line.row.token.value for line in lines_of(text)] == ["a"]
+    text = "".join(
+        line.split(",", 1)[1] for line in written(make_token(value="a")).splitlines(True)
+    )
+    assert [line.row.token.value for line in lines_of(text)] == ["a"]
+
+
+def test_columns_when_a_list_of_others_has_names_of_ours_then_they_are_not_known():
+    text = "Code,Status,Creator,Created,last_used\na,VIP,Jo,today,never\n"
+    with pytest.raises(InvalidParameter) as refused:
+        spreadsheet.read(text, PARSER)
+    assert refused.value.facts["columns"] == ("Status", "Creator", "Created", "last_used")
+    (line,) = spreadsheet.read(text, PARSER, guesses=True).lines
+    told = {"Status": "VIP", "Creator": "Jo", "Created": "today", "last_used": "never"}
+    assert json.loads(line.row.token.data) == told
+    chosen = {"Status": "category", "Creator": "note", "Created": "-", "last_used": "-"}
+    token = spreadsheet.read(text, PARSER, chosen).lines[0].row.token
+    assert (token.category, token.note, token.data) == ("VIP", "Jo", None)
 
 
 def test_uid_when_it_stands_in_a_row_then_the_row_has_it():

@@ -31,6 +31,12 @@ COLUMNS: Final = (
     "data",
     "uses_given",
 )
+#: Those of them that only an export has: passed over when it comes back. A list of guests may have
+#: a column of such a name, too, which is one of its own.
+PASSED_OVER: Final = frozenset({"status", "last_used", "created", "creator", "uses_given"})
+#: What else every export has.
+_OTHERS: Final = frozenset(COLUMNS) - {"uid"}
+
 #: The parameter that mistakes name which are about the file as a whole.
 FILE: Final = "file"
 
@@ -127,7 +133,8 @@ def read_head(
 def _column(header: str, chosen: str | None, exact: set[str]) -> Column:
     if chosen is not None:
         return Column(header, chosen, is_known=False)
-    if header.lower() in COLUMNS:
+    is_export = "uid" in exact or exact >= _OTHERS
+    if header.lower() in COLUMNS and (is_export or header.lower() not in PASSED_OVER):
         return Column(header, header.lower(), is_known=True)
     target = _TARGETS.get(re.sub(r"[^a-z]", "", search_text(header)))
     if target and target not in exact:
