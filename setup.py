@@ -10,6 +10,15 @@ _COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | r
 
 
 _BEGINNING = re.compile(r"^[ \t\n]+", re.MULTILINE)
+#: Where a private member of a class is declared.
+_PRIVATE = re.compile(r"^(?:async |get |set |static )*(#\w+)", re.MULTILINE)
+_TEXT = re.compile(r'("[^"\n]*"|`[^`\n]*`)')
+#: Not around signs that two of them would make another one of, and not where a text or a pattern
+#: may begin that has them.
+_BLANKS = re.compile(r" ?(=>|[=!]==|[<>]=|&&|\|\||[=,?:{}()<>]) ?")
+#: Every statement ends with its own sign: a line end parts words alone.
+_LINE_END = re.compile(r"\n(?!\w)|(?<!\w)\n")
+_STYLE_BLANKS = re.compile(r"\s*([{};,])\s*|(?<=:) ")
 
 
 def for_browsers(source: str) -> str:
@@ -24,6 +33,46 @@ def for_browsers(source: str) -> str:
     return _BEGINNING.sub("", bare)
 
 
+def packed(source: str) -> str:
+    """Return a script for browsers without the blanks and line ends that mean nothing."""
+    lines = map(_packed_line, _renamed(for_browsers(source)).splitlines(keepends=True))
+    return _LINE_END.sub("", "".join(lines)).replace("\0", "\n")
+
+
+def _renamed(source: str) -> str:
+    """Return a script whose private members have short names: nobody else knows them.
+
+    :raises ValueError: a text has something that looks like one of them.
+    """
+    found = dict.fromkeys(_PRIVATE.findall(source))
+    short = {name: f"#{_letters(number)}" for number, name in enumerate(found)}
+    for text in re.findall(r'"[^"\n]*"', source):
+        if any(name in short for name in re.findall(r"#\w+", text)):
+            raise ValueError(text)
+    return re.sub(r"#\w+", lambda name: short.get(name[0], name[0]), source)
+
+
+def _letters(number: int) -> str:
+    return chr(ord("a") + number % 26) + str(number // 26 or "")
+
+
+def _packed_line(line: str) -> str:
+    parts = _TEXT.split(line)
+    if line.count("`") <= 2 and "/" not in "".join(parts[::2]):  # noqa: PLR2004 - a text has two
+        parts[::2] = [_BLANKS.sub(r"\1", part) for part in parts[::2]]
+        line = "".join(parts)
+    # A comment may end it.
+    return line.replace("\n", "\0") if "//" in line else line
+
+
+def packed_style(source: str) -> str:
+    """Return a style sheet for browsers without the blanks and line ends that mean nothing."""
+    return _STYLE_BLANKS.sub(r"\1", for_browsers(source))
+
+
+PACKERS = {".js": packed, ".css": packed_style}
+
+
 class BuildForBrowsers(build_py):
     """Leaves indents and comments of what browsers load in the sdist."""
 
@@ -33,8 +82,8 @@ class BuildForBrowsers(build_py):
         if self.editable_mode:
             return
         for path in Path(self.build_lib).rglob("static/**/*"):
-            if path.suffix in {".js", ".css"} and "vendor" not in path.parts:
-                path.write_text(for_browsers(path.read_text("utf-8")), "utf-8")
+            if path.suffix in PACKERS and "vendor" not in path.parts:
+                path.write_text(PACKERS[path.suffix](path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ NO_CHROMIUM = "no Chromium: apt-get install chromium"
 ADMIN = "admin"
 OPERATOR = "door"
 PATIENCE_MS = 10_000
+#: How long the page waits whether an Enter is followed by a code.
+ENTER_MS = 160
 
 SIZES = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
@@ -410,6 +412,15 @@ def enter(page: Page, value: str) -> None:
     """Type a value as people do who paste, and send it."""
     page.locator("#value").fill(value)
     page.locator("#value").press("Enter")
+    wait(page, ENTER_MS)
+
+
+def wait(page: Page, milliseconds: int) -> None:
+    """Let time go by in a page, also in one whose clock is that of a test."""
+    if page.evaluate("'__pwClock' in window"):
+        page.clock.run_for(milliseconds)
+    else:
+        page.evaluate("(ms) => new Promise((done) => setTimeout(done, ms))", milliseconds)
 
 
 def told(page: Page) -> Any:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import CONSUME_URL
 from tests.browser.conftest import answer
 from tests.browser.conftest import told
+from tests.support.scanner import Scanner
 
 ACTION = re.compile(r"/consume_found$")
 
@@ -30,7 +31,10 @@ def guests(add, name):
 
 
 def type_slowly(page, text):
-    page.locator("#value").press_sequentially(text, delay=110)
+    """Type as people do: not evenly."""
+    page.locator("#value").focus()
+    for number, sign in enumerate(text):
+        page.keyboard.type(sign, delay=90 + number * 37 % 90)
 
 
 def lose(route):
@@ -43,6 +47,16 @@ def give_up(page):
     expect(told(page)).to_have_attribute("data-kind", "noted")
     page.keyboard.press("Escape")
     page.locator("#value").fill("")
+
+
+def press(hands, key):
+    """Press a key a while after the one before."""
+    hands.type("", [(key, key, 0)])
+
+
+def seen(page):
+    """Wait until the hits take a press."""
+    expect(page.locator("#finder ul")).not_to_have_class("is-new")
 
 
 def hits(page):
@@ -74,11 +88,13 @@ def test_hit_when_it_is_chosen_then_one_use_is_redeemed_under_its_name(door, gue
 def test_hit_when_it_is_chosen_with_the_keyboard_then_it_is_redeemed(door, guests, name, token):
     type_slowly(door, f"jo {name}")
     expect(hits(door)).to_have_count(1)
-    door.keyboard.press("ArrowDown")
+    hands = Scanner(door)
+    press(hands, "ArrowDown")
     expect(hits(door).first).to_be_focused()
-    door.keyboard.press("ArrowUp")
+    press(hands, "ArrowUp")
     expect(door.locator("#value")).to_be_focused()
-    door.keyboard.press("ArrowDown")
+    press(hands, "ArrowDown")
+    seen(door)
     door.keyboard.press("Enter")
     answer(door, "granted")
     assert token(guests[1])["usage_count"] == 0
@@ -120,15 +136,156 @@ def test_hit_when_the_page_only_checks_then_nothing_is_redeemed(door, guests, na
     assert token(guests[0])["usage_count"] == 2
 
 
-def test_enter_when_hits_are_shown_then_it_is_about_the_text_as_a_code(
+def test_enter_when_hits_are_shown_and_the_text_is_no_code_then_that_is_told_and_one_can_choose(
     door, guests, name, token, watch
 ):
     watch.provoked.append("status of 404")
     type_slowly(door, f"zoe {name}")
     expect(hits(door)).to_have_count(1)
     door.keyboard.press("Enter")
-    expect(answer(door, "refused").locator(".word")).to_have_text("Unknown code")
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not a code")
+    expect(hits(door).first).to_be_focused()
+    expect(door.locator("#refused")).to_have_text("0")
+    expect(door.locator("#value")).to_have_value(f"zoe {name}")
+    # The second Enter of somebody in a hurry is none.
+    door.keyboard.press("Enter")
+    seen(door)
     assert token(guests[0])["usage_count"] == 2
+    door.keyboard.press("Enter")
+    expect(answer(door, "granted").locator(".label")).to_have_text(f"Zoë {name}")
+
+
+def test_enter_when_hits_are_shown_and_the_text_is_a_code_then_that_is_redeemed(door, add, token):
+    short = add()
+    longer = add(f"{short}0", label="Somebody Else")
+    type_slowly(door, short)
+    expect(hits(door)).to_have_count(2)
+    door.keyboard.press("Enter")
+    expect(answer(door, "granted").locator(".value")).to_have_text(short)
+    expect(hits(door)).to_have_count(0)
+    assert token(longer)["usage_count"] == 1
+
+
+# --- what nobody chose -----------------------------------------------------------------------
+
+#: Where things are that people aim at.
+PLACES = """() => [...document.querySelectorAll("#submit, #value, .modes label")]
+    .map((element) => JSON.stringify(element.getBoundingClientRect()))"""
+
+
+@pytest.mark.parametrize("height", [640, 375, 844])
+def test_hits_when_they_appear_then_nothing_moves_that_people_aim_at(
+    door, guests, name, height, token
+):
+    width = {375: 667}.get(height, 360)
+    if door.viewport_size["width"] < 1_000:
+        door.set_viewport_size({"width": width, "height": height})
+    type_slowly(door, name[:-1])
+    before = door.evaluate(PLACES)
+    expect(hits(door)).to_have_count(3)
+    assert door.evaluate(PLACES) == before
+    seen(door)
+    box = hits(door).first.bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] <= door.viewport_size["height"]
+
+
+def test_hit_when_it_just_appeared_then_it_takes_no_press(door, guests, name, token):
+    door.evaluate(
+        """() => new MutationObserver(() => document.querySelector("#finder li button")?.click())
+            .observe(document.querySelector("#finder ul"), { childList: true })""",
+    )
+    type_slowly(door, f"zoe {name}")
+    seen(door)
+    expect(hits(door)).to_have_count(1)
+    answer(door, "none")
+    assert token(guests[0])["usage_count"] == 2
+
+
+def test_hits_when_they_move_then_they_take_no_press_for_a_while(door, guests, name):
+    type_slowly(door, f"zoe {name}")
+    seen(door)
+    box = hits(door).first.bounding_box()
+    door.evaluate("() => { document.querySelector('header').style.height = '9rem'; }")
+    door.evaluate("() => { document.querySelector('main').style.marginBottom = '3rem'; }")
+    door.evaluate("dispatchEvent(new Event('resize'))")
+    if hits(door).first.bounding_box()["y"] != box["y"]:
+        expect(door.locator("#finder ul")).to_have_class("is-new")
+    else:
+        pytest.fail("nothing moved")
+
+
+def test_hits_when_something_is_scanned_then_they_are_gone(door, guests, name, add):
+    type_slowly(door, name[:-1])
+    expect(hits(door)).to_have_count(3)
+    door.locator("#value").evaluate("(field) => field.setSelectionRange(0, 99)")
+    door.keyboard.type(add())
+    door.keyboard.press("Enter")
+    answer(door, "granted")
+    door.keyboard.press("Escape")
+    expect(hits(door)).to_have_count(0)
+
+
+def test_search_when_an_older_answer_comes_later_then_the_newer_list_stays(door, guests, name):
+    held = []
+
+    def hold_first(route):
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    door.route(re.compile("find_tokens"), hold_first)
+    with door.expect_request(re.compile("find_tokens")):
+        type_slowly(door, f"zoe {name}")
+    door.keyboard.press("Backspace")
+    # The same text again is another search.
+    door.keyboard.type(name[-1])
+    expect(hits(door)).to_have_count(1)
+    answers = held[0][1].json()
+    answers["hits"] = []
+    held[0][0].fulfill(json=answers)
+    door.keyboard.press("End")
+    expect(door.locator("#finder [role=status]")).to_have_text("Found: 1. Choose one.")
+    expect(hits(door)).to_have_count(1)
+
+
+@pytest.mark.parametrize("button", ["Continue", "No", "Redeem another"])
+def test_answer_when_it_makes_room_then_what_it_covered_takes_no_press_for_a_while(
+    door, add, button
+):
+    value = add(usage_count=5)
+    door.locator("#value").fill(value)
+    door.locator("#submit").click()
+    answer(door, "granted")
+    if button != "Continue":
+        door.keyboard.press("Escape")
+        door.locator("#value").fill(value)
+        door.locator("#value").press("Enter")
+        answer(door, "question")
+    door.route(CONSUME_URL, lambda _route: None)
+    script = """(name) => new Promise((resolve) => {
+        const button = [...document.querySelectorAll("#result button")]
+            .find((one) => one.textContent === name);
+        const press = () => {
+            if (button.disabled) return setTimeout(press, 50);
+            button.click();
+            const parts = ["header", "#viewfinder", ".modes", "#submit", "#finder"];
+            resolve(parts.every((part) => document.querySelector(part).inert));
+        };
+        press();
+    })"""
+    assert door.evaluate(script, button) is True
+    expect(door.locator("#result")).not_to_have_class(re.compile("is-big"))
+    expect(door.locator(".modes")).not_to_have_attribute("inert", "")
+
+
+def test_mode_when_it_changes_then_that_is_told(door):
+    door.evaluate("window.tones.length = 0")
+    door.get_by_label("Only check").check()
+    expect(door.locator("#notice")).to_have_text("Only checking: nothing is redeemed.")
+    door.wait_for_function("tones.length === 3")
+    door.get_by_label("Redeem", exact=True).check()
+    expect(door.locator("#notice")).to_have_text("Scans are redeemed.")
 
 
 def test_hit_when_the_answer_was_lost_and_it_is_tried_again_then_one_use_is_taken(

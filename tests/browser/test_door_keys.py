@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from tests.browser.conftest import CONSUME_URL
 from tests.browser.conftest import DESKTOP_ONLY
 from tests.browser.conftest import answer
-from tests.browser.conftest import enter
 from tests.browser.conftest import told
 from tests.support.scanner import CTRL
 from tests.support.scanner import ENTER
@@ -55,6 +54,12 @@ def sent(door):
 
     door.route(CONSUME_URL, note)
     return found
+
+
+def press_enter(page):
+    """Press Enter as people do: the page waits whether it was a scanner's, in front of a code."""
+    page.locator("#value").press("Enter")
+    page.clock.run_for(150)
 
 
 def next_please(page):
@@ -171,7 +176,7 @@ def test_people_when_the_processor_is_busy_then_what_they_type_is_no_scan(door, 
     expect(door.locator("#value")).to_have_value("G-1234")
 
 
-def test_scanner_when_a_pause_ended_its_code_and_another_begins_so_then_enter_decides(
+def test_scanner_when_a_pause_ended_its_code_and_another_begins_so_then_the_button_decides(
     door,
     scanner,
 ):
@@ -188,7 +193,14 @@ def test_scanner_when_a_pause_ended_its_code_and_another_begins_so_then_enter_de
     expect(alert.locator(".word")).to_have_text("Not complete?")
     expect(door.locator("#value")).to_have_value("G-1")
     next_please(door)
-    door.locator("#value").press("Enter")
+    # Nobody knows whose an Enter is that comes late.
+    press_enter(door)
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+    expect(door.locator("#value")).to_have_value("G-1")
+    next_please(door)
+    scanner.pause(700)
+    door.locator("#submit").click()
     answer(door, "granted")
     assert asked == ["value=G-1&ended_by=pause", "value=G-1"]
 
@@ -202,7 +214,8 @@ def test_scanner_when_it_has_a_terminator_then_a_pause_ends_nothing_and_the_rest
     scanner.type("G-1")
     # The radio lost the end of it.
     scanner.pause(1_400)
-    answer(door, "granted")
+    # What is told of another one is gone.
+    answer(door, "none")
     scanner.pause(100)
     expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
     assert len(sent) == 1
@@ -337,6 +350,7 @@ def test_people_when_they_type_a_code_with_pauses_and_press_enter_then_all_of_it
     door, scanner, sent
 ):
     scanner.type("G-12x", [ENTER], gaps=[400, 700, 180, 950, 260])
+    scanner.pause(150)
     answer(door, "granted")
     assert sent == [("G-12x", None)]
 
@@ -466,7 +480,7 @@ def test_group_separator_when_it_is_within_a_code_then_it_is_part_of_it(door, sc
 
 def test_scanner_when_it_reads_only_blanks_then_that_is_told(door, scanner, sent):
     door.locator("#value").fill(" ")
-    door.locator("#value").press("Enter")
+    press_enter(door)
     expect(answer(door, "noted").locator(".word")).to_have_text("Not read")
     assert door.evaluate("tones") == [330, 330, 330]
     assert sent == []
@@ -485,6 +499,162 @@ def test_scanner_when_it_ends_by_cr_lf_then_the_browser_hears_none_of_it(door, s
     scanner.type("", [("j", "KeyJ", CTRL)])
     expect(door.locator("body")).to_have_attribute("data-opens", "true")
     assert sent == [("G-12", None)]
+
+
+# --- what nobody typed -----------------------------------------------------------------------
+
+
+def words(page, count, kind="noted"):
+    """Return the words of answers that wait in line, and what they are about."""
+    found = []
+    for _ in range(count):
+        alert = answer(page, kind)
+        found.append((alert.locator(".word").inner_text(), alert.locator(".value").inner_text()))
+        page.clock.run_for(1_000)
+    return found
+
+
+@pytest.mark.parametrize("end", [[ENTER, ENTER], [ENTER, ("Enter", "NumpadEnter", 0)]])
+def test_enter_when_it_comes_twice_then_the_second_does_not_redeem_what_people_left(
+    door, scanner, sent, end
+):
+    scanner.type("G-1", gap=180)
+    scanner.type("7K2M9QXWZ4", end)
+    answer(door, "granted")
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".value")).to_have_text("G-1")
+    scanner.pause(5_000)
+    assert sent == [("7K2M9QXWZ4", None)]
+    expect(door.locator("#value")).to_have_value("G-1")
+
+
+@pytest.mark.parametrize("gap", [5, 45, 75])
+def test_enter_when_it_comes_before_a_code_then_it_does_not_redeem_what_people_left(
+    door, scanner, sent, gap
+):
+    scanner.type("G-1", gap=180)
+    scanner.type("", [ENTER])
+    scanner.type("7K2M9QXWZ4", [ENTER], gap=gap, after=gap)
+    answer(door, "granted")
+    assert sent == [("7K2M9QXWZ4", None)]
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".value")).to_have_text("G-1")
+
+
+def test_enter_when_it_comes_before_a_code_then_the_button_that_has_the_focus_is_not_pressed(
+    door, scanner, sent
+):
+    scanner.type("G-1", gap=180)
+    door.locator("#submit").focus()
+    scanner.type("", [ENTER])
+    scanner.type("7K2M9QXWZ4", [ENTER], after=5)
+    answer(door, "granted")
+    assert sent == [("7K2M9QXWZ4", None)]
+
+
+def test_enter_when_it_comes_long_after_a_code_then_it_does_not_redeem_the_part(
+    door, scanner, sent
+):
+    known(door, scanner)
+    scanner.type("G-1")
+    scanner.pause(1_500)
+    answer(door, "noted")
+    scanner.type("", [ENTER], after=1_900)
+    scanner.pause(150)
+    scanner.pause(1_000)
+    expect(answer(door, "noted").locator(".value")).to_have_text("G-1")
+    assert len(sent) == 1
+    # Who edits it has read it.
+    next_please(door)
+    scanner.type("", [("End", "End", 0)])
+    scanner.type("2")
+    scanner.type("", [ENTER])
+    scanner.pause(150)
+    expect(answer(door, "granted").locator(".value")).to_have_text("G-12")
+
+
+def test_code_of_several_lines_when_a_scanner_types_it_then_what_follows_at_once_is_not_redeemed(
+    door, scanner, sent
+):
+    scanner.type("LINE-1", [ENTER])
+    scanner.type("LINE-2", [ENTER], after=5)
+    scanner.type("LINE-3", [ENTER], after=5)
+    answer(door, "granted")
+    scanner.pause(1_000)
+    unclear = "One code or two?"
+    assert words(door, 2) == [(unclear, "LINE-2"), (unclear, "LINE-3")]
+    assert sent == [("LINE-1", None)]
+
+
+def pad(*digits):
+    """Digits of the pad of numbers, without Num Lock."""
+    keys = {"1": "End", "2": "ArrowDown", "4": "ArrowLeft", "7": "Home"}
+    return [(keys[digit], f"Numpad{digit}", 0) for digit in digits]
+
+
+@pytest.mark.parametrize("end", [[ENTER], []], ids=["Enter", "nothing"])
+@pytest.mark.parametrize("code", ["1242", "A-12"])
+@pytest.mark.parametrize("focus", ["#value", "[value=consume]"])
+def test_digits_when_num_lock_is_off_then_they_choose_nothing_and_that_is_told(
+    door, scanner, sent, focus, code, end
+):
+    door.locator(focus).focus()
+    keys = [key for sign in code for key in (pad(sign) if sign.isdigit() else [(sign, "", 0)])]
+    scanner.type("", [*keys, *end])
+    scanner.pause(1_500)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not read")
+    expect(door.locator("[value=consume]")).to_be_checked()
+    assert sent == []
+
+
+def test_arrows_when_they_are_faster_than_hands_then_they_choose_nothing(door, scanner):
+    door.locator("[value=consume]").focus()
+    scanner.type("", [("ArrowRight", "ArrowRight", 0)] * 2)
+    expect(door.locator("[value=check]")).to_be_checked()
+    scanner.type("", [("ArrowLeft", "ArrowLeft", 0)])
+    scanner.type("", [("ArrowRight", "ArrowRight", 0)], after=5)
+    expect(door.locator("[value=consume]")).to_be_checked()
+
+
+UNTYPED = {
+    "a device that puts text": (lambda door, _scanner: door.keyboard.insert_text("dw-4711")),
+    "two characters": (lambda _door, scanner: scanner.type("A7")),
+    "a slow scanner without an end": (lambda _door, scanner: scanner.type("TICKET-1234", gap=100)),
+    "a slow scanner with Tab": (
+        lambda _door, scanner: scanner.type("TICKET-1234", TERMINATORS["Tab"], gap=100)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNTYPED)
+def test_text_when_nobody_typed_it_and_it_rests_then_that_is_told_and_the_old_answer_goes(
+    door, scanner, sent, name
+):
+    door.locator("#value").fill("H-22")
+    door.locator("#submit").click()
+    answer(door, "granted")
+    scanner.pause(2_000)
+    expect(told(door)).to_have_attribute("data-colour", "green")
+    UNTYPED[name](door, scanner)
+    expect(told(door)).to_have_attribute("data-colour", "none")
+    scanner.pause(1_500)
+    expect(answer(door, "noted").locator(".word")).to_have_text("Not complete")
+    assert len(sent) == 1
+
+
+def test_scanners_when_one_of_two_has_no_end_then_its_codes_are_redeemed_after_two_that_were_not(
+    door, scanner, sent
+):
+    for number in range(4):
+        scanner.type(f"ONE-111{number}", [ENTER])
+        answer(door, "granted")
+        scanner.pause(3_000)
+        scanner.type(f"TWO-222{number}")
+        scanner.pause(1_500)
+        answer(door, "granted" if number > 1 else "noted")
+        scanner.pause(5_000)
+    ended = [value for value, ended_by in sent if ended_by == "pause"]
+    assert ended == ["TWO-2222", "TWO-2223"]
 
 
 # --- repeats ---------------------------------------------------------------------------------
@@ -589,7 +759,8 @@ def test_same_code_when_it_comes_ten_seconds_later_then_it_is_a_scan_of_its_own(
 ):
     value = add(usage_count=5)
     for left in (4, 3):
-        enter(door, value)
+        door.locator("#value").fill(value)
+        press_enter(door)
         expect(answer(door, "granted")).to_contain_text(f"Uses left: {left}")
         door.clock.run_for(10_100)
     assert token(value)["usage_count"] == 3
@@ -598,7 +769,7 @@ def test_same_code_when_it_comes_ten_seconds_later_then_it_is_a_scan_of_its_own(
 # --- people ----------------------------------------------------------------------------------
 
 
-def test_door_when_there_are_only_keys_then_all_of_it_can_be_used(door, add):
+def test_door_when_there_are_only_keys_then_all_of_it_can_be_used(door, scanner, add):
     value = add()
     door.keyboard.press("Tab")
     expect(door.locator("#submit")).to_be_focused()
@@ -609,13 +780,13 @@ def test_door_when_there_are_only_keys_then_all_of_it_can_be_used(door, add):
         expect(door.locator(expected)).to_be_focused()
     for _ in range(2):
         door.keyboard.press("Tab")
-    door.keyboard.press("ArrowRight")
+    scanner.type("", [("ArrowRight", "ArrowRight", 0)])
     expect(door.get_by_label("Only check")).to_be_checked()
-    door.keyboard.press("ArrowLeft")
+    scanner.type("", [("ArrowLeft", "ArrowLeft", 0)])
     door.keyboard.press("Tab")
     expect(door.locator("#value")).to_be_focused()
     door.keyboard.insert_text(value)
-    door.keyboard.press("Enter")
+    press_enter(door)
     answer(door, "granted")
     door.keyboard.press("Escape")
     expect(door.locator("#result")).not_to_have_class(re.compile("is-big"))
@@ -629,7 +800,7 @@ def test_field_when_people_type_into_it_then_only_enter_sends_it(door, sent):
     door.keyboard.type("G-1234", delay=110)
     door.clock.run_for(5_000)
     assert sent == []
-    door.keyboard.press("Enter")
+    press_enter(door)
     answer(door, "granted")
     assert sent == [("G-1234", None)]
 
@@ -644,6 +815,7 @@ def test_field_when_a_key_is_held_then_it_is_no_scanner_and_enter_counts_once(do
     door.keyboard.down("Enter")
     for _ in range(5):
         door.keyboard.down("Enter")
+    door.clock.run_for(150)
     answer(door, "granted")
     assert sent == [("777777777", None)]
 
@@ -666,7 +838,7 @@ def test_field_when_text_is_composed_then_the_enter_that_ends_it_sends_nothing(d
     )
     session.send("Input.insertText", {"text": "東"})
     assert sent == []
-    door.keyboard.press("Enter")
+    press_enter(door)
     answer(door, "granted")
     assert sent == [("東", None)]
 
@@ -688,7 +860,7 @@ def paste(page, text):
 
 def test_field_when_something_is_pasted_then_it_is_one_code(door, sent):
     paste(door, "G-1\n")
-    door.keyboard.press("Enter")
+    press_enter(door)
     answer(door, "granted")
     assert sent == [("G-1", None)]
 

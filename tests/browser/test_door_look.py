@@ -14,6 +14,11 @@ from tests.browser.conftest import told
 from tests.browser.conftest import violations
 
 
+def uncovered(page):
+    """Wait until what an answer covered can be pressed."""
+    expect(page.locator("header")).not_to_have_attribute("inert", "")
+
+
 @DESKTOP_ONLY
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -64,6 +69,7 @@ def test_door_when_axe_looks_at_its_states_then_it_finds_nothing(
     page.locator("#result summary").click()
     found["whole"] = violations(page)
     page.keyboard.press("Escape")
+    uncovered(page)
     found["line"] = violations(page)
     enter(page, "no such ticket")
     answer(page, "refused")
@@ -88,16 +94,19 @@ def test_door_when_axe_looks_at_its_states_then_it_finds_nothing(
     answer(page, "redeemed")
     found["redeemed"] = violations(page)
     page.keyboard.press("Escape")
+    uncovered(page)
     found["redeemed line"] = violations(page)
     page.context.set_offline(True)
     enter(page, "another")
     answer(page, "unsure")
     found["offline"] = violations(page)
     page.keyboard.press("Escape")
+    uncovered(page)
     found["offline line"] = violations(page)
     for number in range(11):
         enter(page, f"{number}")
     expect(page.locator("#notice")).to_be_visible()
+    uncovered(page)
     found["full"] = violations(page)
     page.context.set_offline(False)
     assert {state: nodes for state, nodes in found.items() if nodes} == {}

@@ -119,37 +119,43 @@ EVENTS = {
     "fresh_over": just("fresh_over"),
     "shown_over": just("shown_over"),
     "retry_due": just("retry_due"),
+    "slow_due": just("slow_due"),
+    "begun": just("begun"),
     "notice_over": just("notice_over"),
+    "guard_over": just("guard_over"),
 }
 
 TELL = "answer announce timer timer"
 #: State and effects after each event in each state; what is not here changes nothing but the mode.
 CHANGES = {
-    ("idle", "scan"): ("asking", "ask"),
+    ("idle", "scan"): ("asking", "ask timer"),
+    ("asking", "slow_due"): ("asking", "announce"),
     ("asking", "scan"): ("asking", "announce"),
     ("asking", "answered"): ("told", f"{TELL} count"),
     ("told", "scan"): ("told", "announce"),
     ("told", "reading"): ("told", "timer"),
-    ("told", "continue"): ("idle", ""),
-    ("told", "shown_over"): ("idle", ""),
-    ("told, a while", "scan"): ("asking", "ask"),
+    ("told", "continue"): ("idle", "timer"),
+    ("told", "shown_over"): ("idle", "timer"),
+    ("told, a while", "scan"): ("asking", "ask timer timer"),
     ("told, a while", "reading"): ("told", "timer"),
-    ("told, a while", "continue"): ("idle", ""),
-    ("told, a while", "shown_over"): ("idle", ""),
+    ("told, a while", "continue"): ("idle", "timer"),
+    ("told, a while", "shown_over"): ("idle", "timer"),
     ("question", "scan"): ("question", "announce"),
-    ("question", "mode"): ("idle", "answer announce timer"),
-    ("question", "continue"): ("idle", "answer announce timer"),
+    ("question", "mode"): ("idle", "answer announce timer timer"),
+    ("question", "continue"): ("idle", "answer announce timer timer"),
     ("question", "another"): ("question", ""),
-    ("question", "no"): ("idle", "answer"),
-    ("question, a while", "scan"): ("asking", "answer ask timer"),
-    ("question, a while", "mode"): ("idle", "answer announce timer"),
-    ("question, a while", "continue"): ("idle", "answer announce timer"),
-    ("question, a while", "another"): ("asking", "ask"),
-    ("question, a while", "no"): ("idle", "answer"),
+    ("question", "no"): ("idle", "answer timer"),
+    ("question, a while", "scan"): ("asking", "answer ask timer timer timer"),
+    ("question, a while", "mode"): ("idle", "answer announce timer timer"),
+    ("question, a while", "continue"): ("idle", "answer announce timer timer"),
+    ("question, a while", "another"): ("asking", "ask timer timer"),
+    ("question, a while", "no"): ("idle", "answer timer"),
     ("unsure", "scan"): ("unsure", "announce"),
     ("retrying", "scan"): ("retrying", "announce"),
-    ("unsure", "retry"): ("retrying", "ask"),
-    ("unsure", "retry_due"): ("retrying", "ask"),
+    ("unsure", "retry"): ("retrying", "ask timer"),
+    ("unsure", "continue"): ("unsure", "timer"),
+    ("unsure", "retry_due"): ("retrying", "ask timer"),
+    ("retrying", "continue"): ("retrying", "timer"),
     ("unsure", "give_up"): ("told", f"keep restore {TELL}"),
     ("retrying", "answered"): ("told", f"{TELL} count"),
     ("retrying", "give_up"): ("told", f"keep restore {TELL}"),
@@ -189,7 +195,86 @@ def test_machine_when_an_event_comes_then_state_and_effects_are_those_of_the_tab
     same = (state.split(",")[0], "")
     expected = {name: CHANGES.get((state, name), same) for name in EVENTS}
     expected["notice"] = (same[0], "announce timer")
+    if not state.startswith("question"):
+        expected["mode"] = (same[0], "announce timer")
     assert said == expected
+
+
+NO_CODE = answered("refused", "unknown")
+
+
+@pytest.mark.parametrize("mode", ["consume", "check"])
+def test_name_when_it_is_entered_while_hits_are_shown_then_it_is_no_code_and_not_refused(
+    drive, mode
+):
+    sought = scan("Ann", isSought=True)
+    [ran, plain] = drive(
+        [just("mode", mode=mode), sought, NO_CODE],
+        [just("mode", mode=mode), scan("Ann"), NO_CODE],
+    )
+    assert (ran["reasons"], kinds(ran)) == (["no_code"], ["noted"])
+    assert ran["effects"] == ["answer", "announce", "timer", "timer", "restore", "choose"]
+    # It does not cover what can be chosen.
+    assert ran["views"][-2][4] is False
+    assert kinds(plain) == ["refused"]
+
+
+BEGUN = just("begun")
+OVER = just("fresh_over")
+#: What is told when a text begins: kinds of the views from then on.
+BEFORE_A_TEXT = {
+    "an answer that is small": ([scan(), GRANTED, OVER, just("shown_over"), BEGUN], ["none"]),
+    "a big one, until it makes room": (
+        [scan(), GRANTED, BEGUN, just("shown_over")],
+        ["granted", "none"],
+    ),
+    "one that came later": (
+        [scan(), BEGUN, GRANTED, just("shown_over")],
+        ["waiting", "granted", "granted"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "kinds"), BEFORE_A_TEXT.values(), ids=BEFORE_A_TEXT)
+def test_text_when_it_begins_then_it_does_not_stand_under_the_answer_to_something_else(
+    drive, events, kinds
+):
+    [ran] = drive(events)
+    begun = events.index(BEGUN)
+    assert [kind for _id, kind, *_ in ran["views"][begun : len(events)]] == kinds
+
+
+def test_answer_when_it_makes_room_then_what_it_covered_is_guarded_for_a_while(run):
+    script = """
+        let state = m.INITIAL;
+        const guarded = [];
+        const send = (event) => {
+            const [next, effects] = m.step(state, { at: 1, id: state.scan?.id, ...event });
+            state = next;
+            const timer = effects.find(({ event }) => event === "guard_over");
+            guarded.push([m.view(state).isGuarded, timer?.ms ?? null]);
+        };
+        send({ type: "scan", value: "A", by: "keys" });
+        send({ type: "answered", answer: { kind: "refused", reason: "unknown" } });
+        send({ type: "continue" });
+        send({ type: "guard_over" });
+        return guarded;
+    """
+    assert run("machine", script) == [[False, None], [False, None], [True, 700], [False, None]]
+
+
+def test_scan_when_its_answer_takes_long_then_that_is_told(run):
+    script = """
+        const [asked, effects] = m.step(m.INITIAL, { type: "scan", value: "A", by: "keys", at: 1 });
+        const [slow] = m.step(asked, { type: "slow_due", id: asked.scan.id });
+        const granted = { kind: "granted", reason: "granted", uses: 0 };
+        const answered = { type: "answered", id: asked.scan.id, answer: granted, at: 2 };
+        const [told] = m.step(slow, answered);
+        const [next] = m.step({ ...told, isFresh: false },
+            { type: "scan", value: "B", by: "keys", at: 3 });
+        return [effects[1].ms, ...[asked, slow, next].map((state) => m.view(state).isSlow)];
+    """
+    assert run("machine", script) == [3_000, False, True, False]
 
 
 def kinds(ran):
@@ -288,7 +373,6 @@ def pieces(first, *between, rest="2"):
 
 
 UNFINISHED = answered("noted", "unfinished")
-OVER = just("fresh_over")
 REST = {
     "it was not complete": (pieces(UNFINISHED, OVER), ["G-1", "G-12"]),
     "another scan came in between": (

@@ -38,18 +38,39 @@ def test_code_when_it_stays_in_view_then_it_is_one_scan(run):
 
 
 def test_code_when_it_is_not_read_for_a_moment_then_it_did_not_leave(run):
-    said = looks(run, (0, "A"), (100, ""), (1_000, ""), (1_099, "A"), (5_000, "A"))
+    said = looks(run, (0, "A"), (100, ""), (1_000, ""), (1_099, "A"), (2_000, "A"))
     assert said == ["A", None, None, None, None]
 
 
 def test_code_when_it_comes_back_within_three_seconds_then_that_is_told_once(run):
-    said = looks(run, (0, "A"), (100, ""), (1_200, "A"), (1_300, "A"), (9_000, "A"))
-    assert said == ["A", None, "repeated", None, None]
+    moments = [(0, "A"), (100, ""), (600, ""), (1_200, "A"), (1_300, "A"), (2_000, "A")]
+    assert looks(run, *moments) == ["A", None, None, "repeated", None, None]
 
 
 def test_code_when_its_scan_was_refused_then_it_is_a_scan_again_once_it_left(run):
-    moments = [(0, "B"), (100, ""), (1_200, "B"), (1_300, "B"), (9_000, "B")]
-    assert looks(run, *moments) == ["B", None, "B", None, None]
+    moments = [(0, "B"), (100, ""), (600, ""), (1_200, "B"), (1_300, "B"), (2_000, "B")]
+    assert looks(run, *moments) == ["B", None, None, "B", None, None]
+
+
+def test_code_when_the_camera_saw_nothing_for_a_while_then_nobody_knows_whether_it_stayed(run):
+    blind = [(0, "A"), (500, "A"), (9_500, "A"), (9_600, "A"), (9_700, "")]
+    later = [(10_000 + 500 * number, "") for number in range(6)]
+    said = looks(run, *blind, *later, (12_800, "A"))
+    assert said == ["A", None, "repeated", None, None, *[None] * 6, "A"]
+    # One that took no use is simply scanned.
+    assert looks(run, (0, "B"), (9_000, "B"), (9_100, "B")) == ["B", "B", None]
+
+
+def test_code_when_the_camera_is_started_again_then_it_is_a_scan(run):
+    script = """
+        const sight = new m.Sight(), codes = [{ value: "A", isMiddle: true }];
+        const said = [sight.look(codes, 0)];
+        sight.redeemed("A");
+        sight.begin();
+        said.push(sight.look(codes, 12_000), sight.look(codes, 12_080));
+        return said.map((event) => event && (event.verdict ?? event.value));
+    """
+    assert run("sight", script) == ["A", "A", None]
 
 
 def in_modes(run, *steps):
@@ -59,7 +80,7 @@ def in_modes(run, *steps):
         let mode = "consume";
         return {json.dumps(steps)}.map((step, number) => {{
             if (step) sight.setMode((mode = step));
-            const event = sight.look([{{ value: "A", isMiddle: true }}], number * 5_000);
+            const event = sight.look([{{ value: "A", isMiddle: true }}], number * 500);
             if (event && mode === "consume") sight.redeemed("A");
             return event && (event.verdict ?? event.value);
         }});
@@ -91,8 +112,9 @@ def test_code_when_its_answer_comes_after_the_mode_changed_then_it_is_not_redeem
 
 
 def test_code_when_it_was_away_for_three_seconds_then_it_is_a_scan_again(run):
-    said = looks(run, (0, "A"), (8_000, "A"), (8_100, ""), (11_100, "A"))
-    assert said == ["A", None, None, "A"]
+    away = [(500 * number, "") for number in range(1, 7)]
+    said = looks(run, (0, "A"), *away, (3_500, "A"))
+    assert said == ["A", *[None] * 6, "A"]
 
 
 def test_two_codes_when_both_are_in_view_then_none_is_taken_and_that_is_told_while_it_lasts(run):
@@ -114,7 +136,7 @@ def test_two_codes_when_they_pass_each_other_then_nothing_is_told_of_it(run):
 
 
 def test_code_when_it_is_not_in_the_middle_then_it_is_not_taken_and_that_is_told(run):
-    said = looks(run, (0, "a"), (600, "a"), (700, "a"), (900, "a"), (5_000, "a"), (5_100, "A"))
+    said = looks(run, (0, "a"), (600, "a"), (700, "a"), (900, "a"), (1_800, "a"), (1_900, "A"))
     assert said == [None, None, "edge", None, "edge", "A"]
 
 
@@ -213,7 +235,9 @@ TYPED = {
     "a scanner": ({"gaps": [10] * 9}, [True, "ended"]),
     "a slow scanner": ({"gaps": [45] * 9}, [True, "ended"]),
     "three characters": ({"gaps": [5, 5]}, [True, "ended"]),
-    "two characters": ({"gaps": [5]}, [False, None]),
+    "two characters": ({"gaps": [5]}, [False, "wait"]),
+    "two characters that rest": ({"gaps": [5], "now": 1_500}, [False, "lost"]),
+    "two characters of somebody": ({"gaps": [40], "now": 1_500}, [False, None]),
     "a pause within": ({"gaps": [10, 10, 290, 10]}, [True, "ended"]),
     "not long enough": ({"gaps": [10] * 9, "now": 299}, [True, "wait"]),
     "a timer that is late": ({"gaps": [10] * 9, "late": 41}, [True, "wait"]),
@@ -226,9 +250,13 @@ TYPED = {
         {"gaps": [80] * 9, "terminator": "Enter", "now": 1_500},
         [True, "lost"],
     ),
-    "somebody": ({"gaps": [110] * 9}, [False, None]),
-    "an even hand": ({"gaps": [95] * 9}, [False, None]),
-    "an even hand that rests": ({"gaps": [95] * 9, "now": 1_500}, [False, None]),
+    "somebody": ({"gaps": [110, 180, 95, 140, 230, 88, 120, 160, 101]}, [False, None]),
+    "nobody's hand": ({"gaps": [95] * 9}, [False, "wait"]),
+    "nobody's hand that rests": ({"gaps": [95] * 9, "now": 1_500}, [False, "lost"]),
+    "an even hand that rests": (
+        {"gaps": [95, 110, 88, 121, 99, 104, 93, 117, 101], "now": 1_500},
+        [False, None],
+    ),
     "four characters": ({"gaps": [70, 72, 68]}, [False, None]),
     "somebody in a hurry": ({"gaps": [70, 80, 45, 90, 75, 48]}, [False, None]),
     "a key that is held": ({"gaps": [30] * 9, "hands": True}, [False, None]),

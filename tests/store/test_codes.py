@@ -39,6 +39,43 @@ def add(service, *values, **fields) -> list[uuid.UUID]:
 
 
 @pytest.mark.parametrize(
+    ("stored", "text", "meant"),
+    [
+        (["A--1"], "A\u20141", "A--1"),
+        (["A--1"], "]Q1a\u20131", "A--1"),
+        (["A-1"], "A\u20141", "A-1"),
+        (["A-1", "A--1"], "A\u20141", None),
+        (["a-1", "A--1"], "A\u20141", "A--1"),
+        (["A--1"], "A\u20111", None),
+    ],
+    ids=ascii,
+)
+def test_long_dash_when_it_is_read_then_it_is_one_hyphen_or_two_and_never_one_of_both(
+    service, stored, text, meant
+):
+    add(service, *stored)
+    found = service.find_by_value(text)
+    assert (found.value if found else None) == meant
+
+
+@pytest.mark.parametrize("change", [str, str.upper, "]Q1{}\n".format], ids=["it", "upper", "more"])
+def test_uid_when_it_is_written_without_hyphens_then_it_is_found(service, change):
+    uid = service.add(new_token(), by=None)
+    assert service.find_by_value(change(uid.hex)).uid == uid
+
+
+@pytest.mark.parametrize(("code", "longer"), [("G-1", "g-12"), ("g-1", "G-12")])
+def test_pause_when_a_longer_code_is_in_another_case_then_the_exact_one_is_not_finished(
+    service, code, longer
+):
+    add(service, code, longer)
+    with pytest.raises(Unfinished):
+        service.consume_value(code, by="door", is_complete=False)
+    with pytest.raises(Unfinished):
+        service.find_by_value(code, is_complete=False)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "F20-T",

@@ -44,8 +44,14 @@ def imported_by(script: Path) -> set[Path]:
 
 def as_built(file: Path) -> bytes:
     """Return a file that browsers load as the wheel has it."""
-    content = file.read_bytes()
-    return content if "vendor" in file.parts else _build().for_browsers(content.decode()).encode()
+    if "vendor" in file.parts:
+        return file.read_bytes()
+    return packed(file.suffix, file.read_text("utf-8")).encode()
+
+
+def packed(suffix: str, source: str) -> str:
+    """Return what the build makes of a source for browsers."""
+    return str(_build().PACKERS[suffix](source))
 
 
 def _build() -> ModuleType:

@@ -7,6 +7,18 @@ CTRL = 2
 #: The key that most scanners send behind a code, as [key, place of the key, modifiers].
 ENTER = ("Enter", "Enter", 0)
 
+#: What the browser knows keys by that type nothing.
+NUMBERS = {
+    "Enter": 13,
+    "Tab": 9,
+    "End": 35,
+    "Home": 36,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+
 #: The page's clock is one of the test, the times of its keys are real.
 KEEP_TIMES = "window.times = Object.getOwnPropertyDescriptor(Event.prototype, 'timeStamp');"
 GIVE_TIMES_BACK = "() => Object.defineProperty(Event.prototype, 'timeStamp', times)"
@@ -32,8 +44,8 @@ class Scanner:
             self.press(*key)
 
     def press(self, key, code="", modifiers=0):
-        text = {"Enter": "\r", "Tab": "\t"}.get(key, "" if modifiers else key)
-        number = {"Enter": 13, "Tab": 9}.get(key, 0)
+        text = {"Enter": "\r", "Tab": "\t"}.get(key, "" if modifiers or len(key) > 1 else key)
+        number = NUMBERS.get(key, 0)
         self.session.send(
             "Input.dispatchKeyEvent",
             {

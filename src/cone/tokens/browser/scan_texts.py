@@ -67,21 +67,25 @@ _ANSWERS: Final = {
     "unfinished_text": _(
         "door_unfinished_text",
         default="Nothing was redeemed: another code begins like this one. "
-        "Scan it again, or press Enter if it is complete.",
+        "Scan it again, or press the button if it is complete.",
     ),
     "unended_word": _("door_unended_word", default="Not complete"),
     "unended_text": _(
         "door_unended_text",
         default="Nothing was redeemed: the end of the code did not arrive. "
-        "Scan it again, or press Enter if it is complete.",
+        "Scan it again, or press the button if it is complete.",
     ),
     "unclear_word": _("door_unclear_word", default="One code or two?"),
     "unclear_text": _(
         "door_unclear_text",
-        default="Nothing was redeemed: the keys paused. Scan each code again.",
+        default="Nothing was redeemed. Scan each code again.",
     ),
     "unread_word": _("door_unread_word", default="Not read"),
-    "unread_text": _("door_unread_text", default="Only blanks arrived. Scan it again."),
+    "unread_text": _(
+        "door_unread_text", default="No code arrived. Scan it again. Digits need Num Lock."
+    ),
+    "no_code_word": _("door_no_code_word", default="Not a code"),
+    "no_code_text": _("door_no_code_text", default="Nothing was redeemed. Choose what was found."),
     "several_word": _("door_several_word", default="One code only"),
     "several_text": _(
         "door_several_text",
@@ -173,6 +177,8 @@ _NOTICES: Final = {
         "door_full_notice",
         default="Too many at once. Scan again: ${codes}",
     ),
+    "checking_notice": _("door_checking_notice", default="Only checking: nothing is redeemed."),
+    "redeeming_notice": _("door_redeeming_notice", default="Scans are redeemed."),
     "declined_notice": _("door_declined_notice", default="Not redeemed again: ${codes}"),
 }
 
@@ -214,6 +220,7 @@ TEXTS: Final = MappingProxyType(
         "submit_consume": _("door_submit_consume", default="Redeem"),
         "submit_check": _("door_submit_check", default="Check"),
         "waiting": _("door_waiting", default="Asking …"),
+        "slow": _("door_slow", default="Slow: still asking …"),
         "in_line": _("door_in_line", default="In line: ${count}"),
         "read_as": _("door_read_as", default="read as ${code}"),
         "found_none": _("door_found_none", default="Nothing is called so."),

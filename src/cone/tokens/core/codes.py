@@ -67,10 +67,14 @@ _VISIBLE_HYPHENS: Final = {
     sign: hyphen for sign, hyphen in _HYPHENS.items() if sign != ord(_SOFT_HYPHEN)
 }
 
+#: Programs that write make one of these of two hyphens as well.
+_LONG_DASHES: Final = dict.fromkeys(map(ord, "–—"), "--")  # noqa: RUF001 - they are meant
+
 #: Combining marks in a row that a text may have to be read: to order them takes the square of it.
 _MOST_MARKS: Final = 64
 
 _UID: Final = re.compile(UID, re.ASCII)
+_BARE_UID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 _PAGE: Final = re.compile(rf"({UID})/?(?:[?#].*)?", re.IGNORECASE | re.ASCII | re.DOTALL)
 
@@ -242,7 +246,7 @@ def sought(text: str, site: str | None = None) -> Sought | None:
     pages = (_page_of(one, site) for one in (*steps[-1], *typed)) if site else ()
     return Sought(
         steps=steps,
-        forms=_different(folded_code(one) for step in steps[1:] for one in step),
+        forms=_with_uids(folded_code(one) for step in steps[1:] for one in step),
         typed=typed,
         typed_forms=_different(map(folded_code, typed)),
         random_forms=_different(map(folded_code, (swapped, _without_kind(swapped))))
@@ -297,10 +301,18 @@ def _steps(text: str, bare: str) -> Iterator[tuple[str, ...]]:
     yield composed[:1]
     yield (plain,)
     yield composed[1:]
-    hyphened = [one.translate(_VISIBLE_HYPHENS) for one in composed]
+    dashed = [*composed, *(one.translate(_LONG_DASHES) for one in composed)]
+    hyphened = [one.translate(_VISIBLE_HYPHENS) for one in dashed]
     yield _different(hyphened)
     unseen = (one.replace(_SOFT_HYPHEN, soft) for one in hyphened for soft in ("", "-"))
     yield _different(map(normal_form, map(_without_unseen, unseen)))
+
+
+def _with_uids(forms: Iterable[str]) -> tuple[str, ...]:
+    """Return each form once, and those that are uids without their hyphens as such."""
+    different = _different(forms)
+    uids = [str(uuid.UUID(one)) for one in different if _BARE_UID.fullmatch(one)]
+    return _different((*different, *uids))
 
 
 def _different(texts: Iterable[str]) -> tuple[str, ...]:

@@ -181,7 +181,8 @@ def script_json(
         "zone": str(wiring.get(TokensConfig).zone),
         **more,
     }
-    return json.dumps(settings).replace("<", "\\u003c")
+    text = json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def find_number(text: str) -> int | None:

@@ -195,11 +195,12 @@ def _read(tx: Transaction, kind: ConsumedKind[T], sent: SentCode) -> Meant[T] | 
 
 
 def _meant(sent: SentCode) -> list[str]:
-    """Return the readings of a code that may go on; none of one that is complete."""
+    """Return the readings of a code that may go on, in each case; none of one that is complete."""
     if sent.is_complete:
         return []
     sought = codes.sought(sent.text)
-    return sought.texts if sought else [sent.text]
+    texts = sought.texts if sought else [sent.text]
+    return [*texts, *map(str.upper, texts), *map(str.lower, texts)]
 
 
 def _refuse_rest(
@@ -208,13 +209,12 @@ def _refuse_rest(
     code: str,
     meant: list[str],
 ) -> None:
-    """Check that no other code begins with this one, in either case.
+    """Check that no other code begins with this one, which was read of ``meant``.
 
-    :raises Unfinished: another code begins with ``code``, or with one of ``meant``.
+    :raises Unfinished: another code begins with ``code``.
     """
-    if meant:
-        readings = [code, *map(str.upper, meant), *map(str.lower, meant)]
-        _refuse_beginning(tx, kind, readings)
+    if meant and code not in meant:
+        _refuse_beginning(tx, kind, [code])
 
 
 def _refuse_beginning(tx: Transaction, kind: ConsumedKind[Any], texts: list[str]) -> None:

@@ -1,6 +1,6 @@
 // The field for a code: typed or pasted by people, or typed by a hand-held scanner.
 
-import { TERMINATOR_MS, Typing } from "./typing.js";
+import { FAST_MS, LOST_MS, TERMINATOR_MS, Typing } from "./typing.js";
 
 /** Where text is typed. A scanner is heard where letters have any other meaning. */
 const TEXT = "input[type=text], textarea";
@@ -14,14 +14,31 @@ const TERMINATOR = "cone.tokens.terminator";
 const TURN_MS = 50;
 const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
 const LINES = /[\r\n]+/;
+/** Keys that type nothing: of digits where Num Lock is off, among others. */
+const MOVES = /^(Arrow|Clear|Delete|End$|Home|Insert|Page)/;
+const TYPED = /^insert(Text|Comp)/;
+/** What Enter presses, and takes a use. */
+const TAKERS = "li button, [type=submit]";
 
-/** Events: `entered` {value, endedBy, verdict}, `changed`, and `down` for the key. */
+/** Events: `entered` {value, endedBy, verdict}, `changed`, `begun`, and `down` for the key. */
 export class ValueField extends EventTarget {
   #form;
   #input;
   #typing = new Typing();
   #timer;
+  #later;
   #ended = -Infinity;
+  /** The last key of an arrow, and the last one that should have typed something. */
+  #arrow = -Infinity;
+  #moved = -Infinity;
+  /** Whether some of a code was typed by keys that type nothing. */
+  #isBroken = false;
+  /** Whether this code began as soon as another one ended. */
+  #follows = false;
+  /** Whether the page put the text there: nobody said that it is whole. */
+  #isPutBack = false;
+  /** The last key of any kind. */
+  #heard = -Infinity;
   /** Whether Tab left the field and a text in it. */
   #isLeft = false;
   /** Whether that Tab came as soon as a scanner's. */
@@ -36,8 +53,8 @@ export class ValueField extends EventTarget {
     this.#input.addEventListener("paste", (event) => this.#paste(event));
     // The keyboard on the screen comes when somebody taps the field, not with a scanner's keys.
     this.#input.addEventListener("pointerdown", () => this.#input.removeAttribute("inputmode"));
-    this.#input.addEventListener("input", () => this.#change());
-    document.addEventListener("keydown", (event) => this.#press(event));
+    this.#input.addEventListener("input", (event) => this.#edit(event));
+    document.addEventListener("keydown", (event) => this.#press(event), { capture: true });
   }
 
   /** Take a value back that is not done with; what stands there, or arrives, is not lost for it. */
@@ -45,8 +62,28 @@ export class ValueField extends EventTarget {
     this.focus();
     if (this.#input.value) return;
     this.#input.value = value;
+    this.#putBack();
+  }
+
+  #putBack() {
+    this.#isPutBack = true;
     // What is typed next takes its place.
     this.#input.select();
+  }
+
+  /** Text that no key typed: a device, or a keyboard on the screen. */
+  #edit(event) {
+    this.#isPutBack = false;
+    if (!isNear(event, this.#heard) && TYPED.test(event.inputType)) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#lose(), LOST_MS);
+    }
+    this.#begin();
+    this.#change();
+  }
+
+  #begin() {
+    this.dispatchEvent(new Event("begun"));
   }
 
   /** The text, where people may have typed it. */
@@ -75,16 +112,19 @@ export class ValueField extends EventTarget {
 
   #submit(event) {
     event.preventDefault();
+    this.#isPutBack = false;
     this.#enter();
   }
 
   #press(event) {
+    this.#heard = event.timeStamp;
     if (event.isComposing) return;
-    // The rest of an end (CR LF) opens something in browsers.
+    // The rest of an end (CR LF) opens something in browsers, or takes what stands there.
     if (this.#isRestOfEnd(event)) return event.preventDefault();
     const isHere = event.target === this.#input;
     if (!isHere && event.target.closest?.(TEXT)) return;
-    if (event.key === "Enter") return isHere && this.#end(event);
+    if (MOVES.test(event.key) && this.#isNobodys(event)) return this.#move(event);
+    if (event.key === "Enter") return this.#pressEnter(event, isHere);
     if (event.key === "ArrowDown" && isHere) this.dispatchEvent(new Event("down"));
     if (event.key === "Tab") return isHere && this.#tab(event);
     if (isControl(event)) return this.#control(event);
@@ -96,14 +136,36 @@ export class ValueField extends EventTarget {
   }
 
   #isRestOfEnd(event) {
-    const isPart = event.key === "Tab" || isControl(event);
-    return isPart && event.timeStamp - this.#ended <= TERMINATOR_MS;
+    const isPart = event.key === "Enter" || event.key === "Tab" || isControl(event);
+    return isPart && isNear(event, this.#ended);
+  }
+
+  #isNobodys(event) {
+    const { timeStamp } = event;
+    const isQuick = isNear(event, this.#arrow, FAST_MS) || this.#typing.isNear(timeStamp, FAST_MS);
+    this.#arrow = timeStamp;
+    return event.code.startsWith("Numpad") || (isQuick && !event.repeat);
+  }
+
+  /** Such keys choose nothing, and one beside others is a part of a code that does not arrive. */
+  #move(event) {
+    stop(event);
+    this.#isBroken ||= isNear(event, this.#moved) || this.#typing.isNear(event.timeStamp);
+    this.#moved = event.timeStamp;
+    this.#begin();
+    this.#await();
   }
 
   #note(event) {
     const { selectionStart } = this.#input;
+    const { timeStamp } = event;
     this.#isLeft = false;
-    this.#typing.add(event.timeStamp, performance.now(), selectionStart, event.repeat);
+    // An Enter that a scanner sends in front of its code is nobody's.
+    clearTimeout(this.#later);
+    this.#follows ||= isNear(event, this.#ended);
+    this.#ended = -Infinity;
+    this.#isBroken ||= isNear(event, this.#moved);
+    this.#typing.add(timeStamp, performance.now(), selectionStart, event.repeat);
     this.#await();
   }
 
@@ -126,9 +188,23 @@ export class ValueField extends EventTarget {
     this.#tellOff({ value, verdict: "unended" });
   }
 
+  /** Of people it waits: a scanner may send one in front of its code. */
+  #pressEnter(event, isHere) {
+    const { target, code, timeStamp } = event;
+    this.#isBroken ||= isNear(event, this.#moved);
+    const isOwn = this.#typing.isOwnEnd(code, timeStamp) || this.#typing.isNear(timeStamp, FAST_MS);
+    if (this.#isBroken || (isHere && isOwn)) return this.#end(event);
+    const taker = isHere ? this.#input : target.closest?.(TAKERS);
+    if (!taker) return;
+    stop(event);
+    if (event.repeat) return;
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => (isHere ? this.#end(event) : taker.click()), TERMINATOR_MS);
+  }
+
   /** A terminator. What follows of it (CR LF) finds an empty field. */
   #end(event) {
-    event.preventDefault();
+    stop(event);
     if (event.repeat) return;
     this.#ended = event.timeStamp;
     this.#typing.endBy(event.code, event.timeStamp);
@@ -155,7 +231,7 @@ export class ValueField extends EventTarget {
 
   #await() {
     clearTimeout(this.#timer);
-    const due = this.#typing.due(performance.now());
+    const due = this.#typing.due(performance.now()) ?? (this.#isBroken ? LOST_MS : null);
     if (due !== null) this.#wakeIn(due);
   }
 
@@ -167,15 +243,21 @@ export class ValueField extends EventTarget {
   #judge(lateness) {
     const verdict = this.#typing.judge(performance.now(), lateness);
     if (verdict === "wait") return this.#wakeIn(Math.max(this.#typing.due(performance.now()), TURN_MS));
-    if (this.#input.value.endsWith(GS_SIGN)) return this.#enter();
+    if (this.#isBroken || this.#input.value.endsWith(GS_SIGN)) return this.#enter();
     if (verdict === "ended") return this.#enter({ endedBy: "pause" });
+    this.#lose();
+  }
+
+  #lose() {
     const { value } = this.#input;
     const { beginning } = this.#typing;
     this.#typing.lose();
+    if (this.#isLeft && this.#isTabNear) this.#typing.terminator = "Tab";
+    this.#isLeft = false;
     this.#remember();
     this.#tellOff({ value: value.slice(0, beginning), verdict: "unended" });
     this.#tellOff({ value: value.slice(beginning), verdict: "unended" });
-    this.#input.select();
+    this.#putBack();
   }
 
   #enter({ endedBy = null } = {}) {
@@ -183,13 +265,19 @@ export class ValueField extends EventTarget {
     const { value } = this.#input;
     // What is typed ends where the caret is; behind it stands what was left.
     const typed = this.#input.selectionStart;
-    const isUnclear = this.#typing.isUnclear(typed < value.length);
+    const isUnclear = this.#follows || this.#typing.isUnclear(typed < value.length);
+    const untaken = (this.#isBroken && "unread") || (this.#isPutBack && "unended");
     const { beginning, goesOn, isSure } = this.#typing;
     this.#typing.end(endedBy !== null);
-    this.#isLeft = false;
+    this.#isLeft = this.#isBroken = this.#follows = this.#isPutBack = false;
     this.#input.value = "";
     this.#change();
+    if (untaken === "unread") return this.#tell({ value, verdict: untaken });
     if (!value) return;
+    if (untaken) {
+      this.#tell({ value, verdict: untaken });
+      return this.restore(value);
+    }
     const end = isSure || isUnclear ? typed : value.length;
     const left = value.slice(0, beginning) + value.slice(end);
     const code = value.slice(beginning, end).replace(/\x1d+$/, "");
@@ -218,6 +306,15 @@ export class ValueField extends EventTarget {
   #tell(detail) {
     this.dispatchEvent(new CustomEvent("entered", { detail }));
   }
+}
+
+function stop(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function isNear({ timeStamp }, time, within = TERMINATOR_MS) {
+  return timeStamp - time <= within;
 }
 
 function isText({ key }) {

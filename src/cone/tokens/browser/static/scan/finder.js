@@ -10,6 +10,8 @@ import { visible } from "./shown.js";
 const LEAST = 3;
 /** After a pause of people; a scanner has ended its code by then. */
 const PAUSE_MS = 400;
+/** A hit takes no press until it was seen: a finger may be on its way to what stood there. */
+const NEW_MS = 900;
 
 /** Events: `chosen` {value, name}. */
 export class Finder extends EventTarget {
@@ -19,8 +21,14 @@ export class Finder extends EventTarget {
   #list;
   #note;
   #timer;
+  #newTimer;
+  #top = 0;
+  /** Searches are numbered: an older answer is none. */
+  #number = 0;
   /** What the list is about. */
   #sought = "";
+  /** What was found last: {sought, hits}. */
+  #last = null;
 
   constructor(root, field, server, texts) {
     super();
@@ -35,20 +43,60 @@ export class Finder extends EventTarget {
     root.hidden = false;
   }
 
-  #plan() {
+  /** Whether `value` is what the list was about, and who enters it saw that. */
+  hasFound(value) {
+    return this.#last?.sought === value.trim();
+  }
+
+  clear() {
+    this.#last = null;
+    this.#empty();
+    this.#sought = "";
+  }
+
+  /** Show again what was found: the text is no code. */
+  offer() {
+    if (!this.#last) return;
+    this.#sought = this.#last.sought;
+    this.#show(this.#last.hits);
+    this.#move(this.#buttons[0]);
+  }
+
+  /** What moved is as new as what appeared. */
+  settle() {
+    const top = Math.round(this.#list.getBoundingClientRect().top + scrollY);
+    if (top !== this.#top) this.#beNew();
+    this.#top = top;
+  }
+
+  #beNew() {
+    clearTimeout(this.#newTimer);
+    this.#list.classList.add("is-new");
+    this.#newTimer = setTimeout(() => this.#list.classList.remove("is-new"), NEW_MS);
+  }
+
+  #empty() {
     clearTimeout(this.#timer);
-    const sought = this.#field.typed.trim();
-    if (sought === this.#sought) return;
+    this.#number += 1;
     this.#show([]);
     this.#note.textContent = "";
+  }
+
+  #plan() {
+    const sought = this.#field.typed.trim();
+    if (sought === this.#sought) return;
+    if (sought) this.#last = null;
+    this.#empty();
     this.#sought = sought;
     if (sought.length >= LEAST) this.#timer = setTimeout(() => this.#find(sought), PAUSE_MS);
   }
 
   async #find(sought) {
+    const number = ++this.#number;
     const said = await this.#server.find({ search: sought });
-    if (sought !== this.#sought) return;
+    if (number !== this.#number) return;
     const hits = (said.status === 200 && said.body?.hits) || null;
+    this.#last = hits?.length ? { sought, hits } : null;
     this.#show(hits ?? []);
     this.#note.textContent = hits ? this.#told(hits, said.body.has_more) : this.#failure(said);
   }
@@ -66,6 +114,8 @@ export class Finder extends EventTarget {
 
   #show(hits) {
     this.#list.replaceChildren(...hits.map((hit) => this.#item(hit)));
+    this.#list.scrollTop = 0;
+    this.#beNew();
   }
 
   #item({ found, label, category, status }) {
@@ -83,8 +133,9 @@ export class Finder extends EventTarget {
   }
 
   #choose(number, name) {
+    if (this.#list.classList.contains("is-new")) return;
     this.#field.clear();
-    this.#plan();
+    this.clear();
     this.#field.focus();
     const detail = { value: foundValue(number), by: FOUND, name };
     this.dispatchEvent(new CustomEvent("chosen", { detail }));

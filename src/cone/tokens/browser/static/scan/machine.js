@@ -40,6 +40,10 @@ export const MOST_WAITING = 8;
 /** How long after a grant the same code is a repeat. */
 export const REPEAT_MS = { [KEYS]: 10_000, [FOUND]: 10_000, [CAMERA]: 3_000 };
 
+/** How long what a big answer covered takes no press: a finger may still be on its way. */
+const GUARD_MS = 700;
+/** After this the page says that the server is slow. */
+const SLOW_MS = 3_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
 
@@ -57,8 +61,12 @@ export const INITIAL = {
   scan: null,
   answer: null,
   isBig: false,
+  isGuarded: false,
   isFresh: false,
   isRead: false,
+  isSlow: false,
+  /** Whether a new text begins: what is told goes with it, and does not stay in small. */
+  isOver: false,
   line: [],
   notice: null,
   /** The uses that were taken not long ago: {forms, code, uid, uses, at}. */
@@ -72,9 +80,10 @@ export const INITIAL = {
 /**
  * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name}, `answered` {id, answer, at}, `notice` {name},
  * `sent` {id}: its consumption goes out, `mode` {mode}, `reading` {isOpen}, the buttons `retry`, `give_up`, `continue`, `another`, `no`,
- * and the timers `fresh_over`, `shown_over`, `retry_due`, `notice_over`, each with its {id}.
+ * `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`, `slow_due`, `notice_over`, each with its {id},
+ * and `guard_over`.
  */
-const ALWAYS = { mode: setMode, notice: showNotice, notice_over: endNotice };
+const ALWAYS = { mode: setMode, notice: showNotice, notice_over: endNotice, guard_over: endGuard };
 const NOTHING = {
   answered: stay,
   sent: stay,
@@ -87,11 +96,13 @@ const NOTHING = {
   fresh_over: stay,
   shown_over: stay,
   retry_due: stay,
+  slow_due: stay,
+  begun: stay,
 };
 
 export const TABLE = {
-  idle: { ...ALWAYS, ...NOTHING, scan: begin, answered: tellLate, notice: noticeAlone },
-  asking: { ...ALWAYS, ...NOTHING, scan: wait, sent: noteSent, answered: settle },
+  idle: { ...ALWAYS, ...NOTHING, scan: begin, answered: tellLate, notice: noticeAlone, begun: forget },
+  asking: { ...ALWAYS, ...NOTHING, scan: wait, sent: noteSent, answered: settle, slow_due: beSlow },
   told: {
     ...ALWAYS,
     ...NOTHING,
@@ -101,6 +112,7 @@ export const TABLE = {
     continue: startNext,
     fresh_over: ripen,
     shown_over: shrink,
+    begun: beOver,
   },
   /** The same code again: is another use to be taken? */
   question: {
@@ -135,11 +147,13 @@ export const TABLE = {
 };
 
 export function step(state, event) {
-  return TABLE[state.phase][event.type](state, event);
+  const [next, effects] = TABLE[state.phase][event.type](state, event);
+  if (!state.isBig || next.isBig) return [next, effects];
+  return [{ ...next, isGuarded: true }, [...effects, timer("guard_over", next.number, GUARD_MS)]];
 }
 
 export function view(state) {
-  const { phase, scan, answer, isBig, line, notice, mode } = state;
+  const { phase, scan, answer, isBig, isGuarded, isSlow, line, notice, mode } = state;
   const isUnsure = phase === "unsure" || phase === "retrying";
   const kind = answer?.kind ?? (scan ? "waiting" : "none");
   const buttons = {
@@ -151,7 +165,8 @@ export function view(state) {
     continue: phase === "told",
   };
   const isNew = phase === "question" && state.isFresh;
-  return { kind, scan, answer, isBig, isNew, buttons, waiting: line.length, notice, mode };
+  const more = { isGuarded, isSlow, notice, mode };
+  return { kind, scan, answer, isBig, isNew, buttons, waiting: line.length, ...more };
 }
 
 export function isCovered(state) {
@@ -189,10 +204,10 @@ function wait(state, event) {
 }
 
 function numbered(state, event) {
-  const { value, by, at, endedBy = null, goesOn = false, verdict = null, name } = event;
+  const { value, by, at, endedBy = null, goesOn = false, verdict = null, name, isSought } = event;
   const id = state.number + 1;
   const isRest = goesOn && state.isCut;
-  const scan = { id, value, by, at, endedBy, goesOn, name, mode: state.mode, tries: 0 };
+  const scan = { id, value, by, at, endedBy, goesOn, name, isSought, mode: state.mode, tries: 0 };
   scan.verdict = verdict ?? (isRest ? "unclear" : null);
   return [{ ...state, number: id, isCut: state.isCut && by !== KEYS }, scan];
 }
@@ -267,14 +282,31 @@ function startNext(state) {
 }
 
 function rest(state) {
-  return [{ ...state, phase: "idle", isBig: false, isFresh: false, isRead: false }, []];
+  const next = { ...state, phase: "idle", isBig: false, isFresh: false, isRead: false };
+  return next.isOver ? forget(next) : [next, []];
+}
+
+/** What comes is not to stand under the answer to something else. */
+function forget(state) {
+  return [{ ...state, scan: null, answer: null, isOver: false }, []];
+}
+
+function beOver(state) {
+  const next = { ...state, isOver: true };
+  return state.isBig ? [next, []] : startNext(next);
 }
 
 function ask(state, scan, phase, answer) {
   const asked = { ...scan, tries: scan.tries + 1, isOut: false };
   const isBig = answer !== null && state.isBig;
   const next = { ...state, phase, scan: asked, answer, isBig, isFresh: false, isRead: false };
-  return [withoutHint(next), [{ type: "ask", scan: asked }]];
+  const slow = timer("slow_due", scan.id, SLOW_MS);
+  return [{ ...withoutHint(next), isSlow: false }, [{ type: "ask", scan: asked }, slow]];
+}
+
+function beSlow(state, { id }) {
+  if (id !== state.scan.id) return stay(state);
+  return [{ ...state, isSlow: true }, [{ type: "announce", kind: NOTED }]];
 }
 
 function noteSent(state, { id }) {
@@ -288,6 +320,8 @@ function settle(state, { id, answer, at }) {
   if (id !== state.scan.id) return stay(state);
   if (answer.kind === UNSURE) return beUnsure(state, answer);
   if (answer.reason === "repeated") return settleRepeated(state, answer);
+  const isName = state.scan.isSought && answer.reason === "unknown";
+  if (isName) return tell(state, state.scan, { kind: NOTED, reason: "no_code" });
   return tell(withGrant(state, answer, at), state.scan, answer);
 }
 
@@ -323,7 +357,8 @@ function tellLate(state, { id, answer, at }) {
 }
 
 function tell(state, scan, answer) {
-  const shown = { phase: "told", scan, answer, isBig: true, isFresh: true, isRead: false };
+  const isName = answer.reason === "no_code";
+  const shown = { phase: "told", scan, answer, isBig: !isName, isFresh: true, isRead: false };
   const effects = [
     answerOf(scan, answer),
     { type: "announce", kind: answer.kind },
@@ -333,8 +368,9 @@ function tell(state, scan, answer) {
   const typed = typedOf(state, scan, answer);
   const counter = scan.mode === CONSUME && COUNTED[answer.kind];
   if (counter) effects.push({ type: "count", counter });
-  if (answer.reason === "unfinished") effects.push({ type: "restore", value: scan.value });
-  return [withoutHint({ ...state, ...shown, typed }), effects];
+  if (isName || answer.reason === "unfinished") effects.push({ type: "restore", value: scan.value });
+  if (isName) effects.push({ type: "choose" });
+  return [withoutHint({ ...state, ...shown, typed, isOver: false }), effects];
 }
 
 function typedOf({ typed }, { by, value }, { kind, reason }) {
@@ -462,7 +498,13 @@ function giveUp(state) {
 // --- beside the scans
 
 function setMode(state, { mode }) {
-  return [{ ...state, mode }, []];
+  const next = { ...state, mode };
+  if (mode === state.mode) return [next, []];
+  return showNotice(next, mode === CHECK ? { name: "checking" } : { name: "redeeming" });
+}
+
+function endGuard(state) {
+  return [{ ...state, isGuarded: false }, []];
 }
 
 /** What the camera sees and does not take is told beside the answers. */

@@ -21,6 +21,7 @@ const part = (id) => document.getElementById(id);
 const keys = new Keys({ storage: sessionStorage, name: `${OPEN}.${user}` });
 const server = new Server(urls, user, keys);
 const field = new ValueField(part("entry"));
+const finder = urls.find && new Finder(part("finder"), field, server, texts);
 const panel = new ResultPanel(part("result"), texts, clockFormat(settings, texts.today), user);
 const bar = new NoticeBar(part("notice"), texts);
 const viewfinder = new Viewfinder(part("viewfinder"), texts, settings.code_kinds);
@@ -39,7 +40,8 @@ const EFFECTS = {
     announce(kind);
     if (kind === GRANTED && state.scan.by === CAMERA) viewfinder.redeemed(state.scan.value);
   },
-  answer: () => {},
+  answer: ({ reason }) => reason !== "no_code" && finder?.clear(),
+  choose: () => finder?.offer(),
   count: ({ counter }) => count(counter),
   keep: ({ scan }) => server.keep(scan),
   restore: ({ value }) => field.restore(value),
@@ -53,11 +55,12 @@ const EFFECTS = {
   },
 };
 
-field.addEventListener("entered", ({ detail }) => send({ type: "scan", by: KEYS, ...detail }));
-if (urls.find) {
-  const finder = new Finder(part("finder"), field, server, texts);
-  finder.addEventListener("chosen", ({ detail }) => send({ type: "scan", ...detail }));
-}
+field.addEventListener("entered", ({ detail }) => {
+  send({ type: "scan", by: KEYS, isSought: finder?.hasFound(detail.value), ...detail });
+});
+field.addEventListener("begun", () => send({ type: "begun" }));
+finder?.addEventListener("chosen", ({ detail }) => send({ type: "scan", ...detail }));
+window.addEventListener("resize", () => finder?.settle());
 viewfinder.addEventListener("seen", ({ detail }) => send({ by: CAMERA, ...detail }));
 viewfinder.addEventListener("fault", () => announce(NOTED));
 panel.addEventListener("pressed", ({ detail }) => send(detail));
@@ -100,6 +103,7 @@ document.documentElement.dataset.ready = "true";
 function send(event) {
   const [next, effects] = step(state, { at: performance.now(), ...event });
   state = next;
+  if (event.type === "scan" && !event.isSought) finder?.clear();
   draw(view(state));
   for (const effect of effects) EFFECTS[effect.type](effect);
 }
@@ -108,7 +112,8 @@ function draw(seen) {
   panel.draw(seen);
   bar.draw(seen.notice);
   viewfinder.isCovered = isCovered(state);
-  for (const element of hidden) element.inert = seen.isBig;
+  for (const element of hidden) element.inert = seen.isBig || seen.isGuarded;
+  finder?.settle();
 }
 
 async function ask(scan) {

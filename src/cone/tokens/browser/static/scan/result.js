@@ -5,9 +5,9 @@ import { filled } from "../texts.js";
 import { shortened, visible } from "./shown.js";
 
 const UNLIMITED = -1;
-const LONGEST_LABEL = 100;
 /** Longer words are shown smaller. */
 const LONG_WORD = 10;
+const LONG_LABEL = 60;
 const BUTTONS = ["retry", "give_up", "continue", "another", "no"];
 
 export class NoticeBar {
@@ -71,7 +71,7 @@ export class ResultPanel extends EventTarget {
 
   /** An answer that is shown already is not told again. */
   draw(view) {
-    const { kind, scan, answer, isBig, isNew, buttons, waiting } = view;
+    const { kind, scan, answer, isBig, isNew, isSlow, buttons, waiting } = view;
     this.#root.dataset.kind = kind;
     this.#root.dataset.colour = answer ? colourOf(kind) : "none";
     this.#root.classList.toggle("is-big", isBig);
@@ -80,27 +80,28 @@ export class ResultPanel extends EventTarget {
     this.#button("another").disabled = isNew;
     const line = this.#root.querySelector("[data-part=line]");
     line.textContent = waiting ? filled(this.#texts.in_line, { count: waiting }) : "";
-    const isShown = this.#shown.answer === answer && this.#shown.id === scan?.id;
-    this.#shown = { answer, id: scan?.id };
-    if (!isShown) this.#fill(kind, scan, answer);
+    const before = this.#shown;
+    this.#shown = { answer, isSlow, id: scan?.id };
+    const isSame = Object.entries(this.#shown).every(([name, value]) => before[name] === value);
+    if (!isSame) this.#fill(kind, scan, answer, isSlow);
     if (!isBig) this.#whole.open = false;
   }
 
-  #fill(kind, scan, answer) {
+  #fill(kind, scan, answer, isSlow) {
     this.#alert.replaceChildren();
     this.#waiting.replaceChildren();
     this.#facts.replaceChildren();
     this.#whole.hidden = true;
     if (!scan) return;
     if (!answer) {
-      this.#waiting.append(element("p", "word", this.#texts.waiting), this.#value(nameOf(scan)));
+      this.#waiting.append(element("p", "word", isSlow ? this.#texts.slow : this.#texts.waiting), this.#value(nameOf(scan)));
       return;
     }
     const name = answer.reason;
     const parts = [word(this.#word(name))];
     const reason = this.#reason(name, answer);
     if (reason) parts.push(element("p", "reason", reason));
-    if (answer.label) parts.push(named("label", shortened(visible(answer.label), LONGEST_LABEL)));
+    if (answer.label) parts.push(labelled(visible(answer.label)));
     if (answer.category) parts.push(named("category", shortened(visible(answer.category))));
     // What was found is known by its label.
     const isLabelled = scan.by === FOUND && answer.label;
@@ -182,6 +183,10 @@ function named(css, text) {
   const made = element("p", css);
   made.append(element("bdi", "", text));
   return made;
+}
+
+function labelled(text) {
+  return named(text.length > LONG_LABEL ? "label is-long" : "label", text);
 }
 
 function word(text) {

@@ -7,7 +7,8 @@ import { randomKey } from "../random.js";
 import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
 import { CHECK, FOUND, UNSURE, numberOf } from "./machine.js";
 
-const TIMEOUT_MS = 3_000;
+/** Longer than the server waits for a database that is locked: it says so itself. */
+const TIMEOUT_MS = 8_000;
 const DETAILS_MS = 700;
 const LONGEST_WAIT_MS = 60_000;
 

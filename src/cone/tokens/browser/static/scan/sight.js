@@ -17,6 +17,8 @@ export class Sight {
   /** By value: {isTaken, isRedeemed, since}; taken in this mode, away since. */
   #known = new Map();
   #mode = CONSUME;
+  /** When it looked last; -Infinity: never. */
+  #last = -Infinity;
   #several = new Lasting(SEVERAL_MS);
   #edge = new Lasting(EDGE_MS);
 
@@ -54,12 +56,24 @@ export class Sight {
     }
   }
 
+  /** The camera begins anew: what it saw before is past. */
+  begin() {
+    this.#known.clear();
+  }
+
   /** Note who is in view; return how long the one in view was away. */
   #note(values, now) {
     let away = 0;
+    const last = this.#last;
+    const isBlind = now - last >= LEFT_MS;
+    this.#last = now;
     for (const [value, known] of this.#known) {
+      // Nobody knows whether what was there stayed: it counts as gone, and what took a use is told of.
+      const isLost = isBlind && known.since === undefined;
+      if (isLost) known.since = last;
       const { since } = known;
-      if (now - since >= IGNORED_MS) this.#known.delete(value);
+      const isTold = isLost && known.isRedeemed && values.has(value);
+      if (now - since >= IGNORED_MS && !isTold) this.#known.delete(value);
       else if (!values.has(value)) known.since ??= now;
       else {
         if (since !== undefined) away = now - since;

@@ -7,6 +7,12 @@
 export const FAST_MS = 50;
 const FAST_GAPS = 2;
 const FAST_SHARE = 0.6;
+/** What nobody's hands do, though it is too slow to be sure: the gaps differ by no more. */
+const STEADY_MS = 12;
+const STEADY_GAPS = 7;
+const SLOWEST_MS = 130;
+/** Two characters at once that nothing follows. */
+const AT_ONCE_MS = 15;
 /** Slower ones are even: so many gaps, but for a few, that differ by no more. */
 const SLOW_MS = 85;
 const EVEN_MS = 25;
@@ -26,7 +32,7 @@ const ANOTHER_MS = PAUSE_MS;
 export const GOES_ON_MS = 2_500;
 /** What people never do, not even three letters at once: text before it is no part of it. */
 const SURE_GAPS = 4;
-/** So many codes in a row without the terminator: it was another scanner's, or nobody's. */
+/** So many codes without the terminator: there is a scanner that has none, beside another one or not. */
 const FORGOTTEN_AFTER = 2;
 
 export class Typing {
@@ -73,14 +79,13 @@ export class Typing {
   endBy(key, time) {
     this.#endGap = time - this.#last;
     if (!this.isOwnEnd(key, time)) return;
-    this.#lost = 0;
     const fast = this.#fast + (time - this.#last <= FAST_MS);
     if (fast >= SURE_GAPS || this.#isEven) this.terminator = key;
   }
 
   /** The terminator did not come. */
   lose() {
-    this.#lost += 1;
+    if (this.isScan) this.#lost += 1;
     if (this.#lost >= FORGOTTEN_AFTER) this.terminator = null;
     this.end(true);
   }
@@ -106,10 +111,21 @@ export class Typing {
   }
 
   get #isEven() {
+    return this.#differBy(EVEN_MS, SLOW_MS, EVEN_GAPS);
+  }
+
+  #differBy(ms, slowest, least) {
     const sorted = [...this.#gaps].sort((one, other) => one - other);
     const most = sorted.slice(0, Math.ceil(EVEN_SHARE * sorted.length));
     const longest = most.at(-1);
-    return most.length >= EVEN_GAPS && longest <= SLOW_MS && longest - most[0] <= EVEN_MS;
+    return most.length >= least && longest <= slowest && longest - most[0] <= ms;
+  }
+
+  /** It may be a scanner's: where it rests, that is told. */
+  get #isOdd() {
+    if (this.#byHand || this.#start) return false;
+    const isPair = this.#gaps.length === 1 && this.#gaps[0] <= AT_ONCE_MS;
+    return isPair || this.#differBy(STEADY_MS, SLOWEST_MS, STEADY_GAPS);
   }
 
   /** Whether it came so soon after a code that ended by a pause that it may be the rest of that. */
@@ -121,7 +137,7 @@ export class Typing {
   isUnclear(hasMore = false) {
     if (this.#isBehind && this.#isQuick) return true;
     const isAlone = this.#start === 0 && !hasMore;
-    return !isAlone && !this.isSure && (this.isScan || this.#endedAtOnce);
+    return !isAlone && !this.isSure && (this.isScan || this.endedAtOnce);
   }
 
   /** What hands cannot type. */
@@ -135,12 +151,12 @@ export class Typing {
   }
 
   /** Few characters and an end, faster than hands are. */
-  get #endedAtOnce() {
+  get endedAtOnce() {
     return Math.max(this.#endGap, ...this.#gaps) <= FAST_MS;
   }
 
-  isNear(time) {
-    return time - this.#last <= TERMINATOR_MS;
+  isNear(time, within = TERMINATOR_MS) {
+    return time - this.#last <= within;
   }
 
   /** Whether a key at `time` is the scanner's own end of a code. */
@@ -156,11 +172,12 @@ export class Typing {
   }
 
   get #endsByPause() {
-    return this.isScan && this.terminator === null;
+    const isKnown = this.terminator !== null && this.#lost < FORGOTTEN_AFTER;
+    return this.isScan && !isKnown;
   }
 
   due(now) {
-    if (!this.isScan) return null;
+    if (!this.isScan && !this.#isOdd) return null;
     const pause = this.#endsByPause ? PAUSE_MS : LOST_MS;
     return Math.max(this.#heard + pause - now, 0);
   }

@@ -40,6 +40,7 @@ export class Viewfinder extends EventTarget {
   }
 
   #start() {
+    this.#sight.begin();
     this.#part("start").disabled = true;
     this.#note(this.#texts.camera_starting);
     this.#camera.start(localStorage.getItem(CHOICE));
@@ -51,6 +52,7 @@ export class Viewfinder extends EventTarget {
   }
 
   #choose(deviceId) {
+    this.#sight.begin();
     localStorage.setItem(CHOICE, deviceId);
     this.#camera.start(deviceId);
   }
