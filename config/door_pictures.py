@@ -165,6 +165,8 @@ def enter(page: Page, value: str = CODE) -> None:
     """Type a code and send it."""
     page.locator("#value").fill(value)
     page.locator("#value").press("Enter")
+    # The page waits whether a code follows.
+    page.wait_for_timeout(200)
 
 
 def _question(page: Page) -> None:

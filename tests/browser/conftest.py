@@ -415,6 +415,13 @@ def enter(page: Page, value: str) -> None:
     wait(page, ENTER_MS)
 
 
+def type_by_hand(page: Page, text: str) -> None:
+    """Type into the field of the scan page as people do: not evenly."""
+    page.locator("#value").focus()
+    for number, sign in enumerate(text):
+        page.keyboard.type(sign, delay=90 + number * 37 % 90)
+
+
 def wait(page: Page, milliseconds: int) -> None:
     """Let time go by in a page, also in one whose clock is that of a test."""
     if page.evaluate("'__pwClock' in window"):

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import CONSUME_URL
 from tests.browser.conftest import answer
 from tests.browser.conftest import told
+from tests.browser.conftest import type_by_hand
 from tests.support.scanner import Scanner
 
 ACTION = re.compile(r"/consume_found$")
@@ -28,13 +29,6 @@ def guests(add, name):
         add(label=f"Jo {name}"),
         add(label=f"Ann {name}", enabled="false"),
     ]
-
-
-def type_slowly(page, text):
-    """Type as people do: not evenly."""
-    page.locator("#value").focus()
-    for number, sign in enumerate(text):
-        page.keyboard.type(sign, delay=90 + number * 37 % 90)
 
 
 def lose(route):
@@ -64,7 +58,7 @@ def hits(page):
 
 
 def test_field_when_a_part_of_a_name_is_typed_then_hits_tell_who_and_no_code(door, guests, name):
-    type_slowly(door, name[:-1])
+    type_by_hand(door, name[:-1])
     expect(hits(door)).to_have_count(3)
     expect(door.locator("#finder [role=status]")).to_have_text("Found: 3. Choose one.")
     first = hits(door).nth(0)
@@ -75,7 +69,7 @@ def test_field_when_a_part_of_a_name_is_typed_then_hits_tell_who_and_no_code(doo
 
 
 def test_hit_when_it_is_chosen_then_one_use_is_redeemed_under_its_name(door, guests, name, token):
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     alert = answer(door, "granted")
     expect(alert.locator(".label")).to_have_text(f"Zoë {name}")
@@ -86,7 +80,7 @@ def test_hit_when_it_is_chosen_then_one_use_is_redeemed_under_its_name(door, gue
 
 
 def test_hit_when_it_is_chosen_with_the_keyboard_then_it_is_redeemed(door, guests, name, token):
-    type_slowly(door, f"jo {name}")
+    type_by_hand(door, f"jo {name}")
     expect(hits(door)).to_have_count(1)
     hands = Scanner(door)
     press(hands, "ArrowDown")
@@ -102,7 +96,7 @@ def test_hit_when_it_is_chosen_with_the_keyboard_then_it_is_redeemed(door, guest
 
 def test_hit_when_it_is_chosen_again_then_another_use_is_asked_for(door, guests, name, token):
     for kind in ("granted", "question"):
-        type_slowly(door, f"zoe {name}")
+        type_by_hand(door, f"zoe {name}")
         hits(door).first.click()
         answer(door, kind)
         door.keyboard.press("Escape")
@@ -114,14 +108,14 @@ def test_hit_when_its_code_was_scanned_just_before_then_that_is_the_same(door, g
     door.locator("#value").press("Enter")
     answer(door, "granted")
     door.keyboard.press("Escape")
-    type_slowly(door, f"jo {name}")
+    type_by_hand(door, f"jo {name}")
     hits(door).first.click()
     expect(answer(door, "noted")).to_contain_text("Same code")
     assert token(guests[1])["usage_count"] == 0
 
 
 def test_hit_when_it_cannot_be_redeemed_then_the_reason_is_told(door, guests, name):
-    type_slowly(door, f"ann {name}")
+    type_by_hand(door, f"ann {name}")
     hits(door).first.click()
     alert = answer(door, "refused")
     expect(alert.locator(".word")).to_have_text("Switched off")
@@ -130,7 +124,7 @@ def test_hit_when_it_cannot_be_redeemed_then_the_reason_is_told(door, guests, na
 
 def test_hit_when_the_page_only_checks_then_nothing_is_redeemed(door, guests, name, token):
     door.get_by_label("Only check").check()
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     expect(answer(door, "valid").locator(".label")).to_have_text(f"Zoë {name}")
     assert token(guests[0])["usage_count"] == 2
@@ -140,7 +134,7 @@ def test_enter_when_hits_are_shown_and_the_text_is_no_code_then_that_is_told_and
     door, guests, name, token, watch
 ):
     watch.provoked.append("status of 404")
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     expect(hits(door)).to_have_count(1)
     door.keyboard.press("Enter")
     expect(answer(door, "noted").locator(".word")).to_have_text("Not a code")
@@ -158,7 +152,7 @@ def test_enter_when_hits_are_shown_and_the_text_is_no_code_then_that_is_told_and
 def test_enter_when_hits_are_shown_and_the_text_is_a_code_then_that_is_redeemed(door, add, token):
     short = add()
     longer = add(f"{short}0", label="Somebody Else")
-    type_slowly(door, short)
+    type_by_hand(door, short)
     expect(hits(door)).to_have_count(2)
     door.keyboard.press("Enter")
     expect(answer(door, "granted").locator(".value")).to_have_text(short)
@@ -180,7 +174,7 @@ def test_hits_when_they_appear_then_nothing_moves_that_people_aim_at(
     width = {375: 667}.get(height, 360)
     if door.viewport_size["width"] < 1_000:
         door.set_viewport_size({"width": width, "height": height})
-    type_slowly(door, name[:-1])
+    type_by_hand(door, name[:-1])
     before = door.evaluate(PLACES)
     expect(hits(door)).to_have_count(3)
     assert door.evaluate(PLACES) == before
@@ -194,7 +188,7 @@ def test_hit_when_it_just_appeared_then_it_takes_no_press(door, guests, name, to
         """() => new MutationObserver(() => document.querySelector("#finder li button")?.click())
             .observe(document.querySelector("#finder ul"), { childList: true })""",
     )
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     seen(door)
     expect(hits(door)).to_have_count(1)
     answer(door, "none")
@@ -202,7 +196,7 @@ def test_hit_when_it_just_appeared_then_it_takes_no_press(door, guests, name, to
 
 
 def test_hits_when_they_move_then_they_take_no_press_for_a_while(door, guests, name):
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     seen(door)
     box = hits(door).first.bounding_box()
     door.evaluate("() => { document.querySelector('header').style.height = '9rem'; }")
@@ -215,7 +209,7 @@ def test_hits_when_they_move_then_they_take_no_press_for_a_while(door, guests, n
 
 
 def test_hits_when_something_is_scanned_then_they_are_gone(door, guests, name, add):
-    type_slowly(door, name[:-1])
+    type_by_hand(door, name[:-1])
     expect(hits(door)).to_have_count(3)
     door.locator("#value").evaluate("(field) => field.setSelectionRange(0, 99)")
     door.keyboard.type(add())
@@ -236,7 +230,7 @@ def test_search_when_an_older_answer_comes_later_then_the_newer_list_stays(door,
 
     door.route(re.compile("find_tokens"), hold_first)
     with door.expect_request(re.compile("find_tokens")):
-        type_slowly(door, f"zoe {name}")
+        type_by_hand(door, f"zoe {name}")
     door.keyboard.press("Backspace")
     # The same text again is another search.
     door.keyboard.type(name[-1])
@@ -302,7 +296,7 @@ def test_hit_when_the_answer_was_lost_and_it_is_tried_again_then_one_use_is_take
         route.abort()
 
     door.route(ACTION, lose_first)
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     answer(door, "granted")
     assert lost[0].json()["consumed"] is True
@@ -318,7 +312,7 @@ def test_hit_when_its_code_was_given_up_then_no_second_use_is_taken(
     door.locator("#value").fill(guests[0])
     door.locator("#value").press("Enter")
     give_up(door)
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     expect(answer(door, "noted").locator(".word")).to_have_text("Same ticket")
     assert token(guests[0])["usage_count"] == 1
@@ -329,7 +323,7 @@ def test_code_when_its_hit_was_given_up_then_no_second_use_is_taken(
 ):
     watch.provoked.append("ERR_FAILED")
     door.route(ACTION, lose)
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     give_up(door)
     # Neither after a reload.
@@ -344,7 +338,7 @@ def test_code_when_its_hit_was_given_up_then_no_second_use_is_taken(
         door.wait_for_selector("html[data-ready]")
     # In the same way the first answer is told.
     door.unroute(ACTION)
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     answer(door, "granted")
     assert token(guests[0])["usage_count"] == 1
@@ -353,7 +347,7 @@ def test_code_when_its_hit_was_given_up_then_no_second_use_is_taken(
 def test_code_when_its_hit_was_redeemed_just_now_then_another_use_is_asked_for(
     door, guests, name, token
 ):
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     answer(door, "granted")
     door.keyboard.press("Escape")
@@ -367,11 +361,11 @@ def test_code_when_its_hit_was_redeemed_just_now_then_another_use_is_asked_for(
 def test_hit_when_it_is_tapped_twice_then_the_question_is_not_answered_by_that(
     door, guests, name, token
 ):
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     answer(door, "granted")
     door.keyboard.press("Escape")
-    type_slowly(door, f"zoe {name}")
+    type_by_hand(door, f"zoe {name}")
     hits(door).first.click()
     # A tap that was meant for what stood there before.
     door.get_by_role("button", name="Redeem another").dispatch_event("click")
@@ -394,7 +388,7 @@ def test_field_when_the_search_fails_then_it_says_why(door, name, status, watch)
             route.abort()
 
     door.route(re.compile("find_tokens"), fail)
-    type_slowly(door, name)
+    type_by_hand(door, name)
     expect(door.locator("#finder [role=status]")).not_to_be_empty()
     expect(door.locator("#finder [role=status]")).not_to_contain_text("Nothing is called so")
 
@@ -409,5 +403,5 @@ def test_scanner_when_it_types_then_nothing_is_searched(door, guests):
 
 
 def test_field_when_nothing_has_the_name_then_it_says_so(door):
-    type_slowly(door, "nobodyatall")
+    type_by_hand(door, "nobodyatall")
     expect(door.locator("#finder [role=status]")).to_have_text("Nothing is called so.")

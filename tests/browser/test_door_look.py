@@ -11,6 +11,7 @@ from tests.browser.conftest import clipped
 from tests.browser.conftest import enter
 from tests.browser.conftest import overflow
 from tests.browser.conftest import told
+from tests.browser.conftest import type_by_hand
 from tests.browser.conftest import violations
 
 
@@ -264,3 +265,61 @@ def test_motion_when_the_reader_wants_none_then_nothing_moves(open_door, add):
         enter(page, add())
         answer(page, "granted")
         expect(told(page)).to_have_css("animation-name", name)
+
+
+SCREENS = [(390, 844), (360, 640), (667, 375), (320, 568), (1280, 800)]
+IS_WITHIN = """([inner, outer]) => {
+    const [one, other] = [inner, outer].map(
+        (name) => document.querySelector(name).getBoundingClientRect());
+    return one.left >= other.left && one.top >= other.top
+        && one.right <= other.right && one.bottom <= other.bottom;
+}"""
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_frame_when_an_answer_and_hits_are_shown_then_it_stays_within_the_picture(
+    open_door, add, width, height
+):
+    door = open_door(viewport={"width": width, "height": height})
+    name = f"Frame {width} {height}"
+    enter(door, add(label=name, category="VIP", usage_count=3))
+    answer(door, "granted")
+    door.keyboard.press("Escape")
+    assert door.evaluate(IS_WITHIN, [".frame", "#viewfinder"])
+    type_by_hand(door, name)
+    expect(door.locator("#finder li")).to_have_count(1)
+    assert door.evaluate(IS_WITHIN, [".frame", "#viewfinder"])
+    assert door.evaluate(IS_WITHIN, ["#finder li", "html"])
+    assert overflow(door) == 0
+
+
+@DESKTOP_ONLY
+def test_label_when_it_has_200_characters_then_all_of_it_is_shown(door, add):
+    label = ("Gesellschaft der Freunde des Hauses " * 6)[:199] + "x"
+    enter(door, add(label=label))
+    expect(answer(door, "granted").locator(".label")).to_have_text(label)
+
+
+@DESKTOP_ONLY
+def test_answer_when_text_is_twice_as_large_on_a_small_screen_then_its_word_is_seen_whole(
+    open_door,
+    watch,
+):
+    watch.provoked.append("503")
+    script = "document.addEventListener('DOMContentLoaded', () => {"
+    script += " document.documentElement.style.fontSize = '200%'; });"
+    screen = {"viewport": {"width": 320, "height": 568}, "locale": "de-DE"}
+    door = open_door(script=script, **screen)
+    door.route(CONSUME_URL, lambda route: route.fulfill(status=503, body="{}"))
+    door.evaluate("document.documentElement.style.fontSize = '200%'")
+    door.locator("#value").fill("A")
+    door.locator("#value").press("Enter")
+    word = answer(door, "unsure").locator(".word")
+    # No word is broken: each is on a line of its own.
+    lines = "(word) => word.offsetHeight / parseFloat(getComputedStyle(word).lineHeight)"
+    assert round(word.evaluate(lines)) <= len(word.inner_text().split())
+    box = word.bounding_box()
+    actions = door.locator("#result .actions").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= actions["y"]

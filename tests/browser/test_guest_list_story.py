@@ -16,6 +16,7 @@ from tests.browser.conftest import SIZES
 from tests.browser.conftest import answer
 from tests.browser.conftest import enter
 from tests.browser.conftest import go
+from tests.browser.conftest import type_by_hand
 from tests.support.served import Served
 
 GUESTS = 200
@@ -104,7 +105,7 @@ def export_file(page, button: str = "Exportieren") -> bytes:
 def find(page, name: str):
     """Type a part of a name at the door; return the one guest who is found."""
     go(page, "/tokens/scan")
-    page.locator("#value").press_sequentially(name, delay=110)
+    type_by_hand(page, name)
     hits = page.locator("#finder li button")
     expect(hits).to_have_count(1)
     return hits.first
@@ -167,6 +168,6 @@ def test_guest_list_when_its_owner_has_never_seen_the_software_then_the_evening_
     go(page, f"/tokens/{uid}")
     expect(page.get_by_role("main")).not_to_contain_text("Ångström")
     go(page, "/tokens/scan")
-    page.locator("#value").press_sequentially("angst 161", delay=110)
+    type_by_hand(page, "angst 161")
     expect(page.locator("#finder [role=status]")).to_contain_text("nicht")
     assert "Ångström 161" not in served.log

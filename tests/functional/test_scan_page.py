@@ -6,6 +6,7 @@ import re
 import pytest
 
 from cone.tokens.browser.scan import TEXTS
+from cone.tokens.core.turns import LONGEST_WAIT_S
 from cone.tokens.web.page import SCRIPT_TEXTS
 from cone.tokens.web.resources import STATIC
 from tests.support.documents import imported_by
@@ -192,6 +193,12 @@ def test_page_when_it_is_sent_compressed_then_it_is_as_light_as_promised(app):
     print(f"door page: {light} bytes, with wasm {whole}")
     assert light <= MOST_BYTES
     assert whole <= MOST_BYTES_WITH_WASM
+
+
+def test_page_when_a_database_is_locked_then_it_waits_until_the_server_says_so():
+    script = (STATIC / "scan" / "server.js").read_text()
+    [milliseconds] = re.findall(r"const TIMEOUT_MS = ([\d_]+);", script)
+    assert int(milliseconds) / 1_000 >= LONGEST_WAIT_S + 2
 
 
 def read(path):

@@ -8,11 +8,11 @@ export const FAST_MS = 50;
 const FAST_GAPS = 2;
 const FAST_SHARE = 0.6;
 /** What nobody's hands do, though it is too slow to be sure: the gaps differ by no more. */
-const STEADY_MS = 12;
+const STEADY_MS = 20;
 const STEADY_GAPS = 7;
 const SLOWEST_MS = 130;
 /** Two characters at once that nothing follows. */
-const AT_ONCE_MS = 15;
+const AT_ONCE_MS = 30;
 /** Slower ones are even: so many gaps, but for a few, that differ by no more. */
 const SLOW_MS = 85;
 const EVEN_MS = 25;
