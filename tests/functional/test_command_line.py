@@ -757,6 +757,7 @@ def test_import_when_it_is_a_file_of_the_export_then_it_changes_nothing(tokens, 
         "dry_run": False,
         **counts,
         "codes": [],
+        "replaced": [],
         "unusable": {},
         "doubts": {},
     }

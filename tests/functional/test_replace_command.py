@@ -76,3 +76,18 @@ def test_import_command_when_a_code_was_replaced_then_the_line_is_told(tokens, l
     said = tokens.json("import", "-", "--dry-run", stdin=file, status=NO)
     assert "was replaced" in json.dumps(said["mistakes"])
     assert said["mistakes"][0]["line"] == 3
+
+
+def test_import_command_when_the_file_is_from_before_a_replacement_then_it_warns(
+    tokens, lost, service
+):
+    file = f"uid,value,label\n{lost.uid},LOST-1,Bob\n"
+    dry = tokens("import", "-", "--known", "update", "--dry-run", stdin=file)
+    told = f'Warning: line 2: "LOST-1" was replaced; the code stays "{lost.value}"'
+    assert dry.stderr.splitlines()[0] == told
+    said = tokens.json("import", "-", "--known", "update", stdin=file)
+    assert (said["updated"], said["codes"]) == (1, [])
+    assert said["replaced"] == [
+        {"line": 2, "token_uid": str(lost.uid), "old": lost.value, "new": "LOST-1"}
+    ]
+    assert (service.get(lost.uid).value, service.get(lost.uid).label) == (lost.value, "Bob")

@@ -215,6 +215,16 @@ def test_import_when_a_code_in_the_file_was_replaced_then_the_check_tells_its_li
     assert "This code was replaced, and stays with the token that had it." in told
 
 
+def test_import_when_the_file_is_from_before_a_replacement_then_the_check_warns(app, lost, service):
+    file = f"uid,value,label\n{lost.uid},LOST-1,Bob\n"
+    answer = check(app("editor"), file, known="update")
+    told = " ".join(answer.html.get_text().split())
+    assert "Codes that were replaced: 1. Lines: 2." in told
+    assert "Codes that change" not in told
+    answer.forms[0].submit()
+    assert (service.get(lost.uid).value, service.get(lost.uid).label) == (lost.value, "Bob")
+
+
 # Python
 
 

@@ -1,6 +1,7 @@
 """A code that is replaced by another one: refused, logged, and no other token's."""
 
 import concurrent.futures
+import dataclasses
 import uuid
 
 import pytest
@@ -22,6 +23,7 @@ from cone.tokens.core.values import Operation
 from cone.tokens.core.values import SentCode
 from cone.tokens.migrations import former_values
 from cone.tokens.tickets.kind import TICKET
+from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportRow
 from cone.tokens.tickets.values import Known
 from cone.tokens.tickets.values import TicketChanges
@@ -219,10 +221,27 @@ def test_import_when_a_code_was_replaced_then_its_row_is_told(service, uid, impo
     assert service.count() == 1
 
 
-def test_import_when_it_gives_a_token_its_former_code_then_it_may(service, uid, import_rows):
-    [row] = import_rows("Lost-1", uids=[uid])
-    assert service.import_tokens([row], Known.UPDATE, by=None).updated == 1
-    assert service.get(uid).value == "Lost-1"
+@pytest.mark.parametrize("cell", ["Lost-1", " Lost-1 "])
+def test_import_when_the_file_is_from_before_a_replacement_then_the_code_stays(
+    service, uid, import_rows, cell
+):
+    code = service.get(uid).value
+    [row] = import_rows(cell, uids=[uid])
+    kept = {0: CodeChange(token_uid=uid, old=code, new=cell)}
+    told = service.import_tokens([row], Known.UPDATE, by=None)
+    assert (told.unchanged, told.updated, told.codes, told.replaced) == (1, 0, {}, kept)
+    labelled = dataclasses.replace(row, changes=TicketChanges(label="Ann"))
+    told = service.import_tokens([labelled], Known.UPDATE, by=None)
+    assert (told.updated, told.codes, told.replaced) == (1, {}, kept)
+    assert (service.get(uid).value, service.get(uid).label) == (code, "Ann")
+    assert service.consume_value("Lost-1", by=None).denial is Denial.REPLACED
+    assert isinstance(service.consume_value(code, by=None), Granted)
+    assert not problems(service)
+
+
+def test_update_when_it_gives_a_token_its_former_code_then_it_may(service, uid):
+    service.update(uid, TicketChanges(value="Lost-1"), by=None)
+    assert isinstance(service.consume_value("Lost-1", by=None), Granted)
     assert not problems(service)
 
 
@@ -233,6 +252,15 @@ def test_import_when_it_gives_a_token_the_former_code_of_another_then_it_is_told
     [row] = import_rows("Lost-1", uids=[other])
     report = service.check_import([row], Known.UPDATE)
     assert [error.reason for error in report.mistakes.values()] == ["code_replaced"]
+
+
+@pytest.mark.parametrize("cell", ["Lost-1", " Lost-1 "])
+def test_import_when_a_token_has_its_former_code_again_then_it_is_as_in_the_file(
+    service, uid, import_rows, cell
+):
+    service.update(uid, TicketChanges(value="Lost-1"), by=None)
+    told = service.check_import(import_rows(cell, uids=[uid]), Known.UPDATE)
+    assert (told.unchanged, told.codes, told.replaced) == (1, {}, {})
 
 
 # Races

@@ -60,6 +60,7 @@ class ImportAttempt:
     :ivar report: None where there is a problem.
     :ivar mistakes: what is wrong in its lines, from above.
     :ivar codes: the codes that differ from those of the tokens that are meant, by line.
+    :ivar replaced: the codes that were replaced, and that their tokens do not get back.
     :ivar is_taken: whether a value was given away meanwhile.
     :ivar is_guess: nothing in the file says how its letters are encoded.
     :ivar chosen: what columns are that are not known, by their places.
@@ -77,6 +78,7 @@ class ImportAttempt:
         self.report: ImportReport | None = None
         self.mistakes: list[spreadsheet.Mistake] = []
         self.codes: list[tuple[int, CodeChange]] = []
+        self.replaced: list[tuple[int, CodeChange]] = []
         self.is_taken = False
         self.is_guess = False
         self.chosen: dict[str | int, str] = {}
@@ -121,7 +123,7 @@ class ImportAttempt:
     def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
         self.report = report
         self.mistakes = read.all_mistakes(report)
-        self.codes = read.codes(report)
+        self.codes, self.replaced = read.codes(report), read.replaced(report)
         self.columns, self.lines, self.doubts = read.columns, read.lines, read.doubts
 
 

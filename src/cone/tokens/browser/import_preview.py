@@ -61,6 +61,13 @@ _DOUBTS: Final = {
 }
 
 
+_REPLACED: Final = _(
+    "doubt_replaced",
+    default="Codes that were replaced: ${count}. Lines: ${lines}. Their tokens keep the codes that "
+    "they have now.",
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """What a column can be."""
@@ -133,6 +140,12 @@ def doubt_notes(doubts: Mapping[CodeDoubt, Sequence[int]]) -> list[Note]:
         Note("warning", _DOUBTS[doubt] % {"count": len(lines), "lines": _lines(lines)})
         for doubt, lines in doubts.items()
     ]
+
+
+def replaced_notes(lines: Sequence[int]) -> list[Note]:
+    """Return a warning about lines whose codes were replaced."""
+    told = {"count": len(lines), "lines": _lines(lines)}
+    return [Note("warning", _REPLACED % told)] if lines else []
 
 
 def _lines(lines: Sequence[int]) -> str:

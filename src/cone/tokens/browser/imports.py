@@ -32,6 +32,7 @@ from cone.tokens.browser.import_preview import PreviewRow
 from cone.tokens.browser.import_preview import column_fields
 from cone.tokens.browser.import_preview import doubt_notes
 from cone.tokens.browser.import_preview import preview
+from cone.tokens.browser.import_preview import replaced_notes
 from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.browser.token import shortened
@@ -264,7 +265,11 @@ class ImportForm(Localized, Tile):
         """What may not be meant: codes, and tokens that cannot be used."""
         if self.attempt.report is None:
             return []
-        return [*doubt_notes(self.attempt.doubts), *_doubts(self.attempt.report.unusable)]
+        return [
+            *replaced_notes([number for number, _code in self.attempt.replaced]),
+            *doubt_notes(self.attempt.doubts),
+            *_doubts(self.attempt.report.unusable),
+        ]
 
     @property
     def mistake_count(self) -> int:

@@ -63,6 +63,7 @@ class Plan:
 
     :ivar changes: known tokens, and the fields of each that get another value.
     :ivar codes: the codes that change, or that would without :attr:`Known.SKIP`, by row.
+    :ivar replaced: the codes that stay, as the row has one that was replaced.
     """
 
     new: list[NewTicket] = dataclasses.field(default_factory=list)
@@ -70,6 +71,7 @@ class Plan:
     unchanged: list[Ticket] = dataclasses.field(default_factory=list)
     skipped: list[Ticket] = dataclasses.field(default_factory=list)
     codes: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
+    replaced: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
     mistakes: dict[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 
     @property
@@ -88,6 +90,7 @@ class Plan:
             unchanged=len(self.unchanged),
             skipped=len(self.skipped),
             codes=self.codes,
+            replaced=self.replaced,
             mistakes=self.mistakes,
         )
 
@@ -129,18 +132,25 @@ class KnownTokens:
             raise InvalidParameter(VALUE.name, "uid_of_another_token", message)
         return named or holder
 
-    def check_free(self, value: str | None, uid: uuid.UUID | None = None) -> None:
-        """Refuse a code that another token had until it was replaced.
-
-        :param uid: of the token that shall have it; None: it is a new one.
-        """
-        if value is not None and self.former.get(value, uid) != uid:
+    def check_free(self, value: str | None) -> None:
+        """Refuse a code that another token had until it was replaced."""
+        if value in self.former:
             message = f"{VALUE.name}: was replaced, and stays with the token that had it"
             raise InvalidParameter(VALUE.name, "code_replaced", message)
 
+    def was_replaced(self, value: str | None, token: Ticket) -> bool:
+        """Return whether ``token`` had the code until it was replaced, and has another one now."""
+        forms = _forms(value) if value is not None else ()
+        # A token may have a code again that it had.
+        return token.value not in forms and any(self.former.get(one) == token.uid for one in forms)
+
     def _holder(self, value: str) -> Ticket | None:
-        forms = (value, codes.normal_form(value), codes.mended(value))
-        return next((self.by_value[form] for form in forms if form in self.by_value), None)
+        return next((self.by_value[form] for form in _forms(value) if form in self.by_value), None)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return the codes that a cell means: as they were stored, and as they would be now."""
+    return value, codes.normal_form(value), codes.mended(value)
 
 
 def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
@@ -158,9 +168,12 @@ def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
                 planned.new.append(new)
                 continue
             _check_first(token.uid, seen, number)
-            _plan_known(planned, number, row, token, known)
+            if known is not Known.SKIP and tokens.was_replaced(row.token.value, token):
+                _plan_kept(planned, number, row, token)
+            else:
+                _plan_known(planned, number, row, token, known)
             other_code = _other_code(planned, number, known)
-            tokens.check_free(other_code, token.uid)
+            tokens.check_free(other_code)
             # One code for two tokens.
             _check_first(other_code, seen, number)
         except InvalidParameter as error:
@@ -206,13 +219,23 @@ def _plan_known(planned: Plan, number: int, row: ImportRow, token: Ticket, known
     if known is Known.SKIP:
         planned.skipped.append(token)
         return
+    _plan_change(planned, row, token, {"value": value} if is_other_code else {})
+
+
+def _plan_kept(planned: Plan, number: int, row: ImportRow, token: Ticket) -> None:
+    """Plan a row whose code was replaced: all else of it counts."""
+    given = row.token.value or ""
+    planned.replaced[number] = CodeChange(token_uid=token.uid, old=token.value, new=given)
+    _plan_change(planned, row, token, {})
+
+
+def _plan_change(planned: Plan, row: ImportRow, token: Ticket, code: dict[str, Any]) -> None:
+    """Plan what else of a token changes beside its code."""
     given = row.changes.given()
     if row.members is not None and DATA.name in given:
         given[DATA.name] = with_members(token.data, given[DATA.name], row.members)
     check_changed_window(token, given)
-    changed = {name: new for name, new in given.items() if getattr(token, name) != new}
-    if is_other_code:
-        changed["value"] = value
+    changed = {name: new for name, new in given.items() if getattr(token, name) != new} | code
     if changed:
         planned.changes.append((token, changed))
     else:

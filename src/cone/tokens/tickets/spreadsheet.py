@@ -126,6 +126,10 @@ class Content:
         """Return the codes that differ from those of the tokens of the uids, with their lines."""
         return [(self.lines[number].number, change) for number, change in report.codes.items()]
 
+    def replaced(self, report: ImportReport) -> list[tuple[int, CodeChange]]:
+        """Return the codes that were replaced, with their lines and what the tokens have now."""
+        return [(self.lines[number].number, kept) for number, kept in report.replaced.items()]
+
     def _with_line(self, error: InvalidParameter) -> InvalidParameter:
         if error.reason != TOKEN_TWICE:
             return error

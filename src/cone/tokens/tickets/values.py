@@ -170,6 +170,8 @@ class ImportReport:
     :ivar unchanged: known ones that are as the import wants them already.
     :ivar codes: the values that differ from those of the tokens of the uids, by row; a repeat of
         an import does not tell them.
+    :ivar replaced: values that the tokens of the uids had until they were replaced, by row: the
+        tokens keep those that they have now; a repeat does not tell them either.
     :ivar unusable: how many of the added and updated tokens cannot be used until somebody changes
         them, by their status; a token may be counted for several.
     :ivar mistakes: what is wrong with rows, by their numbers from 0.
@@ -181,6 +183,7 @@ class ImportReport:
     skipped: int
     unusable: Mapping[str, int] = dataclasses.field(default_factory=dict)
     codes: Mapping[int, CodeChange] = dataclasses.field(default_factory=dict)
+    replaced: Mapping[int, CodeChange] = dataclasses.field(default_factory=dict)
     mistakes: Mapping[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 
 

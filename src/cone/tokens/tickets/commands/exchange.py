@@ -142,10 +142,12 @@ def import_(  # noqa: PLR0913 - one for each option
     lines = [(f"{counts[name]:,}", word) for name, word in _COUNTS.items()]
     codes = content.codes(report)
     facts = {"success": True, "dry_run": dry_run, **counts, "codes": _codes_json(codes)}
+    facts["replaced"] = _codes_json(content.replaced(report))
     facts["unusable"] = dict(report.unusable)
     facts["doubts"] = {doubt.value: lines for doubt, lines in content.doubts.items()}
     output.result(facts, aligned(lines))
     _say_codes(output, codes, Known(known))
+    _say_replaced(output, content.replaced(report))
     for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
         output.say(doubt)
     output.say("Nothing was changed yet." if dry_run else "The import is done.")
@@ -215,6 +217,13 @@ def _say_codes(output: Output, codes: Codes, known: Known) -> None:
             output.say(f"line {line}: the code stays {old}, the file has {new}")
         else:
             output.say(f"line {line}: the code changes from {old} to {new}")
+    _say_rest(output, codes)
+
+
+def _say_replaced(output: Output, codes: Codes) -> None:
+    for line, code in codes[:LISTED]:
+        old, new = (_shortened(value) for value in (code.new, code.old))
+        output.say(f"Warning: line {line}: {old} was replaced; the code stays {new}")
     _say_rest(output, codes)
 
 
