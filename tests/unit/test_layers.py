@@ -47,6 +47,7 @@ SPECIAL = {
     "host.pipeline": {"paste"},
     "tickets.label_text": {"reportlab"},  # optional
     "tickets.labels": {"reportlab"},  # optional
+    "tickets.sheet_parts": {"defusedxml"},  # optional
     "tickets.workbook": {"openpyxl"},  # optional
     "tickets.workbook_bounds": {"openpyxl"},  # optional
     "host.metrics": {"prometheus_client"},  # optional

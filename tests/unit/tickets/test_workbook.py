@@ -7,6 +7,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from openpyxl.chart import BarChart
 
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import MAX_BATCH
@@ -84,7 +85,86 @@ def test_workbook_when_rows_are_empty_or_cells_merged_then_they_are_passed_over(
     content = io.BytesIO()
     book.save(content)
     tokens = [line.row.token for line in read(content.getvalue()).lines]
-    assert [(token.value, token.label) for token in tokens] == [("A-1", "Zoë"), ("A-2", None)]
+    # Of the rows that are merged the empty one is no token.
+    assert [(token.value, token.label) for token in tokens] == [("A-1", "Zoë"), ("A-2", "Zoë")]
+
+
+def book_of(*sheets, merged=()) -> openpyxl.Workbook:
+    """Return a workbook of sheets, each of the rows under its name."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets:
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    for cells in merged:
+        book.worksheets[0].merge_cells(cells)
+    return book
+
+
+def bytes_of(book: openpyxl.Workbook) -> bytes:
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+HEAD = ["Code", "Name", "Category"]
+
+
+def test_workbook_when_cells_are_merged_then_their_value_counts_in_every_row():
+    rows = [HEAD, *([f"M{number}", "x", "VIP"] for number in range(5)), ["M5", None, "staff"]]
+    book = book_of(("a", rows), merged=["C2:C4", "B6:C7"])
+    tokens = [line.row.token for line in read(bytes_of(book)).lines]
+    assert [token.value for token in tokens] == [f"M{number}" for number in range(6)]
+    assert [token.category for token in tokens] == ["VIP"] * 4 + [None, None]
+    assert [token.label for token in tokens] == ["x"] * 6
+
+
+def test_workbook_when_a_code_is_merged_over_rows_then_each_further_row_is_a_mistake():
+    rows = [HEAD, ["M0", "a", "VIP"], ["", "b", "VIP"], ["", "c", "VIP"], ["M1", "d", ""]]
+    found = read(bytes_of(book_of(("a", rows), merged=["A2:A4"])))
+    told = [(one.number, one.error.reason, one.error.facts) for one in found.mistakes]
+    assert told == [(3, "value_twice", {"line": 2}), (4, "value_twice", {"line": 2})]
+
+
+def test_workbook_when_ranges_are_strange_then_it_takes_little():
+    ranges = b'<mergeCell ref="A2:XFD1048576"/>' * 20_000
+    merged = b"</sheetData><mergeCells>" + ranges + b"</mergeCells>"
+    rows = [["Code", "Name"], ["A-1", "x"], ["A-2", "y"]]
+    first, second = read(changed(SHEET, b"</sheetData>", merged, saved(*rows))).lines
+    assert (first.row.token.value, second.row.token.value) == ("A-1", "A-2")
+
+
+def test_workbook_when_the_first_sheets_are_hidden_or_empty_then_the_next_one_is_read():
+    guests = [["Code", "Name"], ["NEW", "new"]]
+    old = [["Code", "Name"], ["OLD", "old"]]
+    book = book_of(("old", old), ("older", old), ("empty", []), ("Guests", guests), ("b", old))
+    book.worksheets[0].sheet_state = "hidden"
+    book.worksheets[1].sheet_state = "veryHidden"
+    book.active = 3
+    decoded = decode(bytes_of(book))
+    assert "NEW" in decoded.text
+    assert "OLD" not in decoded.text
+    sheet = decoded.sheet
+    assert (sheet.name, sheet.number, sheet.count, sheet.hidden) == ("Guests", 4, 5, 0)
+
+
+def test_workbook_when_its_first_sheet_is_a_chart_then_the_next_one_is_read():
+    book = book_of(("a", [["Code"], ["A-1"]]))
+    book.create_chartsheet("chart", 0)
+    assert [line.row.token.value for line in read(bytes_of(book)).lines] == ["A-1"]
+    drawn = book.create_chartsheet("drawn", 0)
+    drawn.add_chart(BarChart())
+    assert [line.row.token.value for line in read(bytes_of(book)).lines] == ["A-1"]
+
+
+def test_workbook_when_rows_are_hidden_then_those_with_cells_are_counted():
+    book = book_of(("a", [["Code"], ["A-1"], ["A-2"], [None], ["A-3"]]))
+    for number in (1, 3, 4, 5):
+        book.active.row_dimensions[number].hidden = True
+    decoded = decode(bytes_of(book))
+    assert decoded.sheet.hidden == 2
+    assert decoded.text.split() == ["Code", "A-1", "A-2", '""', "A-3"]
 
 
 def test_workbook_when_it_has_too_many_rows_then_it_is_refused():

@@ -29,12 +29,14 @@ _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Decoded:
     """The text of a file.
 
+    :ivar sheet: of a workbook.
     :ivar is_guess: nothing in the file says that it is encoded so: somebody has to look at it.
     """
 
     text: str
     encoding: str
     is_guess: bool = False
+    sheet: workbook.Sheet | None = None
 
 
 def decode(content: bytes) -> Decoded:
@@ -43,7 +45,8 @@ def decode(content: bytes) -> Decoded:
     :raises InvalidParameter: it is none of these; what it is instead is told where that is known.
     """
     if content.startswith(workbook.BEGINNING):
-        return Decoded(workbook.text_of(content), "xlsx")
+        sheet = workbook.read(content)
+        return Decoded(sheet.text, "xlsx", sheet=sheet)
     if content.startswith(_OLD):
         if _WITH_PASSWORD in content:
             raise wrong("workbook_with_password", "has a password; save it without one")

@@ -8,6 +8,7 @@ A workbook is a ZIP file of XML: how much comes out of it is bounded before it i
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import importlib.util
 import io
@@ -22,6 +23,7 @@ from typing import Final
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.tickets import columns
+from cone.tokens.tickets import sheet_parts
 from cone.tokens.tickets import workbook_bounds
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.guards import guard
@@ -38,6 +40,9 @@ _MOST_ROWS: Final = MAX_BATCH + 2
 _END: Final = 10_000
 _MOST_LINES: Final = 100_000
 
+#: Sheets that are looked at for cells.
+_MOST_SHEETS: Final = 100
+
 #: Characters of a cell, of which no program writes more.
 _MOST_CHARACTERS: Final = 32_767
 
@@ -53,24 +58,48 @@ def is_available() -> bool:
     return all(importlib.util.find_spec(name) for name in ("openpyxl", "defusedxml"))
 
 
-def text_of(content: bytes) -> str:
-    """Return the first sheet of a workbook as text, its cells as they are shown.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sheet:
+    """The sheet of a workbook that is read.
+
+    :ivar text: its cells as they are shown.
+    :ivar name: None: none of those that are shown has a cell.
+    :ivar number: its place among all, from 1.
+    :ivar count: how many there are.
+    :ivar hidden: how many of its rows nobody sees, though they have cells.
+    """
+
+    text: str
+    name: str | None
+    number: int
+    count: int
+    hidden: int
+
+
+def read(content: bytes) -> Sheet:
+    """Return the first sheet of a workbook that is shown and has cells.
 
     :raises InvalidParameter: it is no workbook, is too large, or has a formula without its result.
     """
     if not is_available():
         raise wrong("xlsx_not_available", "is a workbook; install cone.tokens[xlsx] to read it")
     has_formulas = _has_formulas(content)
-    shown = _rows(content, data_only=True)
+    place = _place(content)
+    shown = _rows(place.sheet)
     # To look for formulas takes as long as to read the values.
-    written = _rows(content, data_only=False) if has_formulas else itertools.repeat(())
+    written = _formulas(content, place) if has_formulas else itertools.repeat(())
+    parts = sheet_parts.look_through(content, place.path)
+    merged = sheet_parts.Merged(parts.merged)
     text = io.StringIO(newline="")
-    width = found = empty = 0
+    width = found = empty = hidden = 0
     # With both, cells with either are quoted.
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     for number, (row, formulas) in enumerate(zip(shown, written, strict=False), 1):
         _check_results(number, row, formulas)
         cells = _without_empty_end([_cell(cell) for cell in row])
+        if width:
+            cells = merged.filled(number, cells)
+            hidden += bool(cells) and number in parts.hidden
         # The first row with something names the columns.
         width = width or len(cells)
         writer.writerow(cells + [""] * (width - len(cells)))
@@ -79,7 +108,7 @@ def text_of(content: bytes) -> str:
             break
         if number == _MOST_LINES:
             raise wrong("too_many_rows", f"has more than {MAX_BATCH} rows", maximum=MAX_BATCH)
-    return text.getvalue()
+    return Sheet(text.getvalue(), place.name, place.number, place.count, hidden)
 
 
 def _has_formulas(content: bytes) -> bool:
@@ -97,15 +126,74 @@ def _has_formulas(content: bytes) -> bool:
         raise workbook_bounds.no_workbook() from None
 
 
-def _rows(content: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
-    import openpyxl
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a sheet is.
 
+    :ivar sheet: of openpyxl.
+    :ivar path: of its part of the file.
+    :ivar name: this and the others are as in :class:`Sheet`.
+    """
+
+    sheet: Any
+    path: str
+    name: str | None
+    number: int
+    count: int
+
+
+def _place(content: bytes) -> _Place:
+    """Return the place of the first sheet that is shown and has cells; else of the first one.
+
+    :raises InvalidParameter: it is no workbook that can be read.
+    """
     try:
-        book = openpyxl.load_workbook(
-            io.BytesIO(content), read_only=True, data_only=data_only, keep_links=False
-        )
-        sheet: Any = book.worksheets[0]
-        # What the file says of its own size may be wrong.
+        sheets = _sheets(content, data_only=True)
+        shown = [place for place, sheet in enumerate(sheets) if sheet.sheet_state == "visible"]
+        found = next((place for place in shown[:_MOST_SHEETS] if _has_cells(sheets[place])), None)
+        sheet = sheets[found or 0]
+        name = None if found is None else str(sheet.title)
+        # openpyxl tells the path nowhere else.
+        path = sheet._worksheet_path  # noqa: SLF001
+        return _Place(sheet, path, name, (found or 0) + 1, len(sheets))
+    # As below.
+    except Exception:  # noqa: BLE001
+        raise workbook_bounds.no_workbook() from None
+
+
+def _has_cells(sheet: Any) -> bool:
+    # What the file says of its own size may be wrong.
+    sheet.reset_dimensions()
+    rows = itertools.islice(sheet.iter_rows(max_col=_MOST_CELLS), _END)
+    return any(cell.value is not None for row in rows for cell in row)
+
+
+def _sheets(content: bytes, *, data_only: bool) -> Sequence[Any]:
+    from openpyxl.reader.excel import ExcelReader
+
+    class Reader(ExcelReader):
+        """Reads no charts: they have no cells, and openpyxl cannot read some."""
+
+        def read_chartsheet(self, sheet: object, rel: object) -> None:
+            """Pass over a chart that is a sheet."""
+
+    reader = Reader(io.BytesIO(content), read_only=True, data_only=data_only, keep_links=False)
+    reader.read()
+    sheets: Sequence[Any] = reader.wb.worksheets
+    return sheets
+
+
+def _formulas(content: bytes, place: _Place) -> Iterator[tuple[Any, ...]]:
+    try:
+        sheet = _sheets(content, data_only=False)[place.number - 1]
+    # As below.
+    except Exception:  # noqa: BLE001
+        raise workbook_bounds.no_workbook() from None
+    yield from _rows(sheet)
+
+
+def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    try:
         sheet.reset_dimensions()
         yield from sheet.iter_rows(max_col=_MOST_CELLS)
     # openpyxl raises whatever a broken file makes of it.
