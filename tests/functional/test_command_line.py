@@ -48,6 +48,7 @@ from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.service import on_engine
 from cone.tokens.tickets.settings_file import SettingsFile
+from tests.functional.test_exchange import formatted_book
 from tests.support.asking import INTERNALS
 from tests.support.asking import UNKNOWN_UID
 from tests.support.courses import site_url
@@ -807,6 +808,21 @@ def test_import_when_columns_are_kept_as_data_then_the_other_data_of_a_token_sta
     assert json.loads(service.get(uid).data) == {"Seat": "2"}
     tokens("import", "-", "--known=update", "--map=Seat=data", stdin="Code,Seat\nA-1,\n")
     assert service.get(uid).data is None
+
+
+def test_import_when_a_workbook_has_more_than_is_seen_then_it_tells(tokens, tmp_path):
+    path = tmp_path / "guests.xlsx"
+    path.write_bytes(formatted_book())
+    how = ("import", str(path), "--dry-run", "--map=Nr=code")
+    assert tokens(*how).stderr.splitlines() == [
+        'Sheet 2 of 2 is read: "Guests"',
+        "Warning: hidden rows that are imported like the others: 1",
+        "Warning: codes are of cells that a spreadsheet may show in another way: line 3",
+        "Nothing was changed yet.",
+    ]
+    told = tokens.json(*how)
+    assert told["sheet"] == {"name": "Guests", "number": 2, "count": 2, "hidden": 1}
+    assert told["doubts"] == {"formatted": [3]}
 
 
 def test_import_when_a_token_would_have_too_much_data_then_its_line_is_told(tokens, service):

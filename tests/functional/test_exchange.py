@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import cone.sql
+import openpyxl
 import pytest
 from sqlalchemy import text
 from webtest import Upload
@@ -424,6 +425,22 @@ def test_import_when_there_are_more_mistakes_than_fit_then_the_first_are_listed(
     assert "The first 100 lines with mistakes" in said(answer)
 
 
+def formatted_book() -> bytes:
+    """Return a workbook whose first sheet is hidden, with codes that are numbers."""
+    book = openpyxl.Workbook()
+    book.active.append(["Code"])
+    book.active.sheet_state = "hidden"
+    sheet = book.create_sheet("Guests")
+    book.active = 1
+    for row in (["Nr", "Name"], [123, "Anna"], [0.5, "Bob"]):
+        sheet.append(row)
+    sheet["A2"].number_format, sheet["A3"].number_format = "00000", "0%"
+    sheet.row_dimensions[3].hidden = True
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
 def saved_file(name: str) -> bytes:
     return (FOLDER / name).read_bytes()
 
@@ -435,6 +452,50 @@ def test_import_when_libreoffice_saved_the_file_then_its_tokens_are_there(editor
     assert (token.label, token.email, token.category) == ("Zoë Müller", "zoe@example.org", "VIP")
     assert (token.usage_count, token.enabled) == (2, True)
     assert service.count() == 3
+
+
+def test_import_when_a_workbook_has_more_than_is_seen_then_the_check_tells_and_keeps_it(
+    editor, service
+):
+    answer = check(editor, formatted_book())
+    told = [
+        "Sheet 2 of 2 is read: “Guests”.",
+        "Hidden rows that are imported like the others: 1.",
+        "Codes of cells that Excel may show in another way",
+    ]
+    # The column is no code until somebody says so.
+    assert [text in said(answer) for text in told] == [True, True, False]
+    form = next(form for form in answer.forms.values() if "column-0" in form.fields)
+    form["column-0"] = "value"
+    again = form.submit("look")
+    assert [text in said(again) for text in told] == [True, True, True]
+    assert "another way (numbers in a format, dates, times, percentages, flags): 1. Lines: 3." in (
+        said(again)
+    )
+    confirm(again)
+    assert {service.find_by_value(code).label for code in ("00123", "0.5")} == {"Anna", "Bob"}
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "1",
+        "{",
+        '["a", 1, 1]',
+        '["a", -1, 1, 1, {}]',
+        '["a", true, 1, 1, {}]',
+        '["\\ud800", 1, 1, 1, {}]',
+        "[null, 1, 1, 1, {}]",
+        '["a", 1, 1, 1, {"x": []}]',
+        '["a", 1, 1, 1, {"0": [[1, 999999999]]}]',
+        '["a", 1, 1, 1, {"0": [1]}]',
+        "[" * 100_000,
+    ],
+)
+def test_import_when_no_form_of_ours_tells_of_such_a_sheet_then_it_is_400(editor, sheet):
+    form = {"known": "skip", "checked": '"value\\na"', "look": "1", "sheet": sheet}
+    answer = editor.post(IMPORT, form, status=400)
+    assert "Traceback" not in answer.text
 
 
 BAD_FILES = {

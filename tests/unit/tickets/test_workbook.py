@@ -31,8 +31,9 @@ def saved(*rows, formats=()) -> bytes:
     return content.getvalue()
 
 
-def read(content: bytes) -> spreadsheet.Content:
-    return spreadsheet.read(decode(content).text, PARSER, guesses=True)
+def read(content: bytes, chosen=None) -> spreadsheet.Content:
+    decoded = decode(content)
+    return spreadsheet.read(decoded.text, PARSER, chosen, guesses=True, sheet=decoded.sheet)
 
 
 def reason_of(content: bytes) -> str:
@@ -69,6 +70,60 @@ def test_workbook_when_a_number_has_lost_digits_then_it_is_doubted():
     found = read(saved(["Code"], [12345678901234567890], [123456789012345]))
     assert found.doubts == {CodeDoubt.SHORTENED: [2]}
     assert found.lines[1].row.token.value == "123456789012345"
+
+
+NOON = datetime.datetime(2030, 11, 28, 12)  # noqa: DTZ001 - sheets have no zones
+#: Numbers and their formats, and what they are as codes.
+SHOWN = {
+    ("00000", 123): "00123",
+    ('"T-"0000', 4711): "T-4711",
+    (r"\T\-0000", 7.0): "T-0007",
+    ("[$-407]00000", 8010): "08010",
+    ("000-000", 12345678): "12345-678",
+    ("000", 12345): "12345",
+    ("0", 5): "5",
+    ("General", 5): "5",
+    ("General", 0.5): "0.5",
+    ("@", 5): "5",
+}
+DOUBTED = {
+    ("0%", 0.5): "0.5",
+    ("0.00", 1.1): "1.1",
+    ("#,##0", 4711): "4711",
+    ("00000", 1.5): "1.5",
+    ("00000", -5): "-5",
+    ('"x"', 5): "5",
+    ("General", True): "true",
+    ("mmm yy", NOON): "2030-11-28 12:00:00",
+    ("h:mm", NOON.time()): "12:00:00",
+    ("[h]:mm", datetime.timedelta(hours=3)): "3:00:00",
+}
+
+
+@pytest.mark.parametrize("cell", [*SHOWN, *DOUBTED], ids=str)
+@pytest.mark.parametrize("header", ["Code", "Nr"])
+def test_workbook_when_a_code_is_a_number_then_it_is_as_shown_or_doubted(cell, header):
+    number_format, value = cell
+    content = saved(
+        ["Note", header, "Uses"],
+        ["a\nb", "A-1", 3],
+        ["c", value, 3],
+        formats={"B3": number_format, "C3": '"x"00'},
+    )
+    found = read(content, {"Nr": "value"})
+    assert [line.row.token.usage_count for line in found.lines] == [3, 3]
+    line = found.lines[1]
+    assert line.row.token.value == {**SHOWN, **DOUBTED}[cell]
+    assert found.doubts == ({CodeDoubt.FORMATTED: [line.number]} if cell in DOUBTED else {})
+
+
+def test_workbook_when_other_columns_have_formats_then_texts_are_as_shown_and_nothing_is_doubted():
+    content = saved(
+        ["Code", "Note", "PLZ"], ["A-1", 12, 8010], formats={"B2": "0000", "C2": "00000"}
+    )
+    found = read(content)
+    token = found.lines[0].row.token
+    assert (token.note, token.data, found.doubts) == ("0012", '{"PLZ": "08010"}', {})
 
 
 def test_workbook_when_a_text_begins_like_a_guarded_one_then_it_is_kept():
@@ -147,6 +202,13 @@ def test_workbook_when_the_first_sheets_are_hidden_or_empty_then_the_next_one_is
     assert "OLD" not in decoded.text
     sheet = decoded.sheet
     assert (sheet.name, sheet.number, sheet.count, sheet.hidden) == ("Guests", 4, 5, 0)
+
+
+def test_workbook_when_all_sheets_with_cells_are_hidden_then_there_is_nothing_in_it():
+    book = book_of(("old", [["Code"], ["OLD"]]), ("empty", []))
+    book.worksheets[0].sheet_state = "hidden"
+    book.active = 1
+    assert reason_of(bytes_of(book)) == "no_value_column"
 
 
 def test_workbook_when_its_first_sheet_is_a_chart_then_the_next_one_is_read():

@@ -43,7 +43,7 @@ def cells_of(content):
 def returned(token):
     """Return the token that comes back from a workbook."""
     content = b"".join(spreadsheet.write([token], FORM))
-    [line] = lines_of(workbook.read(content).text)
+    [line] = lines_of(workbook.read(content)[0])
     return line.row.token
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from typing import Final
 
+from cone.tokens.browser.packed_sheet import packed_sheet
 from cone.tokens.browser.selection import unknown
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.places import Places
@@ -22,6 +23,8 @@ from cone.tokens.tickets.columns import CHOICES
 from cone.tokens.tickets.columns import FILE
 from cone.tokens.tickets.columns import Column
 from cone.tokens.tickets.columns import wrong
+from cone.tokens.tickets.encodings import UTF_8
+from cone.tokens.tickets.encodings import Decoded
 from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.service import TicketService
@@ -29,6 +32,7 @@ from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import Known
 from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.tickets.workbook import Sheet
 from cone.tokens.web.declared import Allowance
 from cone.tokens.web.form_page import BAD_REQUEST
 from cone.tokens.web.form_page import CONFLICT
@@ -41,6 +45,7 @@ ALLOWANCE: Final = Allowance(ADD, Limits(size=8 * MIB, file=FILE))
 TEXT: Final = "text"
 KNOWN: Final = "known"
 CHECKED: Final = "checked"
+SHEET: Final = "sheet"
 #: Pressed to look at the file again, with other columns.
 LOOK: Final = "look"
 #: Names the field of a column that is not known, with its place behind it.
@@ -63,6 +68,7 @@ class ImportAttempt:
     :ivar replaced: the codes that were replaced, and that their tokens do not get back.
     :ivar is_taken: whether a value was given away meanwhile.
     :ivar is_guess: nothing in the file says how its letters are encoded.
+    :ivar sheet: of the workbook that the file is.
     :ivar chosen: what columns are that are not known, by their places.
     :ivar columns: those of the file.
     :ivar lines: those that can be read.
@@ -81,6 +87,7 @@ class ImportAttempt:
         self.replaced: list[tuple[int, CodeChange]] = []
         self.is_taken = False
         self.is_guess = False
+        self.sheet: Sheet | None = None
         self.chosen: dict[str | int, str] = {}
         self.columns: list[Column] = []
         self.lines: list[spreadsheet.Line] = []
@@ -92,6 +99,10 @@ class ImportAttempt:
         if self.is_taken:
             return CONFLICT
         return BAD_REQUEST if self.problem or self.mistakes else OK
+
+    def take(self, file: Decoded) -> None:
+        """Have a file that was sent."""
+        self.content, self.is_guess, self.sheet = file.text, file.is_guess, file.sheet
 
     def look(self) -> None:
         """Find out what an import would do."""
@@ -118,7 +129,9 @@ class ImportAttempt:
         return None
 
     def _read(self) -> spreadsheet.Content:
-        return spreadsheet.read(self.content, current_parser(), self.chosen, guesses=True)
+        return spreadsheet.read(
+            self.content, current_parser(), self.chosen, guesses=True, sheet=self.sheet
+        )
 
     def _take(self, read: spreadsheet.Content, report: ImportReport) -> None:
         self.report = report
@@ -153,8 +166,8 @@ def chosen_of(fields: Mapping[str, Any]) -> dict[str | int, str]:
     return chosen
 
 
-def content_of(fields: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the text of the file, or what was pasted, and whether its encoding is a guess.
+def content_of(fields: Mapping[str, Any]) -> Decoded:
+    """Return the text of the file, or what was pasted.
 
     :raises InvalidParameter: it is none, both or too large.
     """
@@ -162,16 +175,16 @@ def content_of(fields: Mapping[str, Any]) -> tuple[str, bool]:
     # Where no file is chosen the field is an empty text.
     if bool(file) is bool(pasted.strip()):
         raise wrong("two_sources" if file else "no_source", "either it or the text is needed")
-    is_guess = False
-    content = file or pasted
     if isinstance(file, bytes) and file:
         # What a small workbook unpacks to may be long work.
         with wiring.get(Places).work(None if file.startswith(workbook.BEGINNING) else 0):
             decoded = decode(file)
-        content, is_guess = decoded.text, decoded.is_guess
-    if len(packed(content).encode()) > _MOST:
+    else:
+        decoded = Decoded(file or pasted, UTF_8)
+    size = len(packed(decoded.text).encode()) + len(packed_sheet(decoded.sheet))
+    if size > _MOST:
         raise wrong("file_too_large", "is too large", maximum=ALLOWANCE.limits.size // MIB)
-    return content, is_guess
+    return decoded
 
 
 def packed(content: str) -> str:

@@ -17,6 +17,7 @@ from cone.tokens.tickets.columns import AS_DATA
 from cone.tokens.tickets.columns import LEFT_OUT
 from cone.tokens.tickets.columns import Column
 from cone.tokens.tickets.spreadsheet import Line
+from cone.tokens.tickets.workbook import Sheet
 from cone.tokens.web.moments import Moment
 from cone.tokens.web.moments import Moments
 from cone.tokens.web.page import Note
@@ -58,6 +59,12 @@ _DOUBTS: Final = {
         default="Codes that differ by capital letters alone: ${count}. Lines: ${lines}. A scanner "
         "with Caps Lock finds neither.",
     ),
+    CodeDoubt.FORMATTED: _(
+        "doubt_formatted",
+        default="Codes of cells that Excel may show in another way (numbers in a format, dates, "
+        "times, percentages, flags): ${count}. Lines: ${lines}. Are they the codes of your "
+        "tickets?",
+    ),
 }
 
 
@@ -65,6 +72,15 @@ _REPLACED: Final = _(
     "doubt_replaced",
     default="Codes that were replaced: ${count}. Lines: ${lines}. Their tokens keep the codes that "
     "they have now.",
+)
+
+_SHEET: Final = _(
+    "import_sheet",
+    default="Sheet ${number} of ${count} is read: “${name}”.",
+)
+_HIDDEN: Final = _(
+    "import_hidden_rows",
+    default="Hidden rows that are imported like the others: ${count}.",
 )
 
 
@@ -146,6 +162,19 @@ def replaced_notes(lines: Sequence[int]) -> list[Note]:
     """Return a warning about lines whose codes were replaced."""
     told = {"count": len(lines), "lines": _lines(lines)}
     return [Note("warning", _REPLACED % told)] if lines else []
+
+
+def sheet_notes(sheet: Sheet | None) -> list[Note]:
+    """Return which sheet of a workbook is read, and what of it nobody sees."""
+    if sheet is None:
+        return []
+    notes = []
+    if sheet.count > 1:
+        facts = {"number": sheet.number, "count": sheet.count, "name": sheet.name}
+        notes.append(Note("warning", _SHEET % facts))
+    if sheet.hidden:
+        notes.append(Note("warning", _HIDDEN % {"count": sheet.hidden}))
+    return notes
 
 
 def _lines(lines: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ from cone.tokens.browser.import_attempt import CHECKED
 from cone.tokens.browser.import_attempt import COLUMN
 from cone.tokens.browser.import_attempt import KNOWN
 from cone.tokens.browser.import_attempt import LOOK
+from cone.tokens.browser.import_attempt import SHEET
 from cone.tokens.browser.import_attempt import TEXT
 from cone.tokens.browser.import_attempt import ImportAttempt
 from cone.tokens.browser.import_attempt import chosen_of
@@ -33,7 +34,10 @@ from cone.tokens.browser.import_preview import column_fields
 from cone.tokens.browser.import_preview import doubt_notes
 from cone.tokens.browser.import_preview import preview
 from cone.tokens.browser.import_preview import replaced_notes
+from cone.tokens.browser.import_preview import sheet_notes
 from cone.tokens.browser.list_state import OVERVIEW
+from cone.tokens.browser.packed_sheet import packed_sheet
+from cone.tokens.browser.packed_sheet import unpacked_sheet
 from cone.tokens.browser.texts import UNUSABLE_MANY
 from cone.tokens.browser.token import shortened
 from cone.tokens.core.errors import InvalidParameter
@@ -150,8 +154,9 @@ def answer(model: TokenContainer, request: Request) -> str | None:
         attempt.chosen = chosen_of(fields)
         if is_checked:
             attempt.content = checked
+            attempt.sheet = unpacked_sheet(fields.get(SHEET, ""))
         else:
-            attempt.content, attempt.is_guess = content_of(fields)
+            attempt.take(content_of(fields))
         if is_checked and LOOK not in fields:
             asked = {KNOWN: known.value, TEXT: checked}
             asked |= {f"{COLUMN}{place}": target for place, target in attempt.chosen.items()}
@@ -262,10 +267,11 @@ class ImportForm(Localized, Tile):
 
     @property
     def doubts(self) -> list[Note]:
-        """What may not be meant: codes, and tokens that cannot be used."""
+        """What may not be meant: the sheet, codes, and tokens that cannot be used."""
         if self.attempt.report is None:
             return []
         return [
+            *sheet_notes(self.attempt.sheet),
             *replaced_notes([number for number, _code in self.attempt.replaced]),
             *doubt_notes(self.attempt.doubts),
             *_doubts(self.attempt.report.unusable),
@@ -351,6 +357,7 @@ class ImportForm(Localized, Tile):
         return [
             (KNOWN, self.attempt.known.value),
             (CHECKED, packed(self.attempt.content)),
+            (SHEET, packed_sheet(self.attempt.sheet)),
             # Of this rendering: pressed twice, the button imports once.
             (KEY.name, new_key()),
         ]

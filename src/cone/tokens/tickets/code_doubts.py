@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections import defaultdict
+from collections.abc import Container
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,15 +21,21 @@ class CodeDoubt(enum.Enum):
     SHORTENED = "shortened"
     #: It differs from another code of the file by case alone.
     CASE = "case"
+    #: Its cell is no text, and may look different in a spreadsheet.
+    FORMATTED = "formatted"
 
 
 _SHORTENED: Final = re.compile(r"[+-]?[0-9][.,]?[0-9]*[eE][+]?[0-9]{2,}")
 
 
-def doubts_of(found: Iterable[tuple[int, str | None]]) -> dict[CodeDoubt, list[int]]:
+def doubts_of(
+    found: Iterable[tuple[int, str | None]],
+    formatted: Container[int] = (),
+) -> dict[CodeDoubt, list[int]]:
     """Return the lines whose codes are in doubt, by the reason, in their order.
 
     :param found: lines, and the codes that stand there.
+    :param formatted: those whose cells with codes may look different in a spreadsheet.
     """
     lines: dict[CodeDoubt, list[int]] = defaultdict(list)
     alike: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -40,6 +47,8 @@ def doubts_of(found: Iterable[tuple[int, str | None]]) -> dict[CodeDoubt, list[i
             lines[CodeDoubt.MENDED].append(number)
         if _SHORTENED.fullmatch(mended):
             lines[CodeDoubt.SHORTENED].append(number)
+        elif number in formatted:
+            lines[CodeDoubt.FORMATTED].append(number)
         alike[mended.casefold()].append((number, mended))
     for same in alike.values():
         if len({code for _number, code in same}) > 1:

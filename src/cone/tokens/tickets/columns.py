@@ -101,14 +101,12 @@ def read_head(
     :raises InvalidParameter: there are columns that are not known, two that are the same, too
         many, or none that a token can be made of.
     """
-    headers = [" ".join(cell.split()) for cell in row]
-    while headers and not headers[-1]:
-        headers.pop()
+    headers = _headers(row)
     if any("\0" in header for header in headers):
         raise wrong("file_not_utf8", "is not encoded in UTF-8")
     if len(headers) > MOST:
         raise wrong("too_many_columns", f"has more than {MOST} columns", maximum=MOST)
-    exact = {header.lower() for header in headers} & {*COLUMNS}
+    exact = _exact(headers)
     named = [chosen.get(header, chosen.get(place)) for place, header in enumerate(headers)]
     columns = [
         _column(header, target, exact) for header, target in zip(headers, named, strict=True)
@@ -128,6 +126,24 @@ def read_head(
     if not _NEEDED.intersection(one.target for one in columns):
         raise wrong("no_value_column", "has no column value")
     return columns
+
+
+def targets_of(row: Sequence[str]) -> list[str]:
+    """Return what the columns are that the first line names, where nobody chooses."""
+    headers = _headers(row)
+    exact = _exact(headers)
+    return [_column(header, None, exact).target for header in headers]
+
+
+def _headers(row: Sequence[str]) -> list[str]:
+    headers = [" ".join(cell.split()) for cell in row]
+    while headers and not headers[-1]:
+        headers.pop()
+    return headers
+
+
+def _exact(headers: Sequence[str]) -> set[str]:
+    return {header.lower() for header in headers} & {*COLUMNS}
 
 
 def _column(header: str, chosen: str | None, exact: set[str]) -> Column:

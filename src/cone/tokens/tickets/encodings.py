@@ -45,8 +45,8 @@ def decode(content: bytes) -> Decoded:
     :raises InvalidParameter: it is none of these; what it is instead is told where that is known.
     """
     if content.startswith(workbook.BEGINNING):
-        sheet = workbook.read(content)
-        return Decoded(sheet.text, "xlsx", sheet=sheet)
+        text, sheet = workbook.read(content)
+        return Decoded(text, "xlsx", sheet=sheet)
     if content.startswith(_OLD):
         if _WITH_PASSWORD in content:
             raise wrong("workbook_with_password", "has a password; save it without one")

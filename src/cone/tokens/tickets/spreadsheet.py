@@ -52,6 +52,7 @@ from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import ImportRow
 from cone.tokens.tickets.values import Ticket
+from cone.tokens.tickets.workbook import Sheet
 
 #: The column that names the token of a row.
 UID: Final = "uid"
@@ -103,16 +104,23 @@ class Line:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
-    """What a file has: the lines that can be read, and what is wrong with the others."""
+    """What a file has: the lines that can be read, and what is wrong with the others.
+
+    :ivar formatted: as in :class:`workbook.Sheet`.
+    """
 
     columns: list[Column] = dataclasses.field(default_factory=list)
     lines: list[Line] = dataclasses.field(default_factory=list)
     mistakes: list[Mistake] = dataclasses.field(default_factory=list)
+    formatted: Mapping[int, frozenset[int]] = dataclasses.field(default_factory=dict)
 
     @property
     def doubts(self) -> dict[CodeDoubt, list[int]]:
         """The lines whose codes may not be what somebody meant."""
-        return doubts_of((line.number, line.row.token.value) for line in self.lines)
+        codes = ((line.number, line.row.token.value) for line in self.lines)
+        targets = [one.target for one in self.columns]
+        place = targets.index(VALUE.name) if VALUE.name in targets else -1
+        return doubts_of(codes, self.formatted.get(place, frozenset()))
 
     def all_mistakes(self, report: ImportReport) -> list[Mistake]:
         """Return all mistakes in file order, those of the import report included."""
@@ -153,6 +161,7 @@ def read(
     chosen: Mapping[str | int, str] | None = None,
     *,
     guesses: bool = False,
+    sheet: Sheet | None = None,
 ) -> Content:
     """Return the tokens that stand in ``text``.
 
@@ -160,11 +169,12 @@ def read(
 
     :param chosen: what columns are that are not known, by their headers or places.
     :param guesses: whether the others are kept as data for now.
+    :param sheet: of the workbook that the text is from.
     :raises InvalidParameter: the text as a whole is wrong: its first line does not name the
         columns, no other follows, or too many do.
     """
     rows = _Rows(text.lstrip(MARK))
-    content = Content()
+    content = Content(formatted=sheet.formatted if sheet else {})
     seen: dict[object, int] = {}
     found: list[tuple[int, list[str]]] = []
     broken: list[Mistake] = []

@@ -15,7 +15,9 @@ import io
 import itertools
 import re
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import Final
@@ -23,6 +25,7 @@ from typing import Final
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.tickets import columns
+from cone.tokens.tickets import number_formats
 from cone.tokens.tickets import sheet_parts
 from cone.tokens.tickets import workbook_bounds
 from cone.tokens.tickets.columns import wrong
@@ -49,8 +52,13 @@ _MOST_CHARACTERS: Final = 32_767
 #: A sign that XML has none for, or that it changes; an underscore that would begin one.
 _ESCAPED: Final = re.compile(r"_x(00[01][0-9A-Fa-f]|005[Ff]|[Ff]{3}[EeFf])_")
 
-#: From here on a number has lost digits: Excel keeps 15.
-_EXACT: Final = 1e15
+#: Columns of texts, and those that may have codes.
+_TEXTS: Final = frozenset({"value", *("label", "email", "category", "note"), columns.AS_DATA})
+_CODES: Final = frozenset({"value", columns.AS_DATA})
+_UNKNOWN: Final = itertools.repeat(columns.AS_DATA)
+
+#: What ends a line within a cell.
+_LINE_END: Final = re.compile(r"\r\n?|\n")
 
 
 def is_available() -> bool:
@@ -62,22 +70,25 @@ def is_available() -> bool:
 class Sheet:
     """The sheet of a workbook that is read.
 
-    :ivar text: its cells as they are shown.
-    :ivar name: None: none of those that are shown has a cell.
+    :ivar name: of its tab.
     :ivar number: its place among all, from 1.
     :ivar count: how many there are.
     :ivar hidden: how many of its rows nobody sees, though they have cells.
+    :ivar formatted: by the places of columns that may have codes, the lines of the text whose cells
+        may look different: dates, flags, numbers in some formats.
     """
 
-    text: str
-    name: str | None
+    name: str
     number: int
     count: int
     hidden: int
+    formatted: Mapping[int, frozenset[int]] = dataclasses.field(default_factory=dict)
 
 
-def read(content: bytes) -> Sheet:
-    """Return the first sheet of a workbook that is shown and has cells.
+def read(content: bytes) -> tuple[str, Sheet | None]:
+    """Return the first sheet of a workbook that is shown and has cells, as text.
+
+    Its cells are as they are shown. Where there is no such sheet the text is empty.
 
     :raises InvalidParameter: it is no workbook, is too large, or has a formula without its result.
     """
@@ -85,30 +96,41 @@ def read(content: bytes) -> Sheet:
         raise wrong("xlsx_not_available", "is a workbook; install cone.tokens[xlsx] to read it")
     has_formulas = _has_formulas(content)
     place = _place(content)
+    if place is None:
+        return "", None
     shown = _rows(place.sheet)
     # To look for formulas takes as long as to read the values.
     written = _formulas(content, place) if has_formulas else itertools.repeat(())
     parts = sheet_parts.look_through(content, place.path)
     merged = sheet_parts.Merged(parts.merged)
     text = io.StringIO(newline="")
+    targets: Sequence[str] = ()
+    formatted: dict[int, set[int]] = defaultdict(set)
     width = found = empty = hidden = 0
+    line = 1
     # With both, cells with either are quoted.
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     for number, (row, formulas) in enumerate(zip(shown, written, strict=False), 1):
         _check_results(number, row, formulas)
-        cells = _without_empty_end([_cell(cell) for cell in row])
+        kinds = list(itertools.islice(itertools.chain(targets, _UNKNOWN), len(row)))
+        cells = _without_empty_end([_cell(*pair) for pair in zip(row, kinds, strict=True)])
         if width:
+            for column in _doubtful(row, kinds):
+                formatted[column].add(line)
             cells = merged.filled(number, cells)
             hidden += bool(cells) and number in parts.hidden
-        # The first row with something names the columns.
-        width = width or len(cells)
+        else:
+            # The first row with something names the columns.
+            width, targets = len(cells), columns.targets_of(cells)
+        line += 1 + sum(len(_LINE_END.findall(cell)) for cell in cells)
         writer.writerow(cells + [""] * (width - len(cells)))
         found, empty = (found + 1, 0) if cells else (found, empty + 1)
         if found == _MOST_ROWS or empty == _END:
             break
         if number == _MOST_LINES:
             raise wrong("too_many_rows", f"has more than {MAX_BATCH} rows", maximum=MAX_BATCH)
-    return Sheet(text.getvalue(), place.name, place.number, place.count, hidden)
+    told = {place: frozenset(lines) for place, lines in formatted.items()}
+    return text.getvalue(), Sheet(place.name, place.number, place.count, hidden, told)
 
 
 def _has_formulas(content: bytes) -> bool:
@@ -137,13 +159,13 @@ class _Place:
 
     sheet: Any
     path: str
-    name: str | None
+    name: str
     number: int
     count: int
 
 
-def _place(content: bytes) -> _Place:
-    """Return the place of the first sheet that is shown and has cells; else of the first one.
+def _place(content: bytes) -> _Place | None:
+    """Return the place of the first sheet that is shown and has cells; None: there is none.
 
     :raises InvalidParameter: it is no workbook that can be read.
     """
@@ -151,11 +173,12 @@ def _place(content: bytes) -> _Place:
         sheets = _sheets(content, data_only=True)
         shown = [place for place, sheet in enumerate(sheets) if sheet.sheet_state == "visible"]
         found = next((place for place in shown[:_MOST_SHEETS] if _has_cells(sheets[place])), None)
-        sheet = sheets[found or 0]
-        name = None if found is None else str(sheet.title)
+        if found is None:
+            return None
+        sheet = sheets[found]
         # openpyxl tells the path nowhere else.
         path = sheet._worksheet_path  # noqa: SLF001
-        return _Place(sheet, path, name, (found or 0) + 1, len(sheets))
+        return _Place(sheet, path, str(sheet.title), found + 1, len(sheets))
     # As below.
     except Exception:  # noqa: BLE001
         raise workbook_bounds.no_workbook() from None
@@ -217,7 +240,18 @@ def _is_formula(cell: Any) -> bool:
     return getattr(cell, "data_type", None) == "f"
 
 
-def _cell(cell: Any) -> str:
+def _doubtful(row: Sequence[Any], targets: Sequence[str]) -> Iterator[int]:
+    """Return the places of cells that may be codes, and may look different in a spreadsheet."""
+    for place, (cell, target) in enumerate(zip(row, targets, strict=True)):
+        value = cell.value
+        if value is None or isinstance(value, str) or target not in _CODES:
+            continue
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not number_formats.is_plain(value, cell.number_format):
+            yield place
+
+
+def _cell(cell: Any, target: str) -> str:
     value = cell.value
     if value is None:
         return ""
@@ -226,11 +260,17 @@ def _cell(cell: Any) -> str:
     if isinstance(value, datetime.datetime):
         is_day = value.time() == datetime.time() and "h" not in cell.number_format.lower()
         return value.date().isoformat() if is_day else value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < _EXACT else repr(value)
-    if isinstance(value, int) and abs(value) >= _EXACT:
-        return repr(float(value))
+    if isinstance(value, int | float):
+        padded = number_formats.padded(value, cell.number_format) if target in _TEXTS else None
+        return padded or _number(value)
     return _text(value) if isinstance(value, str) else str(value)
+
+
+def _number(value: float) -> str:
+    is_exact = abs(value) < number_formats.EXACT
+    if isinstance(value, int):
+        return str(value) if is_exact else repr(float(value))
+    return f"{value:.0f}" if value.is_integer() and is_exact else repr(value)
 
 
 def _text(value: str) -> str:

@@ -34,10 +34,12 @@ from cone.tokens.tickets.commands import written
 from cone.tokens.tickets.commands.site import parser_of
 from cone.tokens.tickets.commands.site import service_of
 from cone.tokens.tickets.encodings import WINDOWS
+from cone.tokens.tickets.encodings import Decoded
 from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.spreadsheet import Mistake
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import Known
+from cone.tokens.tickets.workbook import Sheet
 from cone.tokens.tickets.workbook_bounds import MOST_BYTES
 
 #: Mistakes that people are told of.
@@ -52,6 +54,9 @@ _TARGETS: Final = {
     "data": AS_DATA,
     "leave-out": LEFT_OUT,
 }
+
+#: What is told of a sheet.
+_OF_SHEET: Final = ("name", "number", "count", "hidden")
 
 #: Codes that differ, with the lines of the file.
 Codes = list[tuple[int, CodeChange]]
@@ -129,7 +134,7 @@ def import_(  # noqa: PLR0913 - one for each option
     changes it, with --known update. Exit status 1: there are mistakes in it, told with their
     lines, and nothing was changed.
     """
-    content = _read(site, output, file, _chosen(pairs), encoding)
+    content, sheet = _read(site, output, file, _chosen(pairs), encoding)
     rows = [line.row for line in content.lines]
     if dry_run or content.mistakes:
         report = service_of(site).check_import(rows, Known(known))
@@ -145,7 +150,11 @@ def import_(  # noqa: PLR0913 - one for each option
     facts["replaced"] = _codes_json(content.replaced(report))
     facts["unusable"] = dict(report.unusable)
     facts["doubts"] = {doubt.value: lines for doubt, lines in content.doubts.items()}
+    if sheet:
+        facts["sheet"] = {name: getattr(sheet, name) for name in _OF_SHEET}
     output.result(facts, aligned(lines))
+    if sheet:
+        _say_sheet(output, sheet)
     _say_codes(output, codes, Known(known))
     _say_replaced(output, content.replaced(report))
     for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
@@ -167,8 +176,8 @@ def _chosen(pairs: tuple[str, ...]) -> dict[str | int, str]:
     return chosen
 
 
-def _text(file: str, encoding: str | None) -> str:
-    """Return the text of a file.
+def _decoded(file: str, encoding: str | None) -> Decoded:
+    """Return the text of a file, and what else it tells.
 
     :raises InvalidParameter: it is too large, or does not say how it is encoded, and nobody else
         does.
@@ -181,7 +190,7 @@ def _text(file: str, encoding: str | None) -> str:
     if decoded.is_guess and encoding != decoded.encoding:
         advice = f"is not in UTF-8; if it is in {WINDOWS}, say --encoding {WINDOWS}"
         raise wrong("file_not_utf8", advice)
-    return decoded.text
+    return decoded
 
 
 def _read(
@@ -190,9 +199,11 @@ def _read(
     file: str,
     chosen: dict[str | int, str],
     encoding: str | None,
-) -> spreadsheet.Content:
+) -> tuple[spreadsheet.Content, Sheet | None]:
     try:
-        return spreadsheet.read(_text(file, encoding), parser_of(site), chosen)
+        found = _decoded(file, encoding)
+        sheet = found.sheet
+        return spreadsheet.read(found.text, parser_of(site), chosen, sheet=sheet), sheet
     except InvalidParameter as error:
         # What is wrong with the file as a whole has no line.
         columns: Any = error.facts.get("columns", ())
@@ -208,6 +219,14 @@ def _codes_json(codes: Codes) -> list[dict[str, Any]]:
         {"line": line, "token_uid": str(code.token_uid), "old": code.old, "new": code.new}
         for line, code in codes
     ]
+
+
+def _say_sheet(output: Output, sheet: Sheet) -> None:
+    if sheet.count > 1:
+        name = _shortened(sheet.name)
+        output.say(f"Sheet {sheet.number} of {sheet.count} is read: {name}")
+    if sheet.hidden:
+        output.say(f"Warning: hidden rows that are imported like the others: {sheet.hidden:,}")
 
 
 def _say_codes(output: Output, codes: Codes, known: Known) -> None:

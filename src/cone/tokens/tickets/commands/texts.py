@@ -32,6 +32,7 @@ _CODE_DOUBTS: Final = {
     CodeDoubt.MENDED: "codes lose blanks or signs that nobody sees at their ends",
     CodeDoubt.SHORTENED: "codes look like numbers that a spreadsheet has shortened",
     CodeDoubt.CASE: "codes differ by capital letters alone",
+    CodeDoubt.FORMATTED: "codes are of cells that a spreadsheet may show in another way",
 }
 #: Lines that are named.
 _NAMED: Final = 10
