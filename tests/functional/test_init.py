@@ -154,6 +154,14 @@ def test_zone_when_it_is_chosen_then_the_ini_file_has_it(tmp_path):
     assert option(tmp_path / "site/site.ini", "cone.tokens.timezone") == "America/Lima"
 
 
+def test_zone_when_the_site_is_made_then_it_and_the_setting_for_another_are_told(tmp_path):
+    folder = tmp_path / "site"
+    done = CliRunner().invoke(main, ["init", str(folder), "--timezone", "America/Lima"])
+    told = f"in America/Lima; for another zone: cone.tokens.timezone in {folder}/site.ini"
+    assert f"  Times     {told}" in done.stdout.splitlines()
+    assert init(tmp_path / "other", "--timezone", "America/Lima")["timezone"] == "America/Lima"
+
+
 def test_zone_when_the_host_tells_none_then_it_is_utc(tmp_path, monkeypatch):
     monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: None)
     init(tmp_path / "site")

@@ -268,12 +268,14 @@ def _tell(output: Output, plan: _Plan) -> None:
         f"  User      {plan.admin}{plan.password.line}",
         f"  Start     {_with_environment(plan, serve)}",
         f"  Address   {address}",
+        f"  Times     in {plan.choices.zone}; for another zone: cone.tokens.timezone in {ini}",
         "Another user:",
         f"  {_program('cone-tokens')} user add {shlex.quote(str(ini))} NAME --role token_operator",
     ]
     if plan.choices.is_in_production:
         lines.insert(4, "            behind a proxy that ends https; docs/deploy has an example")
     facts = {"success": True, "ini": str(ini), "command": serve, "address": address}
+    facts["timezone"] = plan.choices.zone
     output.result({**facts, "user": plan.admin, **plan.password.facts}, "\n".join(lines))
 
 
