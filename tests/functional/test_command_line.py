@@ -214,6 +214,19 @@ def test_add_when_tokens_cannot_be_used_then_it_warns_and_adds_them(tokens, serv
     assert f"{service.count()}" == count[0]
 
 
+def test_codes_when_they_are_read_like_that_of_another_token_then_commands_warn(tokens, service):
+    service.add(new_token(value="AB-1"), by="someone")
+    service.add(new_token(value="other"), by="someone")
+    warning = 'the code differs by capital letters or hyphens alone from "AB-1", which a token has'
+    file = "value\nnew\nab-1\n"
+    said = tokens("import", "-", "--dry-run", stdin=file).stderr
+    assert said.startswith(f"Warning: line 3: {warning} or had\n")
+    assert tokens.json("import", "-", "--dry-run", stdin=file)["doubts"] == {"stored": [3]}
+    assert f"Warning: {warning}" in tokens("add", "--value", "ab-1").stderr
+    assert warning not in tokens("update", "other", "--label", "Ann").stderr
+    assert f"Warning: {warning}" in tokens("update", "other", "--value", "Ab-1").stderr
+
+
 def test_add_when_it_is_repeated_with_its_key_then_it_adds_nothing(tokens, service):
     first = tokens("add", "--value", "once", "--key", "k1")
     again = tokens("add", "--value", "once", "--key", "k1")

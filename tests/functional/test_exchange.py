@@ -627,6 +627,14 @@ def test_import_when_codes_differ_by_case_alone_then_the_check_doubts_them(edito
     assert "by capital letters alone: 2. Lines: 2, 3." in said(answer)
 
 
+def test_import_when_a_code_is_read_like_that_of_another_token_then_the_check_doubts_it(
+    app, make_token
+):
+    make_token(value="ABC")
+    told = said(check(app("editor"), "value\nx\nabc\n"))
+    assert "from one that a token has or had: 1. Lines: 3 (“ABC”)." in told
+
+
 def test_import_when_an_old_code_ends_with_a_blank_then_its_export_comes_back_unchanged(
     admin, give_old_code
 ):

@@ -206,6 +206,31 @@ def test_form_when_the_code_is_one_that_was_replaced_then_it_is_told_at_its_fiel
     assert "Another token has this value." in answer.html.get_text()
 
 
+def test_form_when_the_code_is_read_like_one_that_was_replaced_then_the_page_says_so(
+    app, lost, make_token
+):
+    form = app("editor").get("/tokens/add").forms["form-tokenform"]
+    form["tokenform.value"] = "Lost-1"
+    page = form.submit("action.tokenform.save").follow()
+    assert "differs from this one by capital letters or hyphens alone" in page.html.get_text()
+    assert "LOST-1" in page.html.get_text()
+    other = make_token(value="other")
+    for field, text, is_told in (("label", "Ann", False), ("value", "lost-1", True)):
+        form = app("editor").get(f"/tokens/{other.uid}/edit").forms["form-tokenform"]
+        form[f"tokenform.{field}"] = text
+        page = form.submit("action.tokenform.save").follow()
+        assert ("differs from this one" in page.html.get_text()) is is_told
+
+
+def test_page_when_who_reads_may_not_list_then_a_code_that_is_read_alike_is_not_shown(
+    app, lost, make_token
+):
+    other = make_token(value="lost-1")
+    page = app("token_operator").get(f"/tokens/{other.uid}?added=1&code=1")
+    assert "differs from this one" in page.html.get_text()
+    assert "LOST-1" not in page.text
+
+
 # Import
 
 

@@ -167,6 +167,7 @@ USE_CASES: dict[str, Callable[[TicketService, uuid.UUID], Any]] = {
     "usages further on": go_on_with_usages,
     "update": lambda service, uid: service.update(uid, TicketChanges(lock_time=0), by="me"),
     "replace": lambda service, uid: service.replace(uid, by="me"),
+    "read alike": lambda service, uid: service.find_alike(service.get(uid)),
     "former code": come_with_a_former_code,
     "delete": delete_some,
     "purge": lambda service, _uid: Maintenance(service._work.database, [TICKET]).purge(LONG_AGO),

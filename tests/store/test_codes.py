@@ -470,3 +470,45 @@ def test_digest_when_a_code_is_stored_in_any_way_then_it_is_that_of_the_code(ser
         rows = connection.exec_driver_sql("SELECT value, code_digest FROM tokens").all()
     assert len(rows) == 61
     assert [row[1] for row in rows] == [codes.digest(row[0]) for row in rows]
+
+
+# What is read alike
+
+
+@pytest.fixture
+def alike(service):
+    """A function that returns the code that is read like one of a token."""
+    return lambda uid: service.find_alike(service.get(uid))
+
+
+@pytest.mark.parametrize("other", ["ab-1", "Ab\u20111"], ids=ascii)
+def test_code_when_it_differs_from_that_of_another_token_by_case_alone_then_it_is_told(
+    service, alike, other
+):
+    uids = add(service, "AB-1", other)
+    assert [alike(uid) for uid in uids] == [other, "AB-1"]
+
+
+def test_code_when_there_is_none_that_is_read_alike_then_none_is_told(service, alike):
+    uids = add(service, "AB-1", "AB-2", "AB1")
+    assert [alike(uid) for uid in uids] == [None] * 3
+
+
+def test_code_when_another_one_was_replaced_then_it_is_told_and_never_to_its_own_token(
+    service, alike
+):
+    lost, other = add(service, "AB-1", "ab-1")
+    service.replace(lost, by=None)
+    assert alike(other) == "AB-1"
+    service.update(lost, TicketChanges(value="Ab-1"), by=None)
+    assert (alike(lost), alike(other)) == ("ab-1", "Ab-1")
+    service.delete(other, by=None)
+    assert alike(lost) is None
+
+
+def test_code_when_it_is_asked_what_is_read_alike_then_one_statement_tells(service, query_recorder):
+    [uid] = add(service, "AB-1")
+    token = service.get(uid)
+    query_recorder.clear()
+    service.find_alike(token)
+    assert len(query_recorder) == 1

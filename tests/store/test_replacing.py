@@ -139,6 +139,22 @@ def test_consume_when_two_codes_could_be_meant_then_none_is(service, uid):
     assert isinstance(service.consume_value("LOST-1", by=None), Granted)
 
 
+@pytest.mark.parametrize("sent", ["Lost-1", "Lost-1 ", "]Q1Lost-1\r", "lost-1\t", "LOST-1"])
+def test_consume_when_a_code_differs_from_one_that_was_replaced_by_case_then_the_nearest_decides(
+    service, uid, sent
+):
+    other = service.add(new_token(value="lost-1"), by=None)
+    if sent == "LOST-1":
+        with pytest.raises(TokenNotFound):
+            service.consume_value(sent, by=None)
+        return
+    outcome = service.consume_value(sent, by=None)
+    if "L" in sent:
+        assert (outcome.denial, outcome.token_uid) == (Denial.REPLACED, uid)
+    else:
+        assert (isinstance(outcome, Granted), outcome.token_uid) == (True, other)
+
+
 # The uid as a code, and the address of the page
 
 

@@ -11,6 +11,7 @@ from cone.tokens.browser.hints import Hint
 from cone.tokens.browser.hints import hints
 from cone.tokens.browser.hints import hints_widget
 from cone.tokens.browser.texts import VALUE_TAKEN
+from cone.tokens.browser.token import CODE
 from cone.tokens.browser.token import token_of
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import texts_of
@@ -166,7 +167,8 @@ class AddForm(TokenForm):
         token = current_parser().new_token(given)
         key = self.key("add_token", given)
         uid = wiring.get(TicketService).add(token, by=wiring.actor(self.request), key=key)
-        self.succeed(url(self.request, self.model[str(uid)], query="?added=1"))
+        code = f"&{CODE}=1" if token.value is not None else ""
+        self.succeed(url(self.request, self.model[str(uid)], query=f"?added=1{code}"))
 
 
 @tile(name="editform", interface=TokenNode, permission=EDIT)
@@ -216,7 +218,8 @@ class EditForm(TokenForm):
             expected_usage_count=self.expected_usage_count(changed),
         )
         self.model.forget()
-        self.succeed(url(self.request, self.model, query="?saved=1"))
+        code = f"&{CODE}=1" if VALUE.name in changed else ""
+        self.succeed(url(self.request, self.model, query=f"?saved=1{code}"))
 
     def changed(self) -> dict[str, Any]:
         """Return the raw values of the fields that the user changed."""

@@ -66,6 +66,7 @@ class ImportAttempt:
     :ivar mistakes: what is wrong in its lines, from above.
     :ivar codes: the codes that differ from those of the tokens that are meant, by line.
     :ivar replaced: the codes that were replaced, and that their tokens do not get back.
+    :ivar alike: codes of other tokens that are read like those of lines.
     :ivar is_taken: whether a value was given away meanwhile.
     :ivar is_guess: nothing in the file says how its letters are encoded.
     :ivar sheet: of the workbook that the file is.
@@ -85,6 +86,7 @@ class ImportAttempt:
         self.mistakes: list[spreadsheet.Mistake] = []
         self.codes: list[tuple[int, CodeChange]] = []
         self.replaced: list[tuple[int, CodeChange]] = []
+        self.alike: list[tuple[int, str]] = []
         self.is_taken = False
         self.is_guess = False
         self.sheet: Sheet | None = None
@@ -137,6 +139,7 @@ class ImportAttempt:
         self.report = report
         self.mistakes = read.all_mistakes(report)
         self.codes, self.replaced = read.codes(report), read.replaced(report)
+        self.alike = read.alike(report)
         self.columns, self.lines, self.doubts = read.columns, read.lines, read.doubts
 
 

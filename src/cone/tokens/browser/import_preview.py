@@ -83,6 +83,13 @@ _HIDDEN: Final = _(
     default="Hidden rows that are imported like the others: ${count}.",
 )
 
+_ALIKE: Final = _(
+    "doubt_alike",
+    default="Codes that differ by capital letters or hyphens alone from one that a token has or "
+    "had: ${count}. Lines: ${lines}. A scanner with Caps Lock finds none of them, or the wrong "
+    "one. Where the same ticket is meant, write its code as it is stored; else choose another one.",
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
@@ -177,6 +184,17 @@ def sheet_notes(sheet: Sheet | None) -> list[Note]:
     return notes
 
 
-def _lines(lines: Sequence[int]) -> str:
+def alike_notes(alike: Sequence[tuple[int, str]], *, may_list: bool) -> list[Note]:
+    """Return a warning about lines whose codes are read like those of other tokens.
+
+    :param alike: the lines, and those codes.
+    :param may_list: whether the reader may see them.
+    """
+    lines = [f"{line} (“{shortened(code)}”)" if may_list else f"{line}" for line, code in alike]
+    told = {"count": len(lines), "lines": _lines(lines)}
+    return [Note("warning", _ALIKE % told)] if lines else []
+
+
+def _lines(lines: Sequence[int | str]) -> str:
     named = ", ".join(f"{number}" for number in lines[:NAMED])
     return f"{named}, …" if len(lines) > NAMED else named

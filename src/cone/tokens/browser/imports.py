@@ -30,6 +30,7 @@ from cone.tokens.browser.import_attempt import packed
 from cone.tokens.browser.import_attempt import unpacked
 from cone.tokens.browser.import_preview import ColumnField
 from cone.tokens.browser.import_preview import PreviewRow
+from cone.tokens.browser.import_preview import alike_notes
 from cone.tokens.browser.import_preview import column_fields
 from cone.tokens.browser.import_preview import doubt_notes
 from cone.tokens.browser.import_preview import preview
@@ -226,8 +227,11 @@ class ImportForm(Localized, Tile):
     @property
     def tokens_url(self) -> str:
         """Where the tokens are."""
-        may_list = self.request.has_permission(LIST, self.model)
-        return url(self.request, self.model, OVERVIEW if may_list else None)
+        return url(self.request, self.model, OVERVIEW if self._may_list else None)
+
+    @property
+    def _may_list(self) -> bool:
+        return bool(self.request.has_permission(LIST, self.model))
 
     @property
     def choices(self) -> list[Choice]:
@@ -274,6 +278,7 @@ class ImportForm(Localized, Tile):
             *sheet_notes(self.attempt.sheet),
             *replaced_notes([number for number, _code in self.attempt.replaced]),
             *doubt_notes(self.attempt.doubts),
+            *alike_notes(self.attempt.alike, may_list=self._may_list),
             *_doubts(self.attempt.report.unusable),
         ]
 

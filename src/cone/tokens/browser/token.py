@@ -24,6 +24,7 @@ from cone.tokens.core import codes
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.values import Status
+from cone.tokens.host import wiring
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
@@ -32,6 +33,8 @@ from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.security import CONSUME
 from cone.tokens.tickets.security import DELETE
 from cone.tokens.tickets.security import EDIT
+from cone.tokens.tickets.security import LIST
+from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import Ticket
 from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.moments import Moment
@@ -76,6 +79,13 @@ FORMER: Final = "former"
 _FORMER: Final = _(
     "note_former",
     default="The code that you looked for was replaced, and is refused. This token had it.",
+)
+#: In the address: the token was given its code by the form before.
+CODE: Final = "code"
+_ALIKE: Final = _(
+    "note_alike",
+    default="Another token has or had a code that differs from this one by capital letters or "
+    "hyphens alone. A scanner with Caps Lock finds none of them, or the wrong one: change one.",
 )
 _MEANWHILE: Final = _(
     "note_meanwhile",
@@ -215,7 +225,17 @@ class TokenContent(TokenTile):
         code = {"code": shortened(self.token.value)}
         read = [Note("warning", _READ_AS % code)] if READ in self.request.GET else []
         former = [Note("warning", _FORMER)] if FORMER in self.request.GET else []
-        return former + read + done + doubts + meanwhile + self.history.notes
+        alike = self._alike_notes if CODE in self.request.GET else []
+        return former + read + done + doubts + alike + meanwhile + self.history.notes
+
+    @property
+    def _alike_notes(self) -> list[Note]:
+        """A warning where the code is read like that of another token."""
+        other = wiring.get(TicketService).find_alike(self.token)
+        if other is None:
+            return []
+        may_list = self.request.has_permission(LIST, self.model.parent)
+        return [Note("warning", _ALIKE, shortened(other) if may_list else None)]
 
     @property
     def button_groups(self) -> list[ButtonGroup]:

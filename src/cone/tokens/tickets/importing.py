@@ -43,7 +43,7 @@ class ImportWork:
 
         :param for_update: keep others from changing the tokens.
 
-        SQL: 2 statements.
+        SQL: 2 statements, and 1 where tokens get codes.
         """
         values = [row.token.value for row in rows if row.token.value is not None]
         # A code is found as it was stored, and as it would be stored now.
@@ -57,7 +57,15 @@ class ImportWork:
         holders = former.holders(tx, TICKET, self._values)
         self._plan = plan(rows, KnownTokens.of(self._tokens, holders), known)
         unusable = lifecycle.count_lasting(self._plan.made, tx.time())
-        self.report = dataclasses.replace(self._plan.report, unusable=unusable)
+        self.report = dataclasses.replace(
+            self._plan.report, unusable=unusable, alike=self._alike(tx)
+        )
+
+    def _alike(self, tx: Transaction) -> dict[int, str]:
+        """Return codes of other tokens that are read like those of rows, by row."""
+        given = self._plan.given
+        alike = finding.find_alike(tx, TICKET, dict(given.values()))
+        return {row: alike[code] for row, (code, _uid) in given.items() if code in alike}
 
     @functools.cached_property
     def _additions(self) -> changing.Additions:

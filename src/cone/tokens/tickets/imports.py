@@ -64,6 +64,7 @@ class Plan:
     :ivar changes: known tokens, and the fields of each that get another value.
     :ivar codes: the codes that change, or that would without :attr:`Known.SKIP`, by row.
     :ivar replaced: the codes that stay, as the row has one that was replaced.
+    :ivar given: the codes that tokens get, and the token; None: a new one.
     """
 
     new: list[NewTicket] = dataclasses.field(default_factory=list)
@@ -72,6 +73,7 @@ class Plan:
     skipped: list[Ticket] = dataclasses.field(default_factory=list)
     codes: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
     replaced: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
+    given: dict[int, tuple[str, uuid.UUID | None]] = dataclasses.field(default_factory=dict)
     mistakes: dict[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 
     @property
@@ -166,6 +168,7 @@ def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
                 tokens.check_free(new.value)
                 _check_first(new.value, seen, number)
                 planned.new.append(new)
+                _give(planned, number, new.value, None)
                 continue
             _check_first(token.uid, seen, number)
             if known is not Known.SKIP and tokens.was_replaced(row.token.value, token):
@@ -176,9 +179,15 @@ def plan(rows: Sequence[ImportRow], tokens: KnownTokens, known: Known) -> Plan:
             tokens.check_free(other_code)
             # One code for two tokens.
             _check_first(other_code, seen, number)
+            _give(planned, number, other_code, token.uid)
         except InvalidParameter as error:
             planned.mistakes[number] = error
     return planned
+
+
+def _give(planned: Plan, number: int, value: str | None, uid: uuid.UUID | None) -> None:
+    if value is not None:
+        planned.given[number] = (value, uid)
 
 
 def _mended(token: NewTicket) -> NewTicket:

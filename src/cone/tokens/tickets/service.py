@@ -129,6 +129,14 @@ class TicketService:
         sent = SentCode(value, site, is_complete)
         return self._work.read(lambda tx: consuming.find_code(tx, TICKET, sent))
 
+    def find_alike(self, token: Ticket) -> str | None:
+        """Return a code that another token has or had until it was replaced, and reads alike.
+
+        It differs from that of ``token`` in case or hyphens alone: in doubt neither is found.
+        """
+        wanted = {token.value: token.uid}
+        return self._work.read(lambda tx: finding.find_alike(tx, TICKET, wanted)).get(token.value)
+
     def find_many(
         self,
         which: Selection,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import Final
@@ -145,6 +147,33 @@ def _is_longer(value: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return (longer if end is None else longer.where(value < end)).exists()
 
 
+def find_alike(
+    tx: Transaction,
+    kind: Kind[Any],
+    wanted: Mapping[str, uuid.UUID | None],
+) -> dict[str, str]:
+    """Return codes that are read alike, though they differ, and are or were those of other tokens.
+
+    :param wanted: codes, each with the token that has it or is to get it; None: a new one.
+    :return: one such code for each of ``wanted`` that has some, one that a token has now first.
+
+    SQL: 1 statement, along the indexes of the digests; none without codes.
+    """
+    digests = {code: codes.digest(code) for code in wanted}
+    statement = _select_alike(kind, list(digests.values())) if digests else None
+    if statement is None:
+        return {}
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in tx.connection.execute(statement):
+        found[row.digest].append(row)
+    alike: dict[str, str] = {}
+    for code, uid in wanted.items():
+        others = [row for row in found[digests[code]] if row.code != code and row.uid != uid]
+        if others:
+            alike[code] = min(others, key=lambda row: (row.is_former, row.code)).code
+    return alike
+
+
 def find_known(
     tx: Transaction,
     kind: Kind[T],
@@ -257,6 +286,31 @@ def _find_meant(
         if digest is not None:
             parts.append(_some(former.where(kept.code_digest.in_(digests))))
     return union_all(*parts) if len(parts) > 1 else parts[0]
+
+
+def _select_alike(
+    kind: Kind[Any], digests: Sequence[str]
+) -> Select[Any] | CompoundSelect[Any] | None:
+    """Return the statement of the codes with these digests; None: they have none."""
+    digest = _digest_of(kind)
+    if digest is None:
+        return None
+    current = select(
+        digest.label("digest"),
+        code_of(kind).label("code"),
+        kind.tokens.c.uid.label("uid"),
+        literal(False).label("is_former"),  # noqa: FBT003
+    ).where(digest.in_(digests))
+    if kind.former_table is None:
+        return current
+    kept = kind.former_table.c
+    former = select(
+        kept.code_digest,
+        kept.value,
+        kept.token_uid,
+        literal(True),  # noqa: FBT003
+    ).where(kept.code_digest.in_(digests))
+    return union_all(current, former)
 
 
 def _some(alike: Select[Any]) -> Select[Any]:

@@ -47,6 +47,9 @@ LISTED: Final = 100
 #: Characters of a cell that they see.
 SHOWN: Final = 40
 
+#: What a result calls the lines whose codes are read like one of another token.
+STORED: Final = "stored"
+
 #: What ``--map`` calls the columns.
 _TARGETS: Final = {
     "code": "value",
@@ -152,11 +155,15 @@ def import_(  # noqa: PLR0913 - one for each option
     facts["doubts"] = {doubt.value: lines for doubt, lines in content.doubts.items()}
     if sheet:
         facts["sheet"] = {name: getattr(sheet, name) for name in _OF_SHEET}
+    alike = content.alike(report)
+    if alike:
+        facts["doubts"][STORED] = [line for line, _other in alike]
     output.result(facts, aligned(lines))
     if sheet:
         _say_sheet(output, sheet)
     _say_codes(output, codes, Known(known))
     _say_replaced(output, content.replaced(report))
+    _say_alike(output, alike)
     for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
         output.say(doubt)
     output.say("Nothing was changed yet." if dry_run else "The import is done.")
@@ -243,6 +250,12 @@ def _say_replaced(output: Output, codes: Codes) -> None:
     for line, code in codes[:LISTED]:
         old, new = (_shortened(value) for value in (code.new, code.old))
         output.say(f"Warning: line {line}: {old} was replaced; the code stays {new}")
+    _say_rest(output, codes)
+
+
+def _say_alike(output: Output, codes: list[tuple[int, str]]) -> None:
+    for line, other in codes[:LISTED]:
+        output.say(f"Warning: line {line}: the code {texts.alike(_shortened(other))}")
     _say_rest(output, codes)
 
 

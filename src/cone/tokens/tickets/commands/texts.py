@@ -62,6 +62,11 @@ def code_doubts(doubts: Mapping[CodeDoubt, Sequence[int]]) -> list[str]:
     return [f"Warning: {_CODE_DOUBTS[doubt]}: {_numbers(lines)}" for doubt, lines in doubts.items()]
 
 
+def alike(other: str) -> str:
+    """Return the end of a warning about a code: which ``other`` one is read alike."""
+    return f"differs by capital letters or hyphens alone from {other}, which a token has or had"
+
+
 def _numbers(lines: Sequence[int]) -> str:
     named = ", ".join(f"{number}" for number in lines[:_NAMED])
     more = f" and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""

@@ -114,6 +114,8 @@ def add(site: Site, output: Output, by: Actor, key: str | None, **values: Any) -
     uid = service_of(site).add(token, by=by, key=idempotency_key(key, by, ADD_TOKEN, fields))
     output.result({"success": True, "token_uid": str(uid)}, str(uid))
     _say_doubts(output, token, 1)
+    if token.value is not None:
+        _say_alike(site, output, service_of(site).find(uid))
 
 
 @site_command(
@@ -161,6 +163,8 @@ def update(
     now = service_of(site).find(changed)
     if now is not None:
         _say_doubts(output, now, 1)
+    if params.VALUE.name in fields:
+        _say_alike(site, output, now)
 
 
 def _given(values: dict[str, Any]) -> dict[str, str]:
@@ -174,6 +178,13 @@ def _say_doubts(output: Output, token: NewTicket | Ticket, count: int) -> None:
     statuses = lifecycle.lasting(token, utc_now())
     for doubt in texts.doubts({status.value: count for status in statuses}):
         output.say(doubt)
+
+
+def _say_alike(site: Site, output: Output, token: Ticket | None) -> None:
+    other = service_of(site).find_alike(token) if token else None
+    if other is not None:
+        quoted = f'"{printable(other)}"'
+        output.say(f"Warning: the code {texts.alike(quoted)}")
 
 
 @site_command(_VALUE, _UID, *options_of(_FILTERS))
