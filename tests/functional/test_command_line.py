@@ -900,7 +900,9 @@ def test_import_when_there_are_many_mistakes_then_people_see_the_first_ones(toke
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("", "file: has no column value"),
+        ("", "file: has no column value; where its cells are split in the wrong places, begin"),
+        ("value|a;b|c\n1\n", "file: has columns that are not known: value|a, b|c; say what"),
+        ("value,a;b\n1,2\n", "are with --map; where cells are split in the wrong places, begin"),
         ("value\n", "file: has no row below the names of the columns"),
         ("value,colour\n1,2\n", "file: has columns that are not known: colour"),
         (b"value\n\xff\n", "file: is not in UTF-8"),

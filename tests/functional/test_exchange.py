@@ -508,7 +508,7 @@ BAD_FILES = {
     "a file of LibreOffice": (saved_file("open-document.ods"), "a file of LibreOffice (ods)"),
     "a web page": (saved_file("web-page.xls"), "a web page or XML, whatever it is called"),
     "many columns": (b"value" + b",x" * 300 + b"\n", "more than 100 columns"),
-    "twice": (b"value,value\n1,1\n", "names a column twice"),
+    "twice": (b"value,value\n1,1\n", "“value” and “value” both mean “value”"),
     "no rows": (b"value\n", "There is no token in it"),
     "binary": (bytes(range(256)) * 40, "no text that a spreadsheet saves"),
     "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 500, "no text that a spreadsheet saves"),

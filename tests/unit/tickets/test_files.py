@@ -182,6 +182,57 @@ def test_cells_when_a_data_column_is_there_as_well_then_both_are_kept():
     assert json.loads(token.data) == {"Size": "M", "Seat": "12"}
 
 
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("Code;Name, first and last, as on the ticket, with title;Note", "a;b;c"),
+        ('"Code";"Name, first, last, title";"Note"', "a;b;c"),
+        ('Code,"Name; first; last; title",Note', "a,b,c"),
+        ('"Code";"Name, first,\nlast, title, more"', "a;b"),
+        ("Code\tName, first, last; title; more", "a\tb"),
+        ("Code;Nr, of, the, table", "a;1\nb;2, by the door\nc;3"),
+    ],
+)
+def test_head_when_its_names_have_other_separators_then_cells_are_split_at_the_right_ones(
+    head, row
+):
+    found = read(f"{head}\n{row}\n")
+    assert found.mistakes == []
+    assert (found.columns[0].header, found.lines[0].row.token.value) == ("Code", "a")
+
+
+def test_head_when_no_name_is_known_then_rows_as_long_as_it_tell_the_separator():
+    text = "Who, what, where;Nr\nZoë;1\nJo, the other;2\n"
+    found = read(text, {0: "label", 1: "value"})
+    assert [line.row.token.value for line in found.lines] == ["1", "2"]
+
+
+def test_head_when_it_is_one_column_then_a_separator_in_its_cells_makes_a_mistake():
+    (mistake,) = read("Code\nA,1\n").mistakes
+    assert mistake.error.reason == "row_length"
+
+
+def test_rows_when_they_have_blanks_alone_then_they_are_none():
+    assert [token.label for token in tokens("Name,Note\n ,\u00a0\nZoë,\n\t, \n")] == ["Zoë"]
+    # A code of blanks beside something else is a mistake of its line, told with the tokens.
+    assert [token.value for token in tokens("Code,Note\n  ,x\n")] == ["  "]
+
+
+@pytest.mark.parametrize(
+    ("head", "facts"),
+    [
+        ("Code,Name,Ticket", {"first": "Code", "second": "Ticket", "column": "value"}),
+        ("Code,Seat,Seat", {"first": "Seat", "second": "Seat", "column": "Seat"}),
+        (f"Code,{'x' * 50},Code", {"first": "Code", "second": "Code", "column": "value"}),
+    ],
+)
+def test_head_when_two_names_mean_the_same_column_then_both_are_told(head, facts):
+    with pytest.raises(InvalidParameter) as refused:
+        read(f"{head}\na,b,c\n")
+    assert refused.value.facts == facts
+    assert "{first} and {second} both mean {column}".format(**facts) in str(refused.value)
+
+
 def test_lines_when_a_separator_line_is_in_front_then_they_are_counted_from_it():
     (mistake,) = read("sep=;\r\nvalue;usage_count\r\na;x\r\n").mistakes
     assert mistake.number == 3

@@ -19,6 +19,7 @@ from cone.tokens.core.values import MAX_INSTANT
 from cone.tokens.core.values import MIN_INSTANT
 from cone.tokens.core.values import UNSET
 from cone.tokens.tickets import spreadsheet
+from cone.tokens.tickets import table_file
 from cone.tokens.tickets.parser import Parser
 from cone.tokens.tickets.table_file import FileForm
 from cone.tokens.tickets.values import DETAILS
@@ -112,7 +113,7 @@ def test_file_when_written_then_it_has_all_columns_with_times_in_the_zone():
     assert end == ""
 
 
-@pytest.mark.parametrize("separator", spreadsheet.SEPARATORS)
+@pytest.mark.parametrize("separator", table_file.SEPARATORS)
 def test_file_when_it_is_written_with_another_separator_then_it_is_read_unchanged(separator):
     token = make_token(value="=a;b,c\td", label="x,=1;'=2\"")
     text = b"".join(spreadsheet.write([token], FileForm(ZONE, separator=separator))).decode()

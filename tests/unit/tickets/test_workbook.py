@@ -229,6 +229,11 @@ def test_workbook_when_rows_are_hidden_then_those_with_cells_are_counted():
     assert decoded.text.split() == ["Code", "A-1", "A-2", '""', "A-3"]
 
 
+def test_workbook_when_rows_have_blanks_alone_then_they_are_none():
+    found = read(saved(["Name", "Note"], [" ", None], ["Zoë", ""], ["\u00a0", " "]))
+    assert [line.row.token.label for line in found.lines] == ["Zoë"]
+
+
 def test_workbook_when_it_has_too_many_rows_then_it_is_refused():
     rows = ([f"A-{number}"] for number in range(MAX_BATCH + 5))
     assert reason_of(saved(["Code"], *rows)) == "too_many_rows"

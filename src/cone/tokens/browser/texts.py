@@ -166,7 +166,7 @@ _MISTAKES: Final = {
     "no_value_column": _(
         "mistake_no_value_column",
         default="The first line must name the columns: a code, a name or an e-mail address at "
-        "least.",
+        "least. Where cells are split in the wrong places, write sep=; into a line above it.",
     ),
     "unknown_columns": _(
         "mistake_unknown_columns",
@@ -174,7 +174,8 @@ _MISTAKES: Final = {
     ),
     "same_column_twice": _(
         "mistake_same_column_twice",
-        default="The first line names a column twice.",
+        default="The first line names a column twice: “${first}” and “${second}” both mean "
+        "“${column}”.",
     ),
     "row_length": _(
         "mistake_row_length",

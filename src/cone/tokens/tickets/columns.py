@@ -56,6 +56,9 @@ _NEEDED: Final = frozenset({"value", "uid", "label", "email"})
 #: Columns that a file may have.
 MOST: Final = 100
 
+#: Characters of a header that are told.
+_SHOWN: Final = 40
+
 #: What lists of others call our columns, in folded form, without what is no letter.
 _ALIASES: Final = {
     "value": "code ticketcode ticket barcode qrcode wert ticketnummer ticketnumber billet",
@@ -119,13 +122,29 @@ def read_head(
     # Without a name there is nothing to keep it under.
     if unknown and (not guesses or "" in unknown):
         raise wrong("unknown_columns", "has columns that are not known", columns=unknown)
-    targets = [one.target if one.target != AS_DATA else (AS_DATA, one.header) for one in columns]
-    kept = [target for target in targets if target != LEFT_OUT]
-    if len({*kept}) < len(kept):
-        raise wrong("same_column_twice", "has a column twice")
+    _check_once(columns)
     if not _NEEDED.intersection(one.target for one in columns):
-        raise wrong("no_value_column", "has no column value")
+        advice = "where its cells are split in the wrong places, begin with a line sep=;"
+        raise wrong("no_value_column", f"has no column value; {advice}")
     return columns
+
+
+def _check_once(columns: Sequence[Column]) -> None:
+    seen: dict[str, Column] = {}
+    for one in columns:
+        # What is kept has the name that it has here.
+        meant = f"{AS_DATA}{one.header}" if one.target == AS_DATA else one.target
+        first = one if meant == LEFT_OUT else seen.setdefault(meant, one)
+        if first is not one:
+            name = meant.removeprefix(AS_DATA)
+            first_name, second = _shortened(first.header), _shortened(one.header)
+            text = f"has a column twice: {first_name} and {second} both mean {name}"
+            facts = {"first": first_name, "second": second, "column": name}
+            raise wrong("same_column_twice", text, **facts)
+
+
+def _shortened(header: str) -> str:
+    return f"{header[:_SHOWN]}…" if len(header) > _SHOWN else header
 
 
 def targets_of(row: Sequence[str]) -> list[str]:

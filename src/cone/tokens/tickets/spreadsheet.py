@@ -43,8 +43,8 @@ from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
 from cone.tokens.tickets.params import VALUE
 from cone.tokens.tickets.parser import Parser
+from cone.tokens.tickets.separators import separator_of
 from cone.tokens.tickets.table_file import MARK
-from cone.tokens.tickets.table_file import SEPARATORS
 from cone.tokens.tickets.table_file import FileForm
 from cone.tokens.tickets.table_file import Table
 from cone.tokens.tickets.values import DETAILS
@@ -208,7 +208,7 @@ def read(
 
 
 class _Rows:
-    """The rows of a text that are not empty.
+    """The rows of a text that have more than blanks.
 
     :ivar number: the line that the last one begins in.
     """
@@ -217,8 +217,7 @@ class _Rows:
         named = _SEPARATOR.match(text)
         self._before = 1 if named else 0
         text = text[named.end() :] if named else text
-        first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
-        separator = named[1] if named else max(SEPARATORS, key=first.count)
+        separator = named[1] if named else separator_of(text)
         lines = io.StringIO(text, newline="")
         # Without being strict it takes what follows a quote that nothing closes for one cell.
         self._reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -231,7 +230,7 @@ class _Rows:
         while True:
             self.number = self._reader.line_num + 1 + self._before
             row = next(self._reader)
-            if any(row):
+            if any(cell.strip() for cell in row):
                 return row
 
 

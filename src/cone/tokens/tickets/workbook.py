@@ -282,6 +282,9 @@ def _text(value: str) -> str:
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:
+    # Blanks alone are a mistake in a code, and no row.
+    if not any(cell.strip() for cell in cells):
+        return []
     while cells and not cells[-1]:
         cells.pop()
     return cells

@@ -37,6 +37,7 @@ from cone.tokens.tickets.encodings import WINDOWS
 from cone.tokens.tickets.encodings import Decoded
 from cone.tokens.tickets.encodings import decode
 from cone.tokens.tickets.spreadsheet import Mistake
+from cone.tokens.tickets.table_file import SEPARATORS
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import Known
 from cone.tokens.tickets.workbook import Sheet
@@ -215,9 +216,11 @@ def _read(
         # What is wrong with the file as a whole has no line.
         columns: Any = error.facts.get("columns", ())
         names = [printable(name) for name in columns]
-        message = (
-            f"{error}: {', '.join(names)}; say what they are with --map" if names else f"{error}"
-        )
+        message = printable(f"{error}")
+        if names:
+            message += f": {', '.join(names)}; say what they are with --map"
+        if any(sign in name for name in columns for sign in SEPARATORS):
+            message += "; where cells are split in the wrong places, begin with a line sep=;"
         fail(output, Exit.NO, error.slug, message, error_code=error.code)
 
 
