@@ -155,6 +155,16 @@ def test_consume_when_a_code_differs_from_one_that_was_replaced_by_case_then_the
         assert (isinstance(outcome, Granted), outcome.token_uid) == (True, other)
 
 
+def test_consume_when_the_exact_code_is_read_in_no_other_form_then_it_is_replaced_too(service):
+    code = "A" + "\u0301\u0316" * 40
+    uid = service.add(new_token(value=code), by=None)
+    code = service.get(uid).value
+    service.replace(uid, by=None)
+    assert service.consume_value(code, by=None).denial is Denial.REPLACED
+    with pytest.raises(TokenNotFound):
+        service.consume_value(code.lower(), by=None)
+
+
 # The uid as a code, and the address of the page
 
 

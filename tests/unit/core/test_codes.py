@@ -457,9 +457,12 @@ def test_sought_when_the_text_is_longer_than_any_code_then_nothing_is_meant():
     assert codes.sought("x" * codes.MAX_BYTES).forms == ("x" * codes.MAX_BYTES,)
 
 
-def test_sought_when_it_has_many_marks_in_a_row_then_nothing_is_meant():
+def test_sought_when_it_has_many_marks_in_a_row_then_it_means_itself_alone():
     """To put them in order takes the square of their number."""
-    assert codes.sought("A" + "\u0323\u0307" * 1_500) is None
+    text = "A" + "\u0323\u0307" * 1_500
+    sought = codes.sought(text)
+    assert (sought.values, sought.texts, sought.digests) == ([text], [text], [])
+    assert codes.sought(f"{text}\0") is None
     assert codes.sought("A" + "\u0323\u0307" * 20) is not None
 
 

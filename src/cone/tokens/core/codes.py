@@ -230,8 +230,10 @@ def sought(text: str, site: str | None = None) -> Sought | None:
     if not 0 < len(text) <= LONGEST_READ:
         return None
     bare = _without_ends(text)
-    if not bare or not is_text(bare) or _has_many_marks(bare):
+    if not bare or not is_text(bare):
         return None
+    if _has_many_marks(bare):
+        return _exactly(text) if is_text(text) else None
     steps = tuple(_steps(text, bare))
     swapped = bare.translate(_SWAPPED)
     by_layout = [bare.translate(layout) for layout in _LAYOUTS]
@@ -254,6 +256,11 @@ def sought(text: str, site: str | None = None) -> Sought | None:
         else (),
         page_of=next(filter(None, pages), None),
     )
+
+
+def _exactly(text: str) -> Sought:
+    """Return a text that means itself alone: it may be a code that was replaced."""
+    return Sought(((text,),), (), (), (), (), None)
 
 
 def choose(sought: Sought, by_code: Mapping[str, T]) -> T | None:
