@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cone.tokens.tickets.columns import AS_DATA
+from cone.tokens.tickets.columns import MOST
 from cone.tokens.tickets.columns import targets_of
 from cone.tokens.tickets.table_file import SEPARATORS
 
@@ -31,7 +32,7 @@ def separator_of(text: str) -> str:
 
 def _rank(rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
     head, *others = rows
-    known = sum(target != AS_DATA for target in targets_of(head))
+    known = sum(target != AS_DATA for target in targets_of(head[:MOST]))
     return known, sum(len(row) == len(head) for row in others), len(head)
 
 
