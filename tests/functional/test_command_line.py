@@ -214,6 +214,19 @@ def test_add_when_tokens_cannot_be_used_then_it_warns_and_adds_them(tokens, serv
     assert f"{service.count()}" == count[0]
 
 
+def test_import_when_used_tokens_get_uses_back_then_it_warns(tokens, service):
+    for value in ("GALA-160", "GALA-161", "new"):
+        uid = service.add(new_token(value=value, usage_count=2), by="someone")
+        if value != "new":
+            service.consume(uid, by=None)
+    ask = ("import", "-", "--known", "update", "--dry-run")
+    file = "value,usage_count\nGALA-160,2\nGALA-161,-1\nnew,5\n"
+    warning = 'Warning: 2 tokens that were redeemed since get uses back: "GALA-160", "GALA-161"'
+    assert warning in tokens(*ask, stdin=file).stderr.splitlines()
+    assert tokens.json(*ask, stdin=file)["doubts"] == {"refilled": [2, 3]}
+    assert "uses back" not in tokens(*ask, stdin="value,usage_count\nGALA-160,1\n").stderr
+
+
 def test_codes_when_they_are_read_like_that_of_another_token_then_commands_warn(tokens, service):
     service.add(new_token(value="AB-1"), by="someone")
     service.add(new_token(value="other"), by="someone")

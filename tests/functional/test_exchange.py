@@ -627,6 +627,22 @@ def test_import_when_codes_differ_by_case_alone_then_the_check_doubts_them(edito
     assert "by capital letters alone: 2. Lines: 2, 3." in said(answer)
 
 
+def test_import_when_it_gives_used_tokens_their_uses_back_then_the_check_tells_them(
+    admin, service, make_token
+):
+    used, _fresh = (make_token(value=value, usage_count=2) for value in ("GALA-160", "GALA-161"))
+    exported = admin.get("/tokens/export").body
+    service.consume(used.uid, by=None)
+    line = (
+        exported.decode()
+        .splitlines()
+        .index(next(row for row in exported.decode().splitlines() if "GALA-160" in row))
+    )
+    told = f"redeemed since and get uses back: 1. Lines: {line + 1} (“GALA-160”)."
+    assert told in said(check(admin, exported, known="update"))
+    assert "uses back" not in said(check(admin, exported, known="skip"))
+
+
 def test_import_when_a_code_is_read_like_that_of_another_token_then_the_check_doubts_it(
     app, make_token
 ):

@@ -365,6 +365,23 @@ def test_import_when_a_code_is_none_then_its_row_is_a_mistake(service, content, 
     assert content() == before
 
 
+def test_import_when_a_used_token_gets_more_uses_than_it_has_then_its_row_is_told(service):
+    counts_of = {"once": 3, "all": 1, "fresh": 1, "unlimited": -1}
+    uids = {
+        value: service.add(new_token(value=value, usage_count=count), by=None)
+        for value, count in counts_of.items()
+    }
+    for value in ("once", "all", "unlimited"):
+        service.consume(uids[value], by=None)
+    rows = [row(value, usage_count=count) for value, count in counts_of.items()]
+    assert service.check_import(rows, Known.UPDATE).refilled == {0: "once", 1: "all"}
+    assert service.check_import(rows, Known.SKIP).refilled == {}
+    fewer = [row("once", usage_count=1), row("all"), row("unlimited", usage_count=7)]
+    assert service.check_import(fewer, Known.UPDATE).refilled == {}
+    endless = [row("all", usage_count=-1)]
+    assert service.import_tokens(endless, Known.UPDATE, by=None).refilled == {0: "all"}
+
+
 def test_import_when_a_code_is_read_like_that_of_another_token_then_its_row_is_told(service):
     uids = [service.add(new_token(value=value), by=None) for value in ("AB-1", "AB-2", "AB-3")]
     service.replace(uids[2], by=None)

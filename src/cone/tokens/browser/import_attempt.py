@@ -66,6 +66,7 @@ class ImportAttempt:
     :ivar mistakes: what is wrong in its lines, from above.
     :ivar codes: the codes that differ from those of the tokens that are meant, by line.
     :ivar replaced: the codes that were replaced, and that their tokens do not get back.
+    :ivar refilled: the codes of used tokens that get uses back, by line.
     :ivar alike: codes of other tokens that are read like those of lines.
     :ivar is_taken: whether a value was given away meanwhile.
     :ivar is_guess: nothing in the file says how its letters are encoded.
@@ -86,6 +87,7 @@ class ImportAttempt:
         self.mistakes: list[spreadsheet.Mistake] = []
         self.codes: list[tuple[int, CodeChange]] = []
         self.replaced: list[tuple[int, CodeChange]] = []
+        self.refilled: list[tuple[int, str]] = []
         self.alike: list[tuple[int, str]] = []
         self.is_taken = False
         self.is_guess = False
@@ -139,7 +141,7 @@ class ImportAttempt:
         self.report = report
         self.mistakes = read.all_mistakes(report)
         self.codes, self.replaced = read.codes(report), read.replaced(report)
-        self.alike = read.alike(report)
+        self.refilled, self.alike = read.refilled(report), read.alike(report)
         self.columns, self.lines, self.doubts = read.columns, read.lines, read.doubts
 
 

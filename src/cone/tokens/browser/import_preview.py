@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Final
 
+from translationstring import TranslationString
+
 from cone.tokens.browser.import_attempt import COLUMN
 from cone.tokens.browser.texts import uses_text
 from cone.tokens.browser.token import shortened
@@ -81,6 +83,12 @@ _SHEET: Final = _(
 _HIDDEN: Final = _(
     "import_hidden_rows",
     default="Hidden rows that are imported like the others: ${count}.",
+)
+
+_REFILLED: Final = _(
+    "doubt_refilled",
+    default="Tickets that were redeemed since and get uses back: ${count}. Lines: ${lines}. Where "
+    "that is not meant, leave the uses out of the file.",
 )
 
 _ALIKE: Final = _(
@@ -184,15 +192,30 @@ def sheet_notes(sheet: Sheet | None) -> list[Note]:
     return notes
 
 
+def refilled_notes(refilled: Sequence[tuple[int, str]], *, may_list: bool) -> list[Note]:
+    """Return a warning about used tokens that get uses back.
+
+    :param refilled: the lines, and their codes.
+    :param may_list: whether the reader may see them.
+    """
+    return _with_codes(_REFILLED, refilled, may_list=may_list)
+
+
 def alike_notes(alike: Sequence[tuple[int, str]], *, may_list: bool) -> list[Note]:
     """Return a warning about lines whose codes are read like those of other tokens.
 
     :param alike: the lines, and those codes.
     :param may_list: whether the reader may see them.
     """
-    lines = [f"{line} (“{shortened(code)}”)" if may_list else f"{line}" for line, code in alike]
+    return _with_codes(_ALIKE, alike, may_list=may_list)
+
+
+def _with_codes(
+    text: TranslationString, codes: Sequence[tuple[int, str]], *, may_list: bool
+) -> list[Note]:
+    lines = [f"{line} (“{shortened(code)}”)" if may_list else f"{line}" for line, code in codes]
     told = {"count": len(lines), "lines": _lines(lines)}
-    return [Note("warning", _ALIKE % told)] if lines else []
+    return [Note("warning", text % told)] if lines else []
 
 
 def _lines(lines: Sequence[int | str]) -> str:

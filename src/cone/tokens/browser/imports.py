@@ -34,6 +34,7 @@ from cone.tokens.browser.import_preview import alike_notes
 from cone.tokens.browser.import_preview import column_fields
 from cone.tokens.browser.import_preview import doubt_notes
 from cone.tokens.browser.import_preview import preview
+from cone.tokens.browser.import_preview import refilled_notes
 from cone.tokens.browser.import_preview import replaced_notes
 from cone.tokens.browser.import_preview import sheet_notes
 from cone.tokens.browser.list_state import OVERVIEW
@@ -276,6 +277,7 @@ class ImportForm(Localized, Tile):
             return []
         return [
             *sheet_notes(self.attempt.sheet),
+            *refilled_notes(self.attempt.refilled, may_list=self._may_list),
             *replaced_notes([number for number, _code in self.attempt.replaced]),
             *doubt_notes(self.attempt.doubts),
             *alike_notes(self.attempt.alike, may_list=self._may_list),

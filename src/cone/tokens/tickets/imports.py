@@ -13,11 +13,13 @@ from typing import Final
 
 from cone.tokens.core import codes
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.values import UNLIMITED
 from cone.tokens.core.values import Status
 from cone.tokens.core.windows import check_changed_window
 from cone.tokens.core.windows import check_window
 from cone.tokens.tickets.details import with_members
 from cone.tokens.tickets.params import DATA
+from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.params import VALUE
 from cone.tokens.tickets.values import CodeChange
 from cone.tokens.tickets.values import ImportReport
@@ -64,6 +66,7 @@ class Plan:
     :ivar changes: known tokens, and the fields of each that get another value.
     :ivar codes: the codes that change, or that would without :attr:`Known.SKIP`, by row.
     :ivar replaced: the codes that stay, as the row has one that was replaced.
+    :ivar refilled: the codes of tokens that were used and get more uses than they have, by row.
     :ivar given: the codes that tokens get, and the token; None: a new one.
     """
 
@@ -73,6 +76,7 @@ class Plan:
     skipped: list[Ticket] = dataclasses.field(default_factory=list)
     codes: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
     replaced: dict[int, CodeChange] = dataclasses.field(default_factory=dict)
+    refilled: dict[int, str] = dataclasses.field(default_factory=dict)
     given: dict[int, tuple[str, uuid.UUID | None]] = dataclasses.field(default_factory=dict)
     mistakes: dict[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 
@@ -93,6 +97,7 @@ class Plan:
             skipped=len(self.skipped),
             codes=self.codes,
             replaced=self.replaced,
+            refilled=self.refilled,
             mistakes=self.mistakes,
         )
 
@@ -228,24 +233,33 @@ def _plan_known(planned: Plan, number: int, row: ImportRow, token: Ticket, known
     if known is Known.SKIP:
         planned.skipped.append(token)
         return
-    _plan_change(planned, row, token, {"value": value} if is_other_code else {})
+    _plan_change(planned, number, row, token, {"value": value} if is_other_code else {})
 
 
 def _plan_kept(planned: Plan, number: int, row: ImportRow, token: Ticket) -> None:
     """Plan a row whose code was replaced: all else of it counts."""
     given = row.token.value or ""
     planned.replaced[number] = CodeChange(token_uid=token.uid, old=token.value, new=given)
-    _plan_change(planned, row, token, {})
+    _plan_change(planned, number, row, token, {})
 
 
-def _plan_change(planned: Plan, row: ImportRow, token: Ticket, code: dict[str, Any]) -> None:
+def _plan_change(
+    planned: Plan, number: int, row: ImportRow, token: Ticket, code: dict[str, Any]
+) -> None:
     """Plan what else of a token changes beside its code."""
     given = row.changes.given()
     if row.members is not None and DATA.name in given:
         given[DATA.name] = with_members(token.data, given[DATA.name], row.members)
     check_changed_window(token, given)
     changed = {name: new for name, new in given.items() if getattr(token, name) != new} | code
+    if token.last_used and _is_more(changed.get(USAGE_COUNT.name), token.usage_count):
+        planned.refilled[number] = token.value
     if changed:
         planned.changes.append((token, changed))
     else:
         planned.unchanged.append(token)
+
+
+def _is_more(uses: int | None, before: int) -> bool:
+    """Return whether ``uses`` are more than those before; None: they stay."""
+    return uses is not None and before != UNLIMITED and (uses == UNLIMITED or uses > before)

@@ -138,6 +138,10 @@ class Content:
         """Return the codes that were replaced, with their lines and what the tokens have now."""
         return [(self.lines[number].number, kept) for number, kept in report.replaced.items()]
 
+    def refilled(self, report: ImportReport) -> list[tuple[int, str]]:
+        """Return the codes of used tokens that get uses back, with the lines."""
+        return [(self.lines[number].number, code) for number, code in report.refilled.items()]
+
     def alike(self, report: ImportReport) -> list[tuple[int, str]]:
         """Return codes of other tokens that are read like those of lines, with the lines."""
         return [(self.lines[number].number, other) for number, other in report.alike.items()]

@@ -172,6 +172,8 @@ class ImportReport:
         an import does not tell them.
     :ivar replaced: values that the tokens of the uids had until they were replaced, by row: the
         tokens keep those that they have now; a repeat does not tell them either.
+    :ivar refilled: values of tokens that were used and get more uses than they have left, by row;
+        a repeat does not tell them either.
     :ivar alike: values of other tokens, now or until they were replaced, that differ in case or
         hyphens alone from what the tokens of rows get, by row; a repeat does not tell them either.
     :ivar unusable: how many of the added and updated tokens cannot be used until somebody changes
@@ -186,6 +188,7 @@ class ImportReport:
     unusable: Mapping[str, int] = dataclasses.field(default_factory=dict)
     codes: Mapping[int, CodeChange] = dataclasses.field(default_factory=dict)
     replaced: Mapping[int, CodeChange] = dataclasses.field(default_factory=dict)
+    refilled: Mapping[int, Value] = dataclasses.field(default_factory=dict)
     alike: Mapping[int, Value] = dataclasses.field(default_factory=dict)
     mistakes: Mapping[int, InvalidParameter] = dataclasses.field(default_factory=dict)
 

@@ -48,6 +48,8 @@ LISTED: Final = 100
 #: Characters of a cell that they see.
 SHOWN: Final = 40
 
+#: What a result calls the lines of used tokens that get uses back.
+REFILLED: Final = "refilled"
 #: What a result calls the lines whose codes are read like one of another token.
 STORED: Final = "stored"
 
@@ -159,12 +161,17 @@ def import_(  # noqa: PLR0913 - one for each option
     alike = content.alike(report)
     if alike:
         facts["doubts"][STORED] = [line for line, _other in alike]
+    refilled = content.refilled(report)
+    if refilled:
+        facts["doubts"][REFILLED] = [line for line, _code in refilled]
     output.result(facts, aligned(lines))
     if sheet:
         _say_sheet(output, sheet)
     _say_codes(output, codes, Known(known))
     _say_replaced(output, content.replaced(report))
     _say_alike(output, alike)
+    if refilled:
+        output.say(texts.refilled([_shortened(code) for _line, code in refilled]))
     for doubt in (*texts.code_doubts(content.doubts), *texts.doubts(report.unusable)):
         output.say(doubt)
     output.say("Nothing was changed yet." if dry_run else "The import is done.")

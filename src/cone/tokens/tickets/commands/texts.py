@@ -67,6 +67,18 @@ def alike(other: str) -> str:
     return f"differs by capital letters or hyphens alone from {other}, which a token has or had"
 
 
+def refilled(codes: Sequence[str]) -> str:
+    """Return a warning about tokens that were used and get uses back.
+
+    :param codes: theirs.
+    """
+    were, get = ("was", "gets") if len(codes) == 1 else ("were", "get")
+    more = f" and {len(codes) - _NAMED:,} more" if len(codes) > _NAMED else ""
+    tokens = counted(len(codes), "token")
+    named = ", ".join(codes[:_NAMED])
+    return f"Warning: {tokens} that {were} redeemed since {get} uses back: {named}{more}"
+
+
 def _numbers(lines: Sequence[int]) -> str:
     named = ", ".join(f"{number}" for number in lines[:_NAMED])
     more = f" and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
