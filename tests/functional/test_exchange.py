@@ -531,6 +531,17 @@ def test_export_when_the_page_is_german_then_cells_are_separated_as_spreadsheets
 GUESTS = "Ticket;Name;E-Mail;Tisch\nA-1;Zoë Müller;zoe@example.org;7\n;Jörg;;8\n"
 
 
+def test_import_when_no_column_is_the_name_then_the_check_says_so(editor):
+    told = "No column is the name: choose one below."
+    answer = check(editor, "Code;Wer\nA-1;Zoë\n")
+    assert told in said(answer)
+    form = answer.forms[0]
+    form["column-1"] = "label"
+    assert told not in said(form.submit("look"))
+    assert told not in said(check(editor, "Code;Vorname;Nachname\nA-1;Zoë;Müller\n"))
+    assert told not in said(check(editor, "Code\nA-1\n"))
+
+
 def press(form, name):
     return form.submit(name) if name else form.submit()
 

@@ -84,6 +84,37 @@ def test_file_when_it_has_no_codes_then_each_line_is_a_new_token():
     assert (one.value, one.label, other.email) == (None, "Zoë", "jo@example.org")
 
 
+@pytest.mark.parametrize(
+    ("head", "cells", "label"),
+    [
+        ("Vorname;Nachname", "Zoë;Müller", "Zoë Müller"),
+        ("Nachname;Vorname", "Müller;Zoë", "Zoë Müller"),
+        ("First name;Last name", "Zoë;Müller", "Zoë Müller"),
+        ("Prénom;Nom", "Zoë;Müller", "Zoë Müller"),
+        ("Nom;Prénom", "Müller;Zoë", "Zoë Müller"),
+        ("Name;Vorname", "Müller;Zoë", "Zoë Müller"),
+        ("Surname;Given name", "Müller;Zoë", "Zoë Müller"),
+        ("Nachname;E-Mail", "Müller;", "Müller"),
+        ("Vorname;Nachname", ";Müller", "Müller"),
+        ("Vorname;Nachname;Name", "Z.;M.;Zoë Müller", "Zoë Müller"),
+        ("Vorname;Nachname;label", "Z.;M.;Zoë Müller", "Zoë Müller"),
+    ],
+)
+def test_name_when_it_stands_in_two_columns_then_both_are_the_label(head, cells, label):
+    (token,) = tokens(f"Code;{head}\nA-1;{cells}\n")
+    assert (token.value, token.label) == ("A-1", label)
+
+
+def test_name_when_two_columns_are_chosen_as_it_then_they_are_joined():
+    (token,) = tokens("Code;Titel;Gast 1\na;Dr.;Zoë\n", {1: "label", 2: "label"})
+    assert (token.label, token.data) == ("Dr. Zoë", None)
+    (token,) = tokens("Code;Vorname;Nachname\na;Zoë;Müller\n", {"Vorname": "label"})
+    assert token.label == "Zoë Müller"
+    with pytest.raises(InvalidParameter) as refused:
+        read("Code;Vorname;First name\na;Zoë;Jo\n")
+    assert refused.value.reason == "same_column_twice"
+
+
 NAMES = "Zoë,Grün €5"
 ENCODINGS = {
     "utf-8": NAMES.encode(),

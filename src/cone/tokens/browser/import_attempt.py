@@ -74,6 +74,7 @@ class ImportAttempt:
     :ivar chosen: what columns are that are not known, by their places.
     :ivar columns: those of the file.
     :ivar lines: those that can be read.
+    :ivar lacks_name: no column is the label, and one may be it.
     :ivar doubts: the lines whose codes may not be meant.
     """
 
@@ -96,6 +97,7 @@ class ImportAttempt:
         self.columns: list[Column] = []
         self.lines: list[spreadsheet.Line] = []
         self.doubts: Mapping[CodeDoubt, list[int]] = {}
+        self.lacks_name = False
 
     @property
     def status(self) -> int:
@@ -142,6 +144,7 @@ class ImportAttempt:
         self.mistakes = read.all_mistakes(report)
         self.codes, self.replaced = read.codes(report), read.replaced(report)
         self.refilled, self.alike = read.refilled(report), read.alike(report)
+        self.lacks_name = read.lacks_name
         self.columns, self.lines, self.doubts = read.columns, read.lines, read.doubts
 
 

@@ -96,6 +96,7 @@ _DONE: Final = _(
     default="The import is done. New: ${added}, changed: ${updated}, as in the file already: "
     "${unchanged}, left as they are: ${skipped}.",
 )
+_NO_NAME: Final = _("import_no_name", default="No column is the name: choose one below.")
 _TAKEN: Final = _(
     "import_taken",
     default="A value of the file was given to another token meanwhile. Nothing was imported. "
@@ -277,6 +278,7 @@ class ImportForm(Localized, Tile):
             return []
         return [
             *sheet_notes(self.attempt.sheet),
+            *([Note("warning", _NO_NAME)] if self.attempt.lacks_name else []),
             *refilled_notes(self.attempt.refilled, may_list=self._may_list),
             *replaced_notes([number for number, _code in self.attempt.replaced]),
             *doubt_notes(self.attempt.doubts),

@@ -76,6 +76,33 @@ _TARGETS: Final = {
     alias: column for column, aliases in _ALIASES.items() for alias in (*aliases.split(), column)
 }
 
+#: The target that several columns may have: their cells are joined.
+LABEL: Final = "label"
+#: What lists call the parts of a name, which make the label where no column has all of it.
+_FIRST: Final = "first"
+_LAST: Final = "last"
+_PARTS: Final = {
+    **dict.fromkeys(
+        [
+            "vorname",
+            "firstname",
+            "forename",
+            "givenname",
+            "givennames",
+            "rufname",
+            "prenom",
+            "prenoms",
+        ],
+        _FIRST,
+    ),
+    **dict.fromkeys(
+        ["nachname", "lastname", "familienname", "familyname", "surname", "zuname", "nomdefamille"],
+        _LAST,
+    ),
+}
+#: What a last name is called beside a first name that is called so.
+_BESIDE: Final = {"vorname": "name", "prenom": "nom"}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
@@ -84,11 +111,29 @@ class Column:
     :ivar header: as the file has it.
     :ivar target: one of :data:`COLUMNS` or :data:`CHOICES`.
     :ivar is_known: its name tells what it is; else somebody chooses.
+    :ivar part: of a name, where it is one.
     """
 
     header: str
     target: str
     is_known: bool
+    part: str | None = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether its cells may be a part of the label only."""
+        return self.target == LABEL and (self.part is not None or not self.is_known)
+
+
+def in_order(columns: Sequence[Column]) -> list[int]:
+    """Return the places of the columns of the label, the first name before the last one."""
+    places = [place for place, one in enumerate(columns) if one.target == LABEL]
+    parts = [columns[place].part for place in places]
+    if {_FIRST, _LAST} <= {*parts}:
+        first, last = parts.index(_FIRST), parts.index(_LAST)
+        if last < first:
+            places[first], places[last] = places[last], places[first]
+    return places
 
 
 def read_head(
@@ -111,8 +156,10 @@ def read_head(
         raise wrong("too_many_columns", f"has more than {MOST} columns", maximum=MOST)
     exact = _exact(headers)
     named = [chosen.get(header, chosen.get(place)) for place, header in enumerate(headers)]
+    parts = _parts(headers, named)
     columns = [
-        _column(header, target, exact) for header, target in zip(headers, named, strict=True)
+        _column(header, target, exact, part)
+        for header, target, part in zip(headers, named, parts, strict=True)
     ]
     unknown = tuple(
         one.header
@@ -131,12 +178,14 @@ def read_head(
 
 def _check_once(columns: Sequence[Column]) -> None:
     seen: dict[str, Column] = {}
-    for one in columns:
+    for place, one in enumerate(columns):
         # What is kept has the name that it has here.
         meant = f"{AS_DATA}{one.header}" if one.target == AS_DATA else one.target
+        if one.is_joined:
+            meant = f"{meant}:{one.part or place}"
         first = one if meant == LEFT_OUT else seen.setdefault(meant, one)
         if first is not one:
-            name = meant.removeprefix(AS_DATA)
+            name = one.header if one.target == AS_DATA else one.target
             first_name, second = _shortened(first.header), _shortened(one.header)
             text = f"has a column twice: {first_name} and {second} both mean {name}"
             facts = {"first": first_name, "second": second, "column": name}
@@ -151,7 +200,26 @@ def targets_of(row: Sequence[str]) -> list[str]:
     """Return what the columns are that the first line names, where nobody chooses."""
     headers = _headers(row)
     exact = _exact(headers)
-    return [_column(header, None, exact).target for header in headers]
+    parts = _parts(headers, [None] * len(headers))
+    pairs = zip(headers, parts, strict=True)
+    return [_column(header, None, exact, part).target for header, part in pairs]
+
+
+def _parts(headers: Sequence[str], named: Sequence[str | None]) -> list[str | None]:
+    """Return of which part of the name columns are; of none where a column has all of it."""
+    folded = [_folded(header) for header in headers]
+    names = {one for one, target in zip(folded, named, strict=True) if target in (None, LABEL)}
+    whole = {name for name in names if _TARGETS.get(name) == LABEL}
+    parts = dict(_PARTS)
+    if _LAST not in {_PARTS.get(name) for name in names}:
+        beside = whole & {last for first, last in _BESIDE.items() if first in names}
+        parts |= dict.fromkeys(beside, _LAST)
+        whole -= beside
+    return [None if whole else parts.get(name) for name in folded]
+
+
+def _folded(header: str) -> str:
+    return re.sub(r"[^a-z]", "", search_text(header))
 
 
 def _headers(row: Sequence[str]) -> list[str]:
@@ -165,13 +233,15 @@ def _exact(headers: Sequence[str]) -> set[str]:
     return {header.lower() for header in headers} & {*COLUMNS}
 
 
-def _column(header: str, chosen: str | None, exact: set[str]) -> Column:
+def _column(header: str, chosen: str | None, exact: set[str], part: str | None) -> Column:
     if chosen is not None:
-        return Column(header, chosen, is_known=False)
+        return Column(header, chosen, is_known=False, part=part)
     is_export = "uid" in exact or exact >= _OTHERS
     if header.lower() in COLUMNS and (is_export or header.lower() not in PASSED_OVER):
         return Column(header, header.lower(), is_known=True)
-    target = _TARGETS.get(re.sub(r"[^a-z]", "", search_text(header)))
+    if part is not None:
+        return Column(header, LABEL, is_known=True, part=part)
+    target = _TARGETS.get(_folded(header))
     if target and target not in exact:
         return Column(header, target, is_known=True)
     return Column(header, AS_DATA, is_known=False)

@@ -28,7 +28,9 @@ from cone.tokens.tickets.code_doubts import CodeDoubt
 from cone.tokens.tickets.code_doubts import doubts_of
 from cone.tokens.tickets.columns import AS_DATA
 from cone.tokens.tickets.columns import COLUMNS
+from cone.tokens.tickets.columns import LABEL
 from cone.tokens.tickets.columns import Column
+from cone.tokens.tickets.columns import in_order
 from cone.tokens.tickets.columns import read_head
 from cone.tokens.tickets.columns import wrong
 from cone.tokens.tickets.fields import fields_of
@@ -113,6 +115,12 @@ class Content:
     lines: list[Line] = dataclasses.field(default_factory=list)
     mistakes: list[Mistake] = dataclasses.field(default_factory=list)
     formatted: Mapping[int, frozenset[int]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def lacks_name(self) -> bool:
+        """Whether no column is the label, and one may be it that nobody knows."""
+        is_label = any(one.target == LABEL for one in self.columns)
+        return not is_label and any(not one.is_known for one in self.columns)
 
     @property
     def doubts(self) -> dict[CodeDoubt, list[int]]:
@@ -249,6 +257,7 @@ class _RowReader:
     ) -> None:
         self._columns = columns
         self._parser = parser
+        self._label = in_order(columns)
         times = [place for place, one in enumerate(columns) if one.target in TIMES]
         cells = (row[place] for _number, row in rows for place in times if place < len(row))
         self._first = first_of_dates(cells)
@@ -261,7 +270,12 @@ class _RowReader:
     def cells(self, row: Sequence[str]) -> dict[str, str]:
         """Return the cells of a row by the field of their column; other columns are left out."""
         pairs = zip(self._columns, row, strict=False)
-        return {one.target: cell for one, cell in pairs if one.target in COLUMNS}
+        cells = {one.target: cell for one, cell in pairs if one.target in COLUMNS}
+        if len(self._label) > 1:
+            parts = [row[place].strip() for place in self._label if place < len(row)]
+            first, *others = [part for part in parts if part] or [""]
+            cells[LABEL] = " ".join([first, *map(unguard, others)])
+        return cells
 
     def read(self, row: Sequence[str], cells: Mapping[str, str]) -> ImportRow:
         """Parse a row.

@@ -167,6 +167,8 @@ def import_(  # noqa: PLR0913 - one for each option
     output.result(facts, aligned(lines))
     if sheet:
         _say_sheet(output, sheet)
+    if content.lacks_name:
+        output.say("Warning: no column is the name; say which one with --map HEADER=label")
     _say_codes(output, codes, Known(known))
     _say_replaced(output, content.replaced(report))
     _say_alike(output, alike)
