@@ -50,7 +50,6 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _NO_CHARACTERS: Final = re.compile(
     "[\u2065\ud800-\udfff\ufdd0-\ufdef\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-
 _LAST_OF_PLANE: Final = 0xFFFE
 
 #: What of ASCII is nothing at the ends of a code.
@@ -62,7 +61,6 @@ _KIND: Final = re.compile(r"\][A-Za-z][0-9A-Za-z](?=.)", re.DOTALL)
 _SOFT_HYPHEN: Final = "\u00ad"
 #: What programs that set type make of a hyphen. Copied out of a line a soft one may be nothing too.
 _HYPHENS: Final = dict.fromkeys(map(ord, f"{_SOFT_HYPHEN}‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001 - they are meant
-
 _VISIBLE_HYPHENS: Final = {
     sign: hyphen for sign, hyphen in _HYPHENS.items() if sign != ord(_SOFT_HYPHEN)
 }
@@ -361,16 +359,13 @@ def _is_unseen(sign: str) -> bool:
     return unicodedata.category(sign) == "Cf" or sign in _UNSEEN or _is_no_character(sign)
 
 
-def _is_nothing(sign: str) -> bool:
-    return sign.isspace() or _is_invisible(sign)
-
-
 def _without_ends(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and _is_nothing(text[start]):
-        start += 1
-    while start < end and _is_nothing(text[end - 1]):
+    end = len(text)
+    while end and (text[end - 1].isspace() or _is_invisible(text[end - 1])):
         end -= 1
+    start = 0
+    while start < end and (text[start].isspace() or _is_invisible(text[start])):
+        start += 1
     return text[start:end]
 
 
@@ -381,9 +376,7 @@ def _without_kind(text: str) -> str:
 
 
 def _without_unseen(text: str) -> str:
-    if text.isascii():
-        return text
-    return "".join(sign for sign in text if not _is_unseen(sign))
+    return text if text.isascii() else "".join(one for one in text if not _is_unseen(one))
 
 
 def _has_many_marks(text: str) -> bool:

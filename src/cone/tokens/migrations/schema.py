@@ -31,7 +31,7 @@ from cone.tokens.migrations import REVISIONS
 from cone.tokens.migrations import VERSION_TABLE
 from cone.tokens.migrations.tables import TABLES
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("cone.tokens.core.database")
 
 #: Key of the advisory lock under which PostgreSQL changes the tables; any number that is ours.
 SCHEMA_LOCK: Final = 0x636F6E65746F6B
