@@ -76,7 +76,7 @@ def test_bar_when_the_first_row_is_ticked_then_it_is_on_the_screen(
     # The whole of it, each button included.
     expect(bar_of(page)).to_be_in_viewport(ratio=1)
     buttons = bar_of(page).get_by_role("button").all()
-    assert len(buttons) == 7
+    assert len(buttons) == 8
     assert all(button.evaluate(IS_SEEN) for button in buttons)
     assert page.locator("[name=uid]").first.evaluate(IS_SEEN)
     assert (overflow(page), clipped(page)) == (0, [])
