@@ -144,7 +144,7 @@ def test_workbook_when_all_places_are_taken_then_503_and_it_is_not_unpacked(admi
 @pytest.fixture
 def small_spool(wsgi_app, monkeypatch):
     """Room for two files of 90 tokens and a half, of which one caller may have one and a half."""
-    row = 133
+    row = 141
     spool = Spool(row * 90 * 5 // 2, row * 90 * 3 // 2)
     monkeypatch.setitem(wiring._running, Spool, spool)
     monkeypatch.setitem(wiring._running, Places, Places(9))
@@ -168,7 +168,7 @@ def test_exports_when_nobody_fetches_them_then_the_next_gets_503_until_one_is_go
     first = ask(admin)
     size = int(first[1]["Content-Length"])
     # As the room was reckoned.
-    assert 125 * 90 < size < 140 * 90
+    assert 133 * 90 < size < 148 * 90
     assert small_spool.size == size
     assert ask(admin)[0] == 503
     # What had no room leaves nothing behind, and others have some.
