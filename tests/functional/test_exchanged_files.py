@@ -234,6 +234,6 @@ def test_a_start_when_the_database_is_empty_then_the_log_tells_that_tables_were_
         pass
     with Served(ini) as second:
         pass
-    told = "INFO cone.tokens.migrations.schema: made the tables of cone.tokens in an empty database"
+    told = "INFO cone.tokens.core.database: made the tables of cone.tokens in an empty database"
     assert told in first.log
     assert told not in second.log

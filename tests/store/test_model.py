@@ -22,7 +22,7 @@ import pytest
 from hypothesis import Phase
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 from hypothesis.stateful import Bundle
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import consumes
@@ -975,5 +975,5 @@ def test_the_machine_when_service_and_model_differ_then_it_notices(timed, wrong)
         report_multiple_bugs=False,
     )
     # Uids are random: run again, a sequence may tell them apart no more.
-    with pytest.raises((AssertionError, FlakyFailure, *MISTAKES)):
+    with pytest.raises((AssertionError, Flaky, *MISTAKES)):
         run_machine(timed, search, **wrong)

@@ -68,11 +68,11 @@ def given(
 def gives_nothing(request: Request) -> bool:
     """Return whether ``request`` has neither a query nor a body."""
     environ = request.environ
-    return not (
-        environ.get("QUERY_STRING")
-        or environ.get("CONTENT_LENGTH", "0") not in ("", "0")
-        or "HTTP_TRANSFER_ENCODING" in environ
-    )
+    if environ.get("QUERY_STRING") or "HTTP_TRANSFER_ENCODING" in environ:
+        return False
+    # Without a length the body may come in chunks, from a server that says where it ends.
+    length = environ.get("CONTENT_LENGTH")
+    return length == "0" or not (length or environ.get("wsgi.input_terminated"))
 
 
 def pairs(request: Request, media: Sequence[str] = ALL) -> Pairs:
