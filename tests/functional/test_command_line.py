@@ -1122,12 +1122,19 @@ def test_the_program_when_nobody_reads_its_output_then_it_ends_in_silence(starte
         assert program.stderr.read() == ""
 
 
+def heed_ctrl_c() -> None:
+    """What runs in the background ignores it, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_program_when_ctrl_c_is_pressed_then_it_ends(started, own_service, tmp_path):
     own_service.add(new_token(value="v"), by="someone")
     pipe = tmp_path / "in"
     os.mkfifo(pipe)
     arguments = [str(PROGRAM), "import", str(started.ini), str(pipe)]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as program:
         # It has opened the pipe: it reads, and is at its work.
         with pipe.open("w"):
             # One that comes between the opening and the read is heard after the read.
