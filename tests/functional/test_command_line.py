@@ -1133,7 +1133,10 @@ def test_the_program_when_ctrl_c_is_pressed_then_it_ends(started, own_service, t
     os.mkfifo(pipe)
     arguments = [str(PROGRAM), "import", str(started.ini), str(pipe)]
     with subprocess.Popen(
-        arguments, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        arguments,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - no thread of ours holds a lock here
     ) as program:
         # It has opened the pipe: it reads, and is at its work.
         with pipe.open("w"):
