@@ -418,11 +418,9 @@ def test_race_when_many_send_one_code_in_other_forms_then_each_use_is_granted_on
     assert service.get(uid).usage_count == 0
 
 
-def test_race_when_the_code_changes_between_reading_and_consuming_then_no_use_is_taken(
-    service,
-    made_tables,
-    monkeypatch,
-):
+@pytest.fixture
+def overtaken(service, made_tables, monkeypatch):
+    """A token ``F20-T`` whose code is changed as soon as somebody has read it."""
     if made_tables.dialect.name == "sqlite":
         pytest.skip("one transaction writes at a time")
     [uid] = add(service, "F20-T")
@@ -434,30 +432,23 @@ def test_race_when_the_code_changes_between_reading_and_consuming_then_no_use_is
         return token
 
     monkeypatch.setattr(finding, "read_code", read_and_be_overtaken)
+    return uid
+
+
+def test_race_when_the_code_changes_between_reading_and_consuming_then_no_use_is_taken(
+    service, overtaken
+):
     with pytest.raises(TokenNotFound):
         service.consume_value("f20-t", by=None)
-    assert service.get(uid).usage_count == 1
+    assert service.get(overtaken).usage_count == 1
 
 
 def test_race_when_the_code_changes_between_reading_and_changing_then_nothing_is_changed(
-    service,
-    made_tables,
-    monkeypatch,
+    service, overtaken
 ):
-    if made_tables.dialect.name == "sqlite":
-        pytest.skip("one transaction writes at a time")
-    [uid] = add(service, "F20-T")
-    read = finding.read_code
-
-    def read_and_be_overtaken(tx, *arguments):
-        token = read(tx, *arguments)
-        service.update(uid, TicketChanges(value="F20-U"), by=None)
-        return token
-
-    monkeypatch.setattr(finding, "read_code", read_and_be_overtaken)
     with pytest.raises(TokenNotFound):
         service.update_by_value("f20-t", TicketChanges(lock_time=9), by=None)
-    assert service.get(uid).lock_time != 9
+    assert service.get(overtaken).lock_time != 9
 
 
 def test_change_when_a_code_names_the_token_then_it_is_read_as_one_that_is_scanned(service):

@@ -13,6 +13,7 @@ from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
 from cone.tokens.cli.options import BY
+from cone.tokens.cli.options import uids_option
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.history.forgetting import Person
 from cone.tokens.core.maintenance import Maintenance
@@ -25,14 +26,7 @@ _EMAIL = "email"
 
 
 @site_command(
-    click.option(
-        "--uid",
-        "only",
-        type=click.UUID,
-        multiple=True,
-        metavar="UID",
-        help="Of this token, also if it was deleted; may be given again.",
-    ),
+    uids_option("Of this token, also if it was deleted"),
     click.option("--email", metavar="ADDRESS", help="Of all tokens with this e-mail address."),
     click.option("--dry-run", is_flag=True, help="Only show whose data would be emptied."),
     BY,

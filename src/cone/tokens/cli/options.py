@@ -97,6 +97,18 @@ KEY: Final = click.option(
 )
 
 
+def uids_option(help_text: str) -> Decorator:
+    """Return the option ``--uid``, which may be given again; its parameter is ``only``."""
+    return click.option(
+        "--uid",
+        "only",
+        type=click.UUID,
+        multiple=True,
+        metavar="UID",
+        help=f"{help_text}; may be given again.",
+    )
+
+
 def idempotency_key(
     text: str | None,
     caller: Actor,

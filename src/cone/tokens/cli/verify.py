@@ -14,6 +14,7 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import fail
 from cone.tokens.cli.command import site_command
+from cone.tokens.cli.options import uids_option
 from cone.tokens.cli.terminal import printable
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.history.findings import Counts
@@ -26,14 +27,7 @@ from cone.tokens.migrations.tables import KINDS
 
 
 @site_command(
-    click.option(
-        "--uid",
-        "only",
-        type=click.UUID,
-        multiple=True,
-        metavar="UID",
-        help="Replay the history of this token alone; may be given again.",
-    ),
+    uids_option("Replay the history of this token alone"),
     click.option("--quiet", is_flag=True, help="Say nothing where nothing is wrong."),
 )
 def verify(site: Site, output: Output, *, only: tuple[uuid.UUID, ...], quiet: bool) -> None:

@@ -156,7 +156,7 @@ class Maintenance:
     ) -> list[uuid.UUID]:
         """Empty the personal data of all tokens of a person, and in all that their events tell.
 
-        Where a token is another person's by now, the events up to that change are emptied.
+        Where a token is another person's by now, it keeps what it has, and events lose what it had.
 
         :param is_dry: return the tokens, and empty nothing.
         :return: tokens that had some.

@@ -9,9 +9,12 @@ import functools
 import heapq
 import secrets
 import uuid
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy import Engine
@@ -82,6 +85,8 @@ from cone.tokens.tickets.values import Step
 from cone.tokens.tickets.values import Ticket
 from cone.tokens.tickets.values import TicketChanges
 from cone.tokens.tickets.values import with_code
+
+T = TypeVar("T")
 
 
 class TicketService:
@@ -216,15 +221,9 @@ class TicketService:
         if not isinstance(which, TokenFilter):
             yield from self.find_many(which, sort=sort)
             return
-        place = None
-        while True:
-            read = functools.partial(
-                listing.next_part, kind=TICKET, matching=which, sort=sort, place=place
-            )
-            tokens, place = self._work.read(read)
-            yield from tokens
-            if place is None:
-                return
+        yield from self._piece_by_piece(
+            functools.partial(listing.next_part, kind=TICKET, matching=which, sort=sort)
+        )
 
     def usages(self, uid: uuid.UUID, limit: int, before: uuid.UUID | None = None) -> UsagePage:
         """Return up to ``limit`` usages of a token, newest first.
@@ -254,12 +253,18 @@ class TicketService:
         return heapq.merge(*results, key=_place_in_log, reverse=True)
 
     def _log_of(self, which: Selection, result: Denial | None) -> Iterator[LoggedUsage]:
+        return self._piece_by_piece(
+            functools.partial(use_log.next_part, kind=TICKET, which=which, result=result)
+        )
+
+    def _piece_by_piece(self, next_part: Callable[..., tuple[Iterable[T], Any]]) -> Iterator[T]:
+        """Return all that there is, each piece read in a transaction of its own.
+
+        :param next_part: returns a piece and the ``place`` behind it; None: it was the last one.
+        """
         place = None
         while True:
-            read = functools.partial(
-                use_log.next_part, kind=TICKET, which=which, result=result, place=place
-            )
-            found, place = self._work.read(read)
+            found, place = self._work.read(functools.partial(next_part, place=place))
             yield from found
             if place is None:
                 return
