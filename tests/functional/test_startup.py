@@ -518,6 +518,7 @@ def test_a_start_when_there_is_no_settings_file_then_it_is_made_with_the_default
         "label_sheet": "L7160",
         "sounds": True,
         "code_kinds": ["qr"],
+        "checkpoints": [],
     }
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

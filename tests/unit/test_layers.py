@@ -60,6 +60,7 @@ SPECIAL = {
 
 #: What decides about tickets: like the core, it knows no web.
 DECIDING = {
+    "checkpoints",
     "details",
     "fields",
     "importing",

@@ -97,6 +97,7 @@ def test_start_when_the_file_is_there_then_it_is_read_and_left_alone(path):
             2,
         ),
         (b'{\n"time_ranges": {}}', 2),
+        (b'{\n"checkpoints": {}}', 2),
         (b'{"label_sheet": "L9999"}', 1),
         (b'{"label_sheet": ["L7160"]}', 1),
         (b'{"sounds": 1}', 1),
@@ -215,12 +216,103 @@ def test_time_ranges_when_a_name_is_there_twice_then_they_are_refused(path):
     assert (caught.value.problem.number, caught.value.problem.is_taken) == (2, True)
 
 
+def write_checkpoints(path, *entries):
+    path.write_text(json.dumps({"checkpoints": entries}, indent=2))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"categories": [], "directions": "in", "sound": "standard", "inside_hours": None},
+        {"categories": ["VIP", "vip"], "directions": "in_out", "sound": "double"},
+        {"categories": ["x" * 100, "a, b", "<b>"], "inside_hours": 168},
+        {"categories": [f"{number}" for number in range(50)], "inside_hours": 0.25},
+    ],
+    ids=lambda members: str(members)[:40],
+)
+def test_checkpoints_when_they_are_right_then_they_are_taken(path, members):
+    entries = [{"name": "Door", **members}, {"name": "door"}]
+    write_checkpoints(path, *entries)
+    file = SettingsFile(path)
+    file.start()
+    assert file.values["checkpoints"] == entries
+
+
+def test_checkpoints_when_there_are_twenty_then_one_more_is_refused(path):
+    entries = [{"name": f"{number}"} for number in range(20)]
+    write_checkpoints(path, *entries)
+    SettingsFile(path).start()
+    write_checkpoints(path, *entries, {"name": "one more"})
+    with pytest.raises(
+        SettingsFileError, match="line 2: checkpoints: must be a list of at most 20 checkpoints"
+    ):
+        SettingsFile(path).start()
+
+
+@pytest.mark.parametrize(
+    ("members", "member", "told"),
+    [
+        ({"name": ""}, "name", "name must be a text of 1 to 40 characters"),
+        ({"name": None}, "name", "name must be a text of 1 to 40 characters"),
+        ({"name": "Bar"}, "name", "its name is there before"),
+        ({"categories": "VIP"}, "categories", "a list of at most 50 different texts of 1 to 100"),
+        ({"categories": None}, "categories", "a list of"),
+        ({"categories": [""]}, "categories", "a list of"),
+        ({"categories": [" "]}, "categories", "a list of"),
+        ({"categories": [5]}, "categories", "a list of"),
+        ({"categories": [["VIP"]]}, "categories", "a list of"),
+        ({"categories": ["two\nlines"]}, "categories", "a list of"),
+        ({"categories": ["x" * 101]}, "categories", "a list of"),
+        ({"categories": ["VIP", "VIP "]}, "categories", "a list of"),
+        ({"categories": [f"{number}" for number in range(51)]}, "categories", "a list of"),
+        ({"directions": "out"}, "directions", "directions must be one of in, in_out"),
+        ({"directions": ["in"]}, "directions", "directions must be"),
+        ({"directions": None}, "directions", "directions must be"),
+        ({"sound": "loud"}, "sound", "sound must be one of standard, high, low, double"),
+        ({"sound": True}, "sound", "sound must be"),
+        ({"inside_hours": 0}, "inside_hours", "inside_hours must be null or a number of hours"),
+        ({"inside_hours": -1}, "inside_hours", "above 0 and at most 168"),
+        ({"inside_hours": 168.001}, "inside_hours", "above 0 and at most 168"),
+        ({"inside_hours": float("nan")}, "inside_hours", "above 0 and at most 168"),
+        ({"inside_hours": float("inf")}, "inside_hours", "above 0 and at most 168"),
+        ({"inside_hours": True}, "inside_hours", "above 0 and at most 168"),
+        ({"inside_hours": "8"}, "inside_hours", "above 0 and at most 168"),
+        (
+            {"colour\n": "red"},
+            None,
+            '"colour\\\\n" is unknown; there are name, categories, directions, sound, inside_hours',
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_checkpoints_when_an_entry_is_wrong_then_they_are_refused_with_its_number(
+    path, members, member, told
+):
+    write_checkpoints(path, {"name": "Bar"}, {"name": "Door", **members})
+    with pytest.raises(
+        SettingsFileError, match=f"line 2: checkpoints: number 2: .*{told}"
+    ) as caught:
+        SettingsFile(path).start()
+    problem = caught.value.problem
+    assert (caught.value.key, problem.number, problem.member) == ("checkpoints", 1, member)
+    assert problem.is_taken == (members == {"name": "Bar"})
+
+
+@pytest.mark.parametrize("entry", ["Door", None, [], {"categories": []}], ids=str)
+def test_checkpoints_when_an_entry_has_no_name_then_they_are_refused(path, entry):
+    write_checkpoints(path, entry)
+    with pytest.raises(SettingsFileError, match="checkpoints: number 1: name must be a text"):
+        SettingsFile(path).start()
+
+
 def test_start_when_the_file_is_of_before_then_what_it_lacks_has_its_default(path):
     path.write_text('{"default_locktime": 5, "morning": {"start": "22:00", "end": "06:00"}}')
     file = SettingsFile(path)
     file.start()
     assert file.values["morning"] == {"start": "22:00", "end": "06:00"}
     assert (file.values["time_ranges"], file.values["label_sheet"]) == ([], "L7160")
+    assert file.values["checkpoints"] == []
     assert file.values["sounds"] is True
 
 

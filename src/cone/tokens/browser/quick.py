@@ -18,7 +18,7 @@ from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.params import VALID_FROM
 from cone.tokens.tickets.params import VALID_TO
 from cone.tokens.tickets.periods import daily_window
-from cone.tokens.tickets.settings_file import ENDS
+from cone.tokens.tickets.setting_lists import ENDS
 from cone.tokens.tickets.settings_file import OWN_TIME_RANGES
 from cone.tokens.tickets.settings_file import TIME_RANGES
 from cone.tokens.tickets.values import Ticket

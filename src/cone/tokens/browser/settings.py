@@ -25,13 +25,13 @@ from cone.tokens.tickets.label_sheets import SHEETS
 from cone.tokens.tickets.params import LOCK_TIME
 from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.security import MANAGE
+from cone.tokens.tickets.setting_lists import ENDS
+from cone.tokens.tickets.setting_lists import LONGEST_NAME
+from cone.tokens.tickets.setting_lists import MOST_TIME_RANGES
 from cone.tokens.tickets.settings import TokenSettings
 from cone.tokens.tickets.settings_file import ALL_CODE_KINDS
 from cone.tokens.tickets.settings_file import CODE_KINDS
-from cone.tokens.tickets.settings_file import ENDS
 from cone.tokens.tickets.settings_file import LABEL_SHEET
-from cone.tokens.tickets.settings_file import LONGEST_NAME
-from cone.tokens.tickets.settings_file import MOST_TIME_RANGES
 from cone.tokens.tickets.settings_file import OWN_TIME_RANGES
 from cone.tokens.tickets.settings_file import SOUNDS
 from cone.tokens.tickets.settings_file import TIME_RANGES

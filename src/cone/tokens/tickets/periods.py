@@ -60,6 +60,23 @@ def daily_window(
         day += _DAY
 
 
+def next_time(
+    after: datetime.datetime,
+    time: datetime.time,
+    zone: datetime.tzinfo,
+) -> datetime.datetime:
+    """Return when the clocks show ``time`` for the first time of a day, next ``after`` it, in UTC.
+
+    A time that they skip is the instant of the change.
+    """
+    day = after.astimezone(zone).date()
+    while True:
+        found = _shown(day, time, zone)[0]
+        if found > after:
+            return found
+        day += _DAY
+
+
 def _shown(
     day: datetime.date,
     time: datetime.time,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import logging
 import re
 import threading
-import unicodedata
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +21,12 @@ from cone.tokens.host.files import Signature
 from cone.tokens.host.files import locked
 from cone.tokens.host.files import replacing
 from cone.tokens.tickets import label_sheets
+from cone.tokens.tickets.checkpoints import CHECKPOINTS
 from cone.tokens.tickets.parser import Parser
+from cone.tokens.tickets.setting_lists import Problem
+from cone.tokens.tickets.setting_lists import problem_of_checkpoints
+from cone.tokens.tickets.setting_lists import problem_of_ranges
+from cone.tokens.tickets.setting_lists import problem_of_times
 
 #: Sites name it in their ini files.
 logger = logging.getLogger("cone.tokens.settings")
@@ -38,11 +41,6 @@ SOUNDS: Final = "sounds"
 CODE_KINDS: Final = "code_kinds"
 ALL_CODE_KINDS: Final = ("qr", "code_128", "aztec", "data_matrix", "pdf417")
 
-#: What a time range has; an end that is not after the start is on the next day.
-ENDS: Final = ("start", "end")
-MOST_TIME_RANGES: Final = 20
-LONGEST_NAME: Final = 40
-
 DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "morning": {"start": "08:00", "end": "12:00"},
@@ -54,6 +52,7 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
         LABEL_SHEET: "L7160",
         SOUNDS: True,
         CODE_KINDS: ["qr"],
+        CHECKPOINTS: [],
     },
 )
 
@@ -61,30 +60,12 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
 #: without the key means 0 still.
 FIRST: Final[Mapping[str, Any]] = MappingProxyType({**DEFAULTS, "default_usage_count": 1})
 
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _INTEGERS = {
     "default_locktime": (0, MAX_INTEGER),
     "default_usage_count": (UNLIMITED, MAX_INTEGER),
 }
-#: Control characters, halves of surrogates, line and paragraph separators.
-_NO_NAME: Final = {"Cc", "Cs", "Zl", "Zp"}
+_LISTS = {OWN_TIME_RANGES: problem_of_ranges, CHECKPOINTS: problem_of_checkpoints}
 _LARGEST_FILE: Final = 1_048_576
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a setting.
-
-    :ivar reason: a sentence for who reads the file.
-    :ivar number: which of the own time ranges it is about, counted from 0.
-    :ivar member: what of a time range is wrong: ``name``, ``start`` or ``end``.
-    :ivar is_taken: whether another time range has the name.
-    """
-
-    reason: str
-    number: int | None = None
-    member: str | None = None
-    is_taken: bool = False
 
 
 class SettingsFileError(Exception):
@@ -246,13 +227,13 @@ def check(path: Path, values: Mapping[str, Any], text: str = "") -> None:
 
 def _problem(key: str, value: object) -> Problem | None:
     if key in TIME_RANGES:
-        return _problem_of_times(value, 'must be {"start": "HH:MM", "end": "HH:MM"}')
+        return problem_of_times(value)
     if key in _INTEGERS:
         minimum, maximum = _INTEGERS[key]
         is_right = type(value) is int and minimum <= value <= maximum
         return None if is_right else Problem(f"must be an integer between {minimum} and {maximum}")
-    if key == OWN_TIME_RANGES:
-        return _problem_of_list(value)
+    if key in _LISTS:
+        return _LISTS[key](value)
     if key == LABEL_SHEET:
         is_right = isinstance(value, str) and value in label_sheets.SHEETS
         return None if is_right else Problem(f"must be one of {', '.join(label_sheets.SHEETS)}")
@@ -266,43 +247,6 @@ def _problem_of_kinds(value: object) -> Problem | None:
     if kinds and all(kind in ALL_CODE_KINDS and kinds.count(kind) == 1 for kind in kinds):
         return None
     return Problem(f"must be a list of one or more of {', '.join(ALL_CODE_KINDS)}, each once")
-
-
-def _problem_of_times(value: object, reason: str, number: int | None = None) -> Problem | None:
-    times = value if isinstance(value, dict) else {}
-    for end in ENDS:
-        time = times.get(end)
-        if not (isinstance(time, str) and _TIME.fullmatch(time)):
-            return Problem(reason, number, end)
-    return None
-
-
-def _problem_of_list(value: object) -> Problem | None:
-    if not isinstance(value, list) or len(value) > MOST_TIME_RANGES:
-        return Problem(f"must be a list of at most {MOST_TIME_RANGES} time ranges")
-    names: set[object] = set()
-    for number, entry in enumerate(value):
-        place = f"number {number + 1}"
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if not _is_name(name):
-            reason = f"{place}: name must be a text of 1 to {LONGEST_NAME} characters in one line"
-            return Problem(reason, number, "name")
-        if name in names:
-            return Problem(f"{place}: its name is there before", number, "name", is_taken=True)
-        names.add(name)
-        reason = f'{place}: must be {{"name": "...", "start": "HH:MM", "end": "HH:MM"}}'
-        problem = _problem_of_times(entry, reason, number)
-        if problem:
-            return problem
-    return None
-
-
-def _is_name(value: object) -> bool:
-    if not isinstance(value, str) or len(value) > LONGEST_NAME:
-        return False
-    # On a button there must be something to see.
-    is_seen = any(sign.isprintable() and not sign.isspace() for sign in value)
-    return is_seen and not any(unicodedata.category(sign) in _NO_NAME for sign in value)
 
 
 def _line_of(key: str, text: str) -> int | None:
