@@ -101,6 +101,34 @@ def test_settings_when_there_is_room_then_a_range_is_one_line(open_page, languag
     assert first["y"] == last["y"]
 
 
+SMALL = 390
+#: The width of the longest choice of a list, and of the room for it.
+WIDTHS_OF_CHOICES = """list => {
+  const style = getComputedStyle(list);
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = style.font;
+  const texts = [...list.options].map((option) => pen.measureText(option.text).width);
+  const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+  return [Math.max(...texts), list.clientWidth - padding];
+}"""
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_settings_when_checkpoints_are_shown_then_no_choice_is_cut_off(open_page, language):
+    page = open_page("/tokens")
+    go(page, f"{SETTINGS}?_LOCALE_={language}")
+    entry = page.locator(".tokens-group-entry").first
+    for choices in entry.locator("select").all():
+        longest, room = choices.evaluate(WIDTHS_OF_CHOICES)
+        assert longest <= room
+    boxes = [field.bounding_box() for field in entry.locator(".form-control, .form-select").all()]
+    name, categories, direction, hours, sound = boxes
+    assert hours["y"] == sound["y"]
+    if page.viewport_size["width"] > SMALL:
+        assert (name["y"], direction["y"]) == (categories["y"], hours["y"])
+        assert direction["y"] > name["y"] + name["height"]
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_settings_when_kinds_of_codes_are_chosen_then_they_stand_below_what_is_told_of_them(
     open_page, language

@@ -1,5 +1,6 @@
 """What people come for, from the first page to the last: issue, print, scan, look, change."""
 
+import json
 import re
 import secrets
 
@@ -385,6 +386,35 @@ def set_range(page, *texts):
         page.locator(f"#input-settingsform-time_range_1_{end}").fill(text)
     press(page, "Save")
     expect(alert_of(page)).to_have_text("The settings were saved.")
+
+
+def test_settings_when_a_checkpoint_is_added_then_it_is_in_the_file_until_it_is_emptied(
+    open_page, site_settings
+):
+    site_settings.write_text("{}")
+    page = open_page("/settings/token_settings")
+    row = page.get_by_role("group", name="Checkpoint 1")
+    row.get_by_label("Name").fill("North door")
+    row.get_by_label("Categories").fill("VIP, Press")
+    row.get_by_label("Direction").select_option("In and out")
+    row.get_by_label("Sound").select_option("High")
+    row.get_by_label("Hours inside").fill("1.5")
+    press(page, "Save")
+    expect(alert_of(page)).to_have_text("The settings were saved.")
+    [written] = json.loads(site_settings.read_text())["checkpoints"]
+    assert written == {
+        "name": "North door",
+        "categories": ["VIP", "Press"],
+        "directions": "in_out",
+        "sound": "high",
+        "inside_hours": 1.5,
+    }
+    expect(page.get_by_role("group", name="Checkpoint 3")).to_be_attached()
+    for label in ("Name", "Categories", "Hours inside"):
+        row.get_by_label(label).fill("")
+    press(page, "Save")
+    expect(page.get_by_role("group", name="Checkpoint 3")).to_have_count(0)
+    assert json.loads(site_settings.read_text())["checkpoints"] == []
 
 
 def test_statistics_when_a_range_is_chosen_then_picture_and_table_are_its(open_page, add, api):

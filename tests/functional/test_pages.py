@@ -655,9 +655,10 @@ def write_ranges(path, *names):
 def time_rows_of(answer):
     """The own time ranges in the form, empty rows too."""
     form = form_of(answer, "/edit")
-    numbers = [name.split("_")[2] for name in form.fields if name and name.endswith("_name")]
-    members = ("name", "start", "end")
     start = "settingsform.time_range_"
+    names = [name for name in form.fields if name and name.startswith(start)]
+    numbers = [name.split("_")[2] for name in names if name.endswith("_name")]
+    members = ("name", "start", "end")
     return [
         tuple(form[f"{start}{number}_{member}"].value for member in members) for number in numbers
     ]
@@ -759,6 +760,165 @@ def test_time_ranges_when_a_file_is_sent_for_a_name_then_it_is_refused(app, sett
     assert settings_path.read_text() == before
 
 
+CHECKPOINT = "settingsform.checkpoint_"
+CHECKPOINT_FIELD = re.compile(rf"^{re.escape(CHECKPOINT)}")
+PLAIN = {"categories": "", "directions": "in", "inside_hours": "", "sound": "standard"}
+
+
+def checkpoint_row(number, name="", **members):
+    """The fields of the row of a checkpoint."""
+    texts = {"name": name, **PLAIN, **members}
+    return {f"{CHECKPOINT}{number}_{member}": text for member, text in texts.items()}
+
+
+def checkpoints_in(path):
+    return json.loads(path.read_text())["checkpoints"]
+
+
+def write_checkpoints(path, *entries):
+    path.write_text(json.dumps({"checkpoints": entries, "of_a_later_version": 1}))
+
+
+def checkpoint_names_of(answer):
+    """The names of the checkpoints in the form, empty rows too."""
+    form = form_of(answer, "/edit")
+    names = [name for name in form.fields if name and name.startswith(CHECKPOINT)]
+    return [form[name].value for name in names if name.endswith("_name")]
+
+
+def test_checkpoints_when_rows_are_filled_then_they_are_kept_and_new_ones_are_there(
+    app,
+    settings_path,
+):
+    client = app("manager")
+    page = client.get("/settings/token_settings")
+    assert checkpoint_names_of(page) == ["", ""]
+    form = form_of(page, "/edit")
+    door = {"categories": " VIP,Press ,, VIP", "directions": "in_out", "sound": "double"}
+    fill(form, checkpoint_row(1, " North door ", inside_hours="4,5", **door))
+    fill(form, checkpoint_row(2, HTML, categories=HTML, inside_hours="12.0"))
+    page = form.submit("action.settingsform.save").follow()
+    assert checkpoints_in(settings_path) == [
+        {
+            "name": "North door",
+            "categories": ["VIP", "Press"],
+            "directions": "in_out",
+            "inside_hours": 4.5,
+            "sound": "double",
+        },
+        {**PLAIN, "name": HTML, "categories": [HTML], "inside_hours": 12},
+    ]
+    assert checkpoint_names_of(page) == ["North door", HTML, "", ""]
+    assert HTML not in page.text
+    again = form_of(page, "/edit")
+    shown = {**door, "categories": "VIP, Press", "inside_hours": "4.5"}
+    for name, text in checkpoint_row(1, "North door", **shown).items():
+        assert again[name].value == text
+
+
+def test_checkpoints_when_a_row_is_emptied_then_it_is_gone_and_others_stay(app, settings_path):
+    names = ("one", "two", "three")
+    write_checkpoints(settings_path, *({"name": name, "sound": "low"} for name in names))
+    form = settings_form(app("manager"))
+    form[f"{CHECKPOINT}2_name"] = " "
+    form.submit("action.settingsform.save", status=302)
+    assert [entry["name"] for entry in checkpoints_in(settings_path)] == ["one", "three"]
+    assert {entry["sound"] for entry in checkpoints_in(settings_path)} == {"low"}
+    assert json.loads(settings_path.read_text())["of_a_later_version"] == 1
+
+
+@pytest.mark.parametrize(("count", "rows"), [(17, 19), (19, 20), (20, 20)])
+def test_checkpoints_when_there_are_many_then_the_rows_end_at_twenty(
+    app,
+    settings_path,
+    count,
+    rows,
+):
+    write_checkpoints(settings_path, *({"name": f"{number}"} for number in range(count)))
+    page = app("manager").get("/settings/token_settings")
+    assert len(checkpoint_names_of(page)) == rows
+    form_of(page, "/edit").submit("action.settingsform.save", status=302)
+    assert len(checkpoints_in(settings_path)) == count
+
+
+TOO_MANY = ",".join(f"{number}" for number in range(51))
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "mistake"),
+    [
+        (checkpoint_row(3, "two"), "3_name", "Another checkpoint has this name."),
+        (checkpoint_row(3, "x" * 41), "3_name", "This must be a name of 1 to 40 characters"),
+        (checkpoint_row(3, categories="VIP"), "3_name", "This must be a name of 1 to 40"),
+        (checkpoint_row(3, inside_hours="1"), "3_name", "This must be a name of 1 to 40"),
+        (checkpoint_row(3, "x", categories="x" * 101), "3_categories", "At most 50 categories"),
+        (checkpoint_row(3, "x", categories=TOO_MANY), "3_categories", "At most 50 categories"),
+        (checkpoint_row(3, "x", categories="a\0"), "3_categories", "At most 50 categories"),
+        (checkpoint_row(3, "x", inside_hours="0"), "3_inside_hours", "This must be more than 0"),
+        (checkpoint_row(3, "x", inside_hours="169"), "3_inside_hours", "This must be more than 0"),
+        (checkpoint_row(3, "x", inside_hours="nan"), "3_inside_hours", "This must be more than 0"),
+        (checkpoint_row(3, "x", inside_hours="one"), "3_inside_hours", "This must be more than 0"),
+        # The row that is wrong, not the checkpoint: the first one is removed.
+        (checkpoint_row(1) | checkpoint_row(2, "x" * 41), "2_name", "This must be a name"),
+    ],
+)
+def test_checkpoints_when_a_row_is_wrong_then_it_tells_at_the_field_and_keeps_the_rest(
+    app,
+    settings_path,
+    fields,
+    name,
+    mistake,
+):
+    write_checkpoints(settings_path, {"name": "one"}, {"name": "two"})
+    before = settings_path.read_text()
+    form = settings_form(app("manager"))
+    fill(form, fields)
+    answer = form.submit("action.settingsform.save", status=400)
+    assert mistake_at(answer, f"{CHECKPOINT}{name}").startswith(mistake)
+    assert len(content(answer).find_all(attrs={"aria-invalid": "true"})) == 1
+    again = form_of(answer, "/edit")
+    assert {field: again[field].value for field in fields} == fields
+    assert checkpoint_names_of(answer)[-1] == ""
+    assert settings_path.read_text() == before
+
+
+@pytest.mark.parametrize("member", ["directions", "sound"])
+def test_checkpoints_when_a_choice_is_none_of_those_then_it_tells_at_the_field(
+    app,
+    settings_path,
+    member,
+):
+    form = settings_form(app("manager"))
+    form[f"{CHECKPOINT}1_name"] = "Door"
+    form[f"{CHECKPOINT}1_{member}"].force_value("<b>")
+    answer = form.submit("action.settingsform.save", status=400)
+    assert mistake_at(answer, f"{CHECKPOINT}1_{member}") == "Choose one of these."
+
+
+def test_checkpoints_when_a_category_of_the_file_has_a_comma_then_it_stays_until_it_is_emptied(
+    app,
+    settings_path,
+):
+    hours = 22 / 3
+    entry = {"name": "Lab", "categories": ["a, b", "c"], "inside_hours": hours}
+    write_checkpoints(settings_path, entry)
+    client = app("manager")
+    form = settings_form(client)
+    form[f"{CHECKPOINT}1_name"] = "Laboratory"
+    form.submit("action.settingsform.save", status=302)
+    [written] = checkpoints_in(settings_path)
+    assert written == {**PLAIN, **entry, "name": "Laboratory"}
+    form = settings_form(client)
+    form[f"{CHECKPOINT}1_categories"] = "a, b, c, d"
+    answer = form.submit("action.settingsform.save", status=400)
+    told = "One of these categories has a comma. Change them in the settings file."
+    assert mistake_at(answer, f"{CHECKPOINT}1_categories") == told
+    assert checkpoints_in(settings_path) == [written]
+    form[f"{CHECKPOINT}1_categories"] = ""
+    form.submit("action.settingsform.save", status=302)
+    assert checkpoints_in(settings_path) == [{**written, "categories": []}]
+
+
 def test_sheet_and_sounds_when_they_are_chosen_then_they_are_written(app, settings_path):
     form = settings_form(app("manager"))
     assert form["settingsform.label_sheet"].value == "L7160"
@@ -811,7 +971,10 @@ def test_settings_when_they_are_read_aloud_then_each_field_has_its_group(app, se
     write_ranges(settings_path, "one")
     page = app("manager").get("/settings/token_settings")
     headings = [heading.get_text(strip=True) for heading in content(page).find_all("h2")]
-    assert headings == ["Time ranges", "New tokens", "Labels", "Scan"]
+    assert headings == ["Time ranges", "New tokens", "Labels", "Scan", "Checkpoints"]
+    for field in content(page).find_all(["input", "select"], attrs={"name": CHECKPOINT_FIELD}):
+        legend = field.find_parent("fieldset").find("legend").get_text(strip=True)
+        assert legend == f"Checkpoint {field['name'].split('_')[1]}"
     for field in content(page).find_all("input", type="time"):
         legend = field.find_parent("fieldset").find("legend").get_text(strip=True)
         assert legend in ("Morning", "Afternoon", "Today") or legend.startswith(

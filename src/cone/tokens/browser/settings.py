@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -12,15 +11,20 @@ from typing import Final
 
 from cone.tile import tile
 
+from cone.tokens.browser import checkpoint_fields
 from cone.tokens.browser.label_order import NO_SHEET
 from cone.tokens.browser.labels import sheet_words
 from cone.tokens.browser.quick import RANGE_WORDS
+from cone.tokens.browser.setting_rows import WRONG_NAME
+from cone.tokens.browser.setting_rows import Rows
+from cone.tokens.browser.setting_rows import WrongFieldError
 from cone.tokens.browser.token import notes_of
 from cone.tokens.browser.token_fields import limits
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.params import Parameter
 from cone.tokens.host import wiring
 from cone.tokens.i18n import _
+from cone.tokens.tickets.checkpoints import CHECKPOINTS
 from cone.tokens.tickets.label_sheets import SHEETS
 from cone.tokens.tickets.params import LOCK_TIME
 from cone.tokens.tickets.params import USAGE_COUNT
@@ -28,6 +32,7 @@ from cone.tokens.tickets.security import MANAGE
 from cone.tokens.tickets.setting_lists import ENDS
 from cone.tokens.tickets.setting_lists import LONGEST_NAME
 from cone.tokens.tickets.setting_lists import MOST_TIME_RANGES
+from cone.tokens.tickets.setting_lists import NAME
 from cone.tokens.tickets.settings import TokenSettings
 from cone.tokens.tickets.settings_file import ALL_CODE_KINDS
 from cone.tokens.tickets.settings_file import CODE_KINDS
@@ -59,9 +64,7 @@ _DEFAULTS: Final[Mapping[str, Parameter]] = {
     "default_usage_count": USAGE_COUNT,
     "default_locktime": LOCK_TIME,
 }
-_NAME: Final = "name"
-#: Rows for time ranges that are still to come.
-_EMPTY_ROWS: Final = 2
+_RANGES: Final = Rows("time_range", (NAME, *ENDS), MOST_TIME_RANGES)
 
 _NOTES: Final = {"saved": _("note_settings_saved", default="The settings were saved.")}
 _NOT_SAVED: Final = _("note_settings_not_saved", default="The settings were not saved.")
@@ -71,11 +74,6 @@ _BROKEN_FILE: Final = _(
     "the file has to be put right by hand before they can be changed.",
 )
 _WRONG_TIME: Final = _("mistake_time", default="This must be a time, as hours and minutes.")
-_WRONG_NAME: Final = _(
-    "mistake_time_range_name",
-    default="This must be a name of 1 to ${maximum} characters, in one line.",
-    mapping={"maximum": LONGEST_NAME},
-)
 _NAME_TAKEN: Final = _(
     "mistake_time_range_taken",
     default="Another time range has this name.",
@@ -112,7 +110,7 @@ _KIND_WORDS: Final = {
 _NO_KIND: Final = _("mistake_code_kinds", default="Choose one kind at least.")
 _OWN_ROW: Final = _("own_time_range", default="Time range of your own, ${number}")
 _MEMBER_WORDS: Final = {
-    _NAME: _("time_range_name", default="Name"),
+    NAME: _("time_range_name", default="Name"),
     "start": _("time_range_start", default="From"),
     "end": _("time_range_end", default="To"),
 }
@@ -130,37 +128,26 @@ class SettingsForm(FormPage):
         self.notes += notes_of(self.request, _NOTES)
         self.form = new_form("settingsform", url(self.request, self.model, "edit"))
         texts = _texts_of(self.model.attrs)
-        self.form["times"] = self.time_ranges(texts)
-        self.form["new_tokens"] = _filled(_NEW_TOKENS, _default_fields(), texts)
-        self.form["labels"] = _filled(_LABELS, [_sheet_field(self.lang)], texts)
-        self.form["door"] = _filled(_DOOR, [_sounds_field()], texts)
-        self.form["door"][CODE_KINDS] = _filled(_CODE_KINDS, _kind_fields(), texts)
+        sent = dict(self.sent())
+        self.form["times"] = _time_ranges(texts, sent)
+        self.form["new_tokens"] = _NEW_TOKENS.filled(_default_fields(), texts)
+        self.form["labels"] = _LABELS.filled([_sheet_field(self.lang)], texts)
+        self.form["door"] = _DOOR.filled([_sounds_field()], texts)
+        self.form["door"][CODE_KINDS] = _CODE_KINDS.filled(_kind_fields(), texts)
+        self.form[CHECKPOINTS] = checkpoint_fields.widget(texts, sent)
         self.form["save"] = save_button(_("save", default="Save"), self.save, self.following)
         if self.request.method != "POST":
             self.note_broken_file()
-
-    def time_ranges(self, texts: Mapping[str, str]) -> Any:
-        """Return the rows of the time ranges, with empty ones at the end."""
-        group = _TIMES.widget()
-        for name in TIME_RANGES:
-            row = Group(RANGE_WORDS[name], "row")
-            group[name] = _filled(row, _time_fields(name), texts)
-        used = [*_own_rows(texts), *_own_rows(dict(self.sent()))]
-        for number in range(1, min(max(used, default=0) + _EMPTY_ROWS, MOST_TIME_RANGES) + 1):
-            name = _own_name(number)
-            row = Group(_OWN_ROW % {"number": number}, "bare")
-            group[name] = _filled(row, [_name_field(name), *_time_fields(name)], texts)
-        return group
 
     def save(self, _widget: Any, data: Any) -> None:
         """Write the settings that were sent, or show the mistake in them or in the file."""
         sent = dict(self.sent())
         try:
-            values = _values_of(sent)
+            values = _values_of(sent, self.model.attrs)
             check(self.model.file.path, values)
-        except _WrongDefaultError as error:
+        except WrongFieldError as error:
             self.fail(BAD_REQUEST)
-            set_mistake(data, error.key, error.text)
+            set_mistake(data, error.name, error.text)
         except SettingsFileError as error:
             self.fail(BAD_REQUEST)
             set_mistake(data, *_mistake(error, sent))
@@ -187,15 +174,6 @@ class SettingsForm(FormPage):
             self.notes.append(Note("danger", _BROKEN_FILE, str(error)))
 
 
-class _WrongDefaultError(Exception):
-    """The default is not valid for its parameter."""
-
-    def __init__(self, key: str, text: str) -> None:
-        self.key = key
-        self.text = text
-        super().__init__(key)
-
-
 def _log_changes(before: Mapping[str, Any], after: Mapping[str, Any], user: str | None) -> None:
     """Log who changed which settings, one line each."""
     for key, value in after.items():
@@ -208,12 +186,16 @@ def _log_changes(before: Mapping[str, Any], after: Mapping[str, Any], user: str 
             logger.info("setting %s changed by %s: %s -> %s", key, user, old, new, extra=facts)
 
 
-def _filled(group: Group, fields: Iterable[Field], texts: Mapping[str, str]) -> Any:
-    """Return the widget of ``group`` with ``fields`` in it."""
-    widget = group.widget()
-    for field in fields:
-        widget[field.name] = field.widget(texts.get(field.name, ""))
-    return widget
+def _time_ranges(texts: Mapping[str, str], sent: Mapping[str, str]) -> Any:
+    """Return the rows of the time ranges, with empty ones at the end."""
+    group = _TIMES.widget()
+    for name in TIME_RANGES:
+        group[name] = Group(RANGE_WORDS[name], "row").filled(_time_fields(name), texts)
+    for number in _RANGES.numbers(texts, sent):
+        name = _RANGES.name(number)
+        row = Group(_OWN_ROW % {"number": number}, "bare")
+        group[name] = row.filled([_name_field(name), *_time_fields(name)], texts)
+    return group
 
 
 def _time_fields(name: str) -> Iterator[Field]:
@@ -223,7 +205,7 @@ def _time_fields(name: str) -> Iterator[Field]:
 
 def _name_field(name: str) -> Field:
     limit = {"maxlength": str(LONGEST_NAME), "autocomplete": "off"}
-    return Field(f"{name}_{_NAME}", _MEMBER_WORDS[_NAME], attributes=limit)
+    return Field(f"{name}_{NAME}", _MEMBER_WORDS[NAME], attributes=limit)
 
 
 def _default_fields() -> tuple[Field, Field]:
@@ -276,27 +258,10 @@ def _kind_fields() -> Iterator[Field]:
         yield Field(_kind_name(kind), _KIND_WORDS[kind], "checkbox")
 
 
-def _own_name(number: int) -> str:
-    """Return how the names of the fields of an own time range begin."""
-    return f"time_range_{number}"
-
-
-def _own_rows(sent: Mapping[str, str]) -> dict[int, dict[str, str]]:
-    """Return the own time ranges in a form by the number of their row; empty rows are none."""
-    rows = {
-        number: {
-            member: sent.get(f"{_own_name(number)}_{member}", "").strip()
-            for member in _MEMBER_WORDS
-        }
-        for number in range(1, MOST_TIME_RANGES + 1)
-    }
-    return {number: row for number, row in rows.items() if any(row.values())}
-
-
 def _texts_of(values: Mapping[str, Any]) -> dict[str, str]:
     ranges = {name: values[name] for name in TIME_RANGES}
     for number, times in enumerate(values[OWN_TIME_RANGES], start=1):
-        ranges[_own_name(number)] = times
+        ranges[_RANGES.name(number)] = times
     texts = {
         f"{name}_{member}": times[member]
         for name, times in ranges.items()
@@ -305,19 +270,26 @@ def _texts_of(values: Mapping[str, Any]) -> dict[str, str]:
     }
     texts |= {key: str(values[key]) for key in _DEFAULTS}
     texts |= {_kind_name(kind): ON for kind in values[CODE_KINDS]}
+    texts |= checkpoint_fields.texts_of(values)
     return texts | {LABEL_SHEET: values[LABEL_SHEET], SOUNDS: ON if values[SOUNDS] else OFF}
 
 
-def _values_of(sent: Mapping[str, str]) -> dict[str, Any]:
+def _values_of(sent: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a form asks for, still to be checked.
+
+    :param before: the settings as they are.
+    :raises WrongFieldError: a field says nothing that they could be.
+    """
     values: dict[str, Any] = {
         name: {end: sent.get(f"{name}_{end}", "") for end in ENDS} for name in TIME_RANGES
     }
     values |= {key: _default(key, sent.get(key, "")) for key in _DEFAULTS}
     return values | {
-        OWN_TIME_RANGES: list(_own_rows(sent).values()),
+        OWN_TIME_RANGES: list(_RANGES.entries(sent).values()),
         LABEL_SHEET: sent.get(LABEL_SHEET, ""),
         SOUNDS: sent.get(SOUNDS, OFF) == ON,
         CODE_KINDS: [kind for kind in ALL_CODE_KINDS if sent.get(_kind_name(kind)) == ON],
+        CHECKPOINTS: checkpoint_fields.value_of(sent, before),
     }
 
 
@@ -327,7 +299,7 @@ def _default(key: str, raw: object) -> object:
     try:
         return current_parser().changes({name: raw}).given().popitem()[1]
     except InvalidParameter as error:
-        raise _WrongDefaultError(key, mistake_text(error)) from None
+        raise WrongFieldError(key, mistake_text(error)) from None
 
 
 def _mistake(error: SettingsFileError, sent: Mapping[str, str]) -> tuple[str, str]:
@@ -337,8 +309,10 @@ def _mistake(error: SettingsFileError, sent: Mapping[str, str]) -> tuple[str, st
         return _kind_name(ALL_CODE_KINDS[0]), _NO_KIND
     if problem is None or problem.member is None:
         return LABEL_SHEET, NO_SHEET
-    name = error.key
+    if error.key == CHECKPOINTS:
+        return checkpoint_fields.mistake(problem, sent)
+    field = f"{error.key}_{problem.member}"
     if problem.number is not None:
-        name = _own_name(list(_own_rows(sent))[problem.number])
-    text = _WRONG_NAME if problem.member == _NAME else _WRONG_TIME
-    return f"{name}_{problem.member}", _NAME_TAKEN if problem.is_taken else text
+        field = _RANGES.wrong_field(problem, sent)
+    text = WRONG_NAME if problem.member == NAME else _WRONG_TIME
+    return field, _NAME_TAKEN if problem.is_taken else text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -92,16 +93,28 @@ class Group:
     """Fields that belong together; their names are those that they have without it.
 
     :ivar kind: ``section`` with a heading, ``row`` with the label at its left, ``boxes`` below
-        their label, or ``bare``, where only a screen reader tells the label.
+        their label, ``bare`` or ``entry``, where only a screen reader tells the label.
     """
 
     label: str
     kind: str = "section"
     help: str | None = None
 
+    @property
+    def hides_label(self) -> bool:
+        """Whether only a screen reader tells the label."""
+        return self.kind in ("bare", "entry")
+
     def widget(self) -> Any:
         """Return the widget, still empty."""
         return factory(GROUP_BLUEPRINT, props={"group": self, "structural": True})
+
+    def filled(self, fields: Iterable[Field], texts: Mapping[str, str]) -> Any:
+        """Return the widget with ``fields``, in which ``texts`` stand at first, by their names."""
+        widget = self.widget()
+        for field in fields:
+            widget[field.name] = field.widget(texts.get(field.name, ""))
+        return widget
 
 
 def new_form(name: str, action: str, **data: object) -> Any:
