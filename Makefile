@@ -11,7 +11,7 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 SHARED := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 # What decides: each branch of it is under test; a race that is not met in a run may leave one out.
 # Of tickets these are the modules without the web.
-TICKETS := checkpoints details fields importing imports kind params parser periods records service statistics values
+TICKETS := checkpoints details door door_params fields importing imports kind params parser periods presence records service setting_lists statistics values
 COMMA := ,
 SPACE := $(COMMA:,= )
 DECIDES := src/cone/tokens/core/*,$(subst $(SPACE),$(COMMA),$(TICKETS:%=src/cone/tokens/tickets/%.py))

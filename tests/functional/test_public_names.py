@@ -57,6 +57,7 @@ VIEWS = {
     "consume_found",
     "consume_token",
     "find_tokens",
+    "undo_use",
     "delete",
     "delete_token",
     "delete_tokens",

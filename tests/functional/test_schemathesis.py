@@ -61,6 +61,7 @@ NEEDED = {
     "consume_token_by_value": "consume",
     "find_tokens": "find",
     "consume_found": "find",
+    "undo_use": "consume",
     "update_token": "edit",
     "replace": "edit",
     "delete_token": "delete",
@@ -86,6 +87,10 @@ DENIALS = {
     "usage_count_exceeded",
     "token_locked",
     "out_of_time_range",
+    "wrong_checkpoint",
+    "already_inside",
+    "not_inside",
+    "not_enough_uses",
     "replaced",
     "unfinished",
     "repeated",
@@ -93,7 +98,7 @@ DENIALS = {
 FAILURE = {"success", "message", "error", "error_code"}
 OF_REFUSALS = {
     *("consumed", "token_uid", "read_as", "last_used", "last_user"),
-    *("found", "label", "category"),
+    *("found", "label", "category", "usage_count"),
 }
 
 

@@ -124,18 +124,18 @@ BADGE: Final = ConsumedKind(
     advanced=(
         Effect(
             "inside",
-            lambda token, _now: not token.inside,
-            lambda columns, _now: not_(columns.inside),
+            lambda token, _now, _manner: not token.inside,
+            lambda columns, _now, _manner: not_(columns.inside),
         ),
         Effect(
             "seen_at",
-            lambda _token, now: now,
-            lambda _columns, now: now,
+            lambda _token, now, _manner: now,
+            lambda _columns, now, _manner: now,
         ),
         Effect(
             "entries",
-            lambda token, _now: token.entries + (not token.inside),
-            lambda columns, _now: columns.entries + case((columns.inside, 0), else_=1),
+            lambda token, _now, _manner: token.entries + (not token.inside),
+            lambda columns, _now, _manner: columns.entries + case((columns.inside, 0), else_=1),
         ),
     ),
 )

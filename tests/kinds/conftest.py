@@ -22,6 +22,7 @@ from cone.tokens.core.store import changing
 from cone.tokens.core.store import consuming
 from cone.tokens.core.store import events
 from cone.tokens.core.store import finding
+from cone.tokens.core.store import sent_codes
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.unit_of_work import UnitOfWork
 from cone.tokens.core.values import Attempt
@@ -105,7 +106,7 @@ class Desk:
         attempt = Attempt(uuid.uuid4(), "user", None)
         return self.work.consume(
             self.kind,
-            lambda tx: consuming.consume_code(tx, self.kind, SentCode(text), attempt),
+            lambda tx: sent_codes.consume_code(tx, self.kind, SentCode(text), attempt),
             attempt,
         )
 

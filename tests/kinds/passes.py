@@ -114,8 +114,8 @@ PASS: Final = ConsumedKind(
     advanced=(
         Effect(
             "generation",
-            lambda token, _now: token.generation + 1,
-            lambda columns, _now: columns.generation + 1,
+            lambda token, _now, _manner: token.generation + 1,
+            lambda columns, _now, _manner: columns.generation + 1,
         ),
     ),
 )

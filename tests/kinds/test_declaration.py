@@ -51,8 +51,8 @@ def counting(name):
     """Return an effect that counts uses in a column."""
     return Effect(
         name,
-        lambda token, _now: getattr(token, name) + 1,
-        lambda columns, _now: columns[name] + 1,
+        lambda token, _now, _manner: getattr(token, name) + 1,
+        lambda columns, _now, _manner: columns[name] + 1,
     )
 
 

@@ -21,6 +21,7 @@ from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import UidTaken
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.manner import PLAIN
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.retry import Patience
 from cone.tokens.core.store import changing
@@ -305,12 +306,14 @@ def test_rules_when_each_field_is_at_its_edges_then_both_forms_agree(desk):
     with desk.database.engine.begin() as connection:
         connection.execute(insert(desk.kind.tokens), rows)
         found = {
-            rule: set(connection.scalars(select(columns.uid).where(rule.clause(columns, now))))
-            for rule in lifecycle.RULES
+            rule: set(
+                connection.scalars(select(columns.uid).where(rule.clause(columns, now, PLAIN)))
+            )
+            for rule in desk.kind.rules
         }
     tokens = [SimpleNamespace(**row) for row in rows]
     for rule, uids in found.items():
-        assert uids == {token.uid for token in tokens if rule.holds(token, NOON)}
+        assert uids == {token.uid for token in tokens if rule.holds(token, NOON, PLAIN)}
 
 
 @pytest.mark.parametrize("lock_time", [0, 60])
@@ -319,7 +322,7 @@ def test_use_when_the_database_takes_it_then_python_says_the_same(desk, usage_co
     before = desk.find(desk.add(usage_count=usage_count, lock_time=lock_time))
     desk.consume(before.uid)
     after = desk.find(before.uid)
-    expected = lifecycle.after_use(before, after.last_used, desk.kind.advanced)
+    expected = lifecycle.after_use(before, after.last_used, desk.kind.effects)
     assert {name: getattr(after, name) for name in expected} == expected
     fields = {name for name in type(before).__slots__ if name not in ("read_at", "last_user")}
     changed = {name for name in fields if getattr(before, name) != getattr(after, name)}

@@ -80,7 +80,7 @@ class NaiveDesk(Desk):
         attempt = Attempt(uuid.uuid4(), "user", key, seen)
         if token.generation != seen["generation"]:
             return Denied(token_uid=uid, denial=Denial.TOKEN_REUSED, receipt=attempt.receipt)
-        changed = lifecycle.after_use(token, token.read_at, PASS.advanced)
+        changed = lifecycle.after_use(token, token.read_at, PASS.effects)
         changed |= {"version": token.version + 1}
 
         def write(tx):

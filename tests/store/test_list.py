@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from cone.tokens.core import codes
-from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import CountChanged
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenNotFound
@@ -25,6 +24,7 @@ from cone.tokens.core.values import Sort
 from cone.tokens.core.values import Status
 from cone.tokens.core.values import TokenFilter
 from cone.tokens.core.values import TokenQuery
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.params import SORTS
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenRecord
@@ -106,7 +106,7 @@ def means(matching: TokenFilter, token) -> bool:
         token.value.startswith(matching.prefix or ""),
         matching.search is None or has_all(matching.search, token),
         matching.columns.get("category") in (None, token.category),
-        matching.status in (None, lifecycle.status(token, token.read_at)),
+        matching.status in (None, TICKET.rules.status(token, token.read_at)),
         matching.created_from is None or token.created >= matching.created_from,
         matching.created_to is None or token.created <= matching.created_to,
         matching.valid_at is None or window[0] <= matching.valid_at <= window[1],

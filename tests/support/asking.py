@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import secrets
+import uuid
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -66,11 +67,20 @@ class View:
         names = {"uid": token.uid, "value": token.value}
         if "found" in self.parameters:
             names["found"] = number_of(token)
+        if "receipt" in self.parameters:
+            names["receipt"] = receipt_of_use(client, token, more.get("headers"))
         parameters = {name: names.get(text, text) for name, text in self.parameters.items()}
         if "token_uids" in parameters:
             parameters["token_uids"] = json.dumps([str(token.uid)])
         path = f"{self.path(token.uid)}?{query}" if query else self.path(token.uid)
         return send(client, self.method, path, parameters, **more)
+
+
+def receipt_of_use(client: TestApp, token: Ticket, headers: Mapping[str, str] | None) -> str:
+    """Return the receipt of a use that ``client`` takes; any where it may not."""
+    answer = send(client, "POST", f"/tokens/{token.uid}/consume_token", headers=headers)
+    is_json = answer.content_type == "application/json"
+    return str(answer.json.get("receipt", uuid.uuid4()) if is_json else uuid.uuid4())
 
 
 def number_of(token: Ticket) -> int:
@@ -90,6 +100,7 @@ VIEWS = [
     View("consume_token", "POST", "consume", parameters={"value": "value"}),
     View("find_tokens", "GET", "find", parameters={"search": "anybody"}),
     View("consume_found", "POST", "find", parameters={"found": "found"}),
+    View("undo_use", "POST", "consume", on_token=True, parameters={"receipt": "receipt"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),
     View("replace", "POST", "edit", on_token=True),
     View("delete_token", "POST", "delete", on_token=True),

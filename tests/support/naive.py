@@ -26,7 +26,6 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
 
-from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.driver_errors import KeyTaken
@@ -149,7 +148,7 @@ class NaiveService(TicketService):
 
     def _decide(self, token: Ticket) -> Outcome:
         receipt = uuid.uuid4()
-        denial = lifecycle.denial(token, token.read_at)
+        denial = TICKET.rules.denial(token, token.read_at)
         if denial:
             return Denied(token_uid=token.uid, denial=denial, receipt=receipt)
         left = token.usage_count if token.is_unlimited else token.usage_count - 1

@@ -30,6 +30,7 @@ from cone.tokens.core.history.keys import check_keys
 from cone.tokens.core.history.marks import old_events
 from cone.tokens.core.history.marks import purge_mark
 from cone.tokens.core.history.replay import replay
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import DETAILS
 from tests.support.factories import NOON
@@ -43,7 +44,10 @@ FIELDS: dict[str, Any] = {
     "lock_time": 0,
     "enabled": True,
     **dict.fromkeys(DETAILS),
+    **dict.fromkeys(PRESENCE),
 }
+#: Neither inside nor outside.
+NOWHERE = (None, None)
 
 
 def at(seconds: int) -> datetime.datetime:
@@ -69,11 +73,12 @@ def mark(version: int, **values: Any) -> Event:
 
 def use(version: int, left: int | None, seconds: int | None = None) -> Use:
     time = at(version if seconds is None else seconds)
-    return Use(UID, version, GRANT, time, None, left, uuid.uuid4(), "x", "door")
+    return Use(UID, version, GRANT, time, None, left, uuid.uuid4(), "x", "door", NOWHERE)
 
 
 def refusal(version: int, left: int | None, denial: Denial = Denial.USAGE_COUNT_EXCEEDED) -> Use:
-    return Use(UID, version, REFUSAL, at(version), denial.code, left, uuid.uuid4(), "x", "door")
+    told = (denial.code, left, uuid.uuid4(), "x", "door", NOWHERE)
+    return Use(UID, version, REFUSAL, at(version), *told)
 
 
 def present(version: int, **values: Any) -> Present:

@@ -4,8 +4,6 @@ import pytest
 
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.lifecycle import RULES
-from cone.tokens.core.lifecycle import denial
-from cone.tokens.core.lifecycle import status
 from cone.tokens.core.values import UNLIMITED
 from cone.tokens.core.values import Status
 from tests.support.factories import NOON
@@ -30,7 +28,7 @@ TICK = datetime.timedelta(microseconds=1)
     ],
 )
 def test_denial_when_one_condition_is_at_its_edge_then_it_decides(fields, expected):
-    assert denial(make_token(**fields), NOON) is expected
+    assert RULES.denial(make_token(**fields), NOON) is expected
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def test_denial_when_one_condition_is_at_its_edge_then_it_decides(fields, expect
     ],
 )
 def test_status_when_a_rule_fails_then_it_is_the_status_of_that_rule(fields, expected):
-    assert status(make_token(**fields), NOON) is expected
+    assert RULES.status(make_token(**fields), NOON) is expected
 
 
 def test_denial_when_all_rules_fail_then_they_are_named_in_the_order_of_the_contract():
@@ -58,7 +56,7 @@ def test_denial_when_all_rules_fail_then_they_are_named_in_the_order_of_the_cont
     named = []
     for number in range(1, len(failing) + 1):
         fields = dict(list(failing.items())[:number])
-        named.append(denial(make_token(**fields), NOON))
+        named.append(RULES.denial(make_token(**fields), NOON))
     assert named == [
         Denial.OUT_OF_TIME_RANGE,
         Denial.TOKEN_LOCKED,

@@ -28,13 +28,13 @@ from cone.tokens.browser.list_state import OVERVIEW
 from cone.tokens.browser.list_state import SEARCH
 from cone.tokens.browser.token_fields import default_texts
 from cone.tokens.browser.token_fields import limits
-from cone.tokens.core import lifecycle
 from cone.tokens.core.params import collect
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.places import Places
 from cone.tokens.host import wiring
 from cone.tokens.host.config import TokensConfig
 from cone.tokens.i18n import _
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.params import COUNT
 from cone.tokens.tickets.params import ENABLED
@@ -180,7 +180,7 @@ def list_url(model: TokenContainer, request: Request) -> str:
     prefix = request.GET.get(PREFIX.name, "")
     search = {SEARCH: prefix, MATCH: PREFIX.name} if prefix else {}
     # They are all alike.
-    doubts = {UNUSABLE: [status.value for status in lifecycle.lasting(first, first.read_at)]}
+    doubts = {UNUSABLE: [status.value for status in TICKET.rules.lasting(first, first.read_at)]}
     query = urlencode({**search, **range_, **note, **doubts}, doseq=True)
     return url(request, model, OVERVIEW, f"?{query}")
 

@@ -16,10 +16,10 @@ from pyramid.renderers import render
 from yafowil.base import factory
 
 from cone.tokens.browser.texts import UNUSABLE
-from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.values import Status
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.params import ENABLED
 from cone.tokens.tickets.params import USAGE_COUNT
 from cone.tokens.tickets.params import VALID_TO
@@ -57,7 +57,7 @@ def hints(raw: Mapping[str, Any], parser: Parser) -> list[Hint]:
 
     :param raw: what stands in its fields. What cannot be read gives no hint: it is a mistake.
     """
-    found = lifecycle.lasting(_token(raw, parser), utc_now())
+    found = TICKET.rules.lasting(_token(raw, parser), utc_now())
     defaults = {USAGE_COUNT.name: str(parser.usage_count)}
     return [
         Hint(status.value, text, FIELDS[status], defaults.get(FIELDS[status], ""), status in found)

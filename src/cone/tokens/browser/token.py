@@ -21,7 +21,6 @@ from cone.tokens.browser.texts import UNUSABLE
 from cone.tokens.browser.texts import status_reason
 from cone.tokens.browser.texts import uses_of
 from cone.tokens.core import codes
-from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.values import Status
 from cone.tokens.host import wiring
@@ -29,6 +28,7 @@ from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import labels
 from cone.tokens.tickets import qr
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.security import CONSUME
 from cone.tokens.tickets.security import DELETE
@@ -134,7 +134,7 @@ def token_of(node: TokenNode) -> Ticket:
 
 def status_of(token: Ticket) -> Status:
     """Return the status that ``token`` had when it was read."""
-    return lifecycle.status(token, token.read_at)
+    return TICKET.rules.status(token, token.read_at)
 
 
 def badge(status: Status) -> StatusBadge:
@@ -219,7 +219,7 @@ class TokenContent(TokenTile):
         done = notes_of(self.request, _NOTES)
         doubts = [
             Note("warning", UNUSABLE[status])
-            for status in lifecycle.lasting(self.token, self.token.read_at)
+            for status in TICKET.rules.lasting(self.token, self.token.read_at)
             if done
         ]
         code = {"code": shortened(self.token.value)}

@@ -25,6 +25,7 @@ from cone.tokens.core.records import EventColumns
 from cone.tokens.core.records import FormerColumns
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import MannerColumns
 from cone.tokens.core.records import UsageColumns
 
 #: Shared columns that events of every kind tell.
@@ -43,7 +44,9 @@ IN_STATEMENTS: Final = frozenset(
     {
         "actor",
         "behind",
+        "code",
         "is_former",
+        "is_known",
         "is_meant",
         "meant_code",
         "now",
@@ -308,6 +311,9 @@ def _of_shown(kind: DeclaredUse) -> Iterator[str]:
 
 def _of_usages(kind: DeclaredUse) -> Iterator[str]:
     logged = {effect.column for effect in kind.advanced}
+    if "uses" in kind.usages.c:
+        yield from _of_table(kind.usages, MannerColumns)
+        logged |= _names_of(MannerColumns)
     if kind.code:
         logged.add("token_value")
         if "token_value" not in kind.usages.c:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from sqlalchemy import Boolean
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import UnaryExpression
 from sqlalchemy import collate
 from sqlalchemy import func
+from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -62,3 +64,23 @@ def forbid_jit(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL jit = off"))
+
+
+class is_in_list(GenericFunction[bool]):  # noqa: N801 - reads as SQL
+    """``is_in_list(text, list)``: whether a list of texts, in JSON, has a text."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(is_in_list, "postgresql")
+def _is_in_list_postgresql(element: is_in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    sought, texts = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"jsonb_exists(CAST({texts} AS JSONB), {sought})"
+
+
+@compiles(is_in_list, "sqlite")
+def _is_in_list_sqlite(element: is_in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    sought, texts = element.clauses
+    listed = func.json_each(texts).table_valued("value")
+    return compiler.process(sought.in_(select(listed.c.value)), **kw)

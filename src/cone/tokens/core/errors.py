@@ -13,11 +13,16 @@ slug                      code  raised as, or the reason of a refusal
 ``invalid_parameter``     5     :class:`InvalidParameter`
 ``value_taken``           5     :class:`ValueTaken`, :class:`UidTaken`
 ``token_disabled``        7     ``Denial.TOKEN_DISABLED``
+``wrong_checkpoint``      8     ``Denial.WRONG_CHECKPOINT``; tickets alone
+``already_inside``        9     ``Denial.ALREADY_INSIDE``; tickets alone
+``not_inside``            10    ``Denial.NOT_INSIDE``; tickets alone
 ``replaced``              11    ``Denial.REPLACED``, :class:`Replaced`
+``not_enough_uses``       12    ``Denial.NOT_ENOUGH_USES``; tickets alone
 ``unfinished``            13    :class:`Unfinished`
 ``repeated``              14    :class:`Repeated`
 ``token_reused``          15    ``Denial.TOKEN_REUSED``; tickets are not refused for it
 ``token_changed``         -     :class:`TokenChanged`
+``not_undone``            -     :class:`NotUndone`
 ``count_changed``         -     :class:`CountChanged`
 ``idempotency_conflict``  -     :class:`IdempotencyConflict`
 ``value_too_long_for_qr`` -     :class:`ValueTooLongForQr`
@@ -44,6 +49,10 @@ class Denial(enum.Enum):
     TOKEN_LOCKED = "token_locked"
     OUT_OF_TIME_RANGE = "out_of_time_range"
     TOKEN_REUSED = "token_reused"
+    WRONG_CHECKPOINT = "wrong_checkpoint"
+    ALREADY_INSIDE = "already_inside"
+    NOT_INSIDE = "not_inside"
+    NOT_ENOUGH_USES = "not_enough_uses"
     REPLACED = "replaced"
 
     @property
@@ -70,7 +79,11 @@ _DENIAL_CODES = {
     Denial.TOKEN_LOCKED: 3,
     Denial.OUT_OF_TIME_RANGE: 4,
     Denial.TOKEN_DISABLED: 7,
+    Denial.WRONG_CHECKPOINT: 8,
+    Denial.ALREADY_INSIDE: 9,
+    Denial.NOT_INSIDE: 10,
     Denial.REPLACED: 11,
+    Denial.NOT_ENOUGH_USES: 12,
     Denial.TOKEN_REUSED: 15,
 }
 _DENIALS = {code: denial for denial, code in _DENIAL_CODES.items()}
@@ -80,6 +93,10 @@ _DENIAL_TEXTS = {
     Denial.TOKEN_LOCKED: "Token {uid} is locked",
     Denial.OUT_OF_TIME_RANGE: "Token {uid} out of time range",
     Denial.TOKEN_REUSED: "Token {uid} was used elsewhere already",
+    Denial.WRONG_CHECKPOINT: "Token {uid} is not for this checkpoint",
+    Denial.ALREADY_INSIDE: "Token {uid} is inside already",
+    Denial.NOT_INSIDE: "Token {uid} is not inside",
+    Denial.NOT_ENOUGH_USES: "Token {uid} has fewer uses left",
     Denial.REPLACED: "Token {uid} has another code now",
 }
 
@@ -212,6 +229,15 @@ class CountChanged(TokenChanged):
     def __init__(self, count: int) -> None:
         self.count = count
         TokenError.__init__(self, f"expected_count: there are {count} tokens now, nothing changed")
+
+
+class NotUndone(TokenError):
+    """A use is not the caller's, or too long ago for who may not edit tokens."""
+
+    slug = "not_undone"
+
+    def __init__(self) -> None:
+        super().__init__("Only who may edit tokens can take this use back")
 
 
 class IdempotencyConflict(TokenError):

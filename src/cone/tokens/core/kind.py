@@ -20,8 +20,10 @@ from typing import TypeVar
 from sqlalchemy import Table
 
 from cone.tokens.core import declaration
+from cone.tokens.core import lifecycle
 from cone.tokens.core.lifecycle import Consumable
 from cone.tokens.core.lifecycle import Effect
+from cone.tokens.core.lifecycle import Rules
 from cone.tokens.core.lifecycle import Usable
 
 
@@ -80,6 +82,7 @@ class Kind(Generic[T_co]):
         it has.
     :ivar former_table: has :class:`~cone.tokens.core.records.FormerColumns`, and the triggers of
         ``migrations/former_values``. None: codes are not replaced.
+    :ivar rules: when a token may be consumed.
     :ivar is_answer: whether a key may be bound to an answer, besides receipts and added tokens.
     :ivar has_old_keys: its idempotency keys are older than kinds are: they do not name it.
     """
@@ -98,6 +101,7 @@ class Kind(Generic[T_co]):
     search_table: Table | None = None
     search_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     former_table: Table | None = None
+    rules: Rules = lifecycle.RULES
     is_answer: Callable[[Any], bool] = is_no_answer
     has_old_keys: bool = False
 
@@ -126,17 +130,25 @@ class ConsumedKind(Kind[T_co]):
     ``read`` takes ``last_user`` and the columns of ``seen``: a refusal is told by what was read.
 
     :ivar usages: has :class:`~cone.tokens.core.records.UsageColumns`, ``token_value`` where the
-        kind has a code, and a column for each one of ``advanced``, with its value afterwards.
+        kind has a code, a column for each one of ``advanced``, with its value afterwards, and
+        :class:`~cone.tokens.core.records.MannerColumns` where tokens are used in other manners than
+        the plain one.
     :ivar seen: columns of which the caller shows what it saw, never NULL; another value refuses the
         use.
+    :ivar use: what a use does to shared columns.
     :ivar advanced: what a use does to own columns; each is ``audited``.
     :ivar shown: own columns with texts that outcomes show; no use changes them.
     """
 
     usages: Table
     seen: tuple[str, ...] = ()
+    use: tuple[Effect, ...] = lifecycle.USE
     advanced: tuple[Effect, ...] = ()
     shown: tuple[str, ...] = ()
+    #: All that a use does.
+    effects: tuple[Effect, ...] = dataclasses.field(init=False)
+    #: Whether tokens are used in other manners than the plain one.
+    has_manners: bool = dataclasses.field(init=False)
     #: The own columns that a use changes.
     advanced_names: tuple[str, ...] = dataclasses.field(init=False)
     #: The columns of a usage, each with that of the token whose value afterwards it tells.
@@ -152,5 +164,7 @@ class ConsumedKind(Kind[T_co]):
         names = tuple(effect.column for effect in self.advanced)
         code = {"token_value": self.code} if self.code else {}
         logged = {**code, "usage_count": "usage_count", "version": "version"}
+        object.__setattr__(self, "effects", (*self.use, *self.advanced))
+        object.__setattr__(self, "has_manners", "uses" in self.usages.c)
         object.__setattr__(self, "advanced_names", names)
         object.__setattr__(self, "logged", logged | dict(zip(names, names, strict=True)))

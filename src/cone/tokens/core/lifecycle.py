@@ -23,6 +23,7 @@ from typing import Final
 from typing import Protocol
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import Integer
 from sqlalchemy import SQLColumnExpression
 from sqlalchemy import and_
 from sqlalchemy import case
@@ -34,9 +35,13 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from cone.tokens.core.dialects import seconds_after
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.manner import ENTRY
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.values import LAST_LOCKING
 from cone.tokens.core.values import MAX_INSTANT
+from cone.tokens.core.values import MAX_INTEGER
 from cone.tokens.core.values import Status
 
 #: The current time as SQL: a bound value, or the clock of the database.
@@ -63,50 +68,135 @@ class Consumable(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """One condition of a consumption in both its forms, and what its failure means."""
+    """One condition of a consumption in both its forms, and what its failure means.
 
-    status: Status
+    :ivar status: None: it is asked of some manners of use alone, and no state of the token.
+    """
+
+    status: Status | None
     denial: Denial
-    holds: Callable[[Consumable, datetime.datetime], bool]
-    clause: Callable[[Columns, SqlTime], ColumnElement[bool]]
+    holds: Callable[[Any, datetime.datetime, Manner], bool]
+    clause: Callable[[Columns, SqlTime, Manner], ColumnElement[bool]]
 
 
-RULES = (
-    Rule(
-        Status.DISABLED,
-        Denial.TOKEN_DISABLED,
-        lambda token, _now: token.enabled,
-        lambda columns, _now: columns.enabled.is_(True),
-    ),
-    Rule(
-        Status.EXHAUSTED,
-        Denial.USAGE_COUNT_EXCEEDED,
-        lambda token, _now: token.usage_count != 0,
-        lambda columns, _now: columns.usage_count != 0,
-    ),
-    Rule(
-        Status.LOCKED,
-        Denial.TOKEN_LOCKED,
-        lambda token, now: token.locked_until is None or token.locked_until <= now,
-        lambda columns, now: or_(columns.locked_until.is_(None), columns.locked_until <= now),
-    ),
-    Rule(
-        Status.NOT_YET_VALID,
-        Denial.OUT_OF_TIME_RANGE,
-        lambda token, now: token.valid_from is None or token.valid_from <= now,
-        lambda columns, now: or_(columns.valid_from.is_(None), columns.valid_from <= now),
-    ),
-    Rule(
-        Status.EXPIRED,
-        Denial.OUT_OF_TIME_RANGE,
-        lambda token, now: token.valid_to is None or token.valid_to >= now,
-        lambda columns, now: or_(columns.valid_to.is_(None), columns.valid_to >= now),
-    ),
+#: States that a token does not leave by itself.
+LASTING: Final = (Status.DISABLED, Status.EXHAUSTED, Status.EXPIRED)
+
+
+class Rules(tuple[Rule, ...]):
+    """The rules of a kind, in the order in which they are asked."""
+
+    __slots__ = ()
+
+    def failing(
+        self, token: Consumable, now: datetime.datetime, manner: Manner = PLAIN
+    ) -> Iterator[Rule]:
+        """Return the rules that forbid to consume ``token`` at ``now``."""
+        return (rule for rule in self if not rule.holds(token, now, manner))
+
+    def denial(
+        self, token: Consumable, now: datetime.datetime, manner: Manner = PLAIN
+    ) -> Denial | None:
+        """Return why ``token`` may not be consumed at ``now``; None where it may."""
+        rule = next(self.failing(token, now, manner), None)
+        return rule.denial if rule else None
+
+    def status(self, token: Consumable, now: datetime.datetime) -> Status:
+        """Return the status of ``token`` at ``now``."""
+        found = (rule.status for rule in self.failing(token, now, ENTRY))
+        return next(filter(None, found), Status.CONSUMABLE)
+
+    def lasting(self, token: Consumable, now: datetime.datetime) -> list[Status]:
+        """Return why ``token`` cannot be consumed until somebody changes it: time will not help."""
+        found = (rule.status for rule in self.failing(token, now, ENTRY))
+        return [status for status in found if status in LASTING]
+
+    def count_lasting(self, tokens: Iterable[Consumable], now: datetime.datetime) -> dict[str, int]:
+        """Return the number of ``tokens`` that are :meth:`lasting`, by status."""
+        found = (status.value for token in tokens for status in self.lasting(token, now))
+        return dict(Counter(found))
+
+    def consumable(
+        self, columns: Columns, now: SqlTime, manner: Manner = PLAIN
+    ) -> ColumnElement[bool]:
+        """Return the condition that selects the tokens that may be consumed at ``now``."""
+        return and_(*(rule.clause(columns, now, manner) for rule in self))
+
+    def code(self, columns: Columns, now: SqlTime, manner: Manner = PLAIN) -> ColumnElement[Any]:
+        """Return the code of :meth:`denial` as SQL; NULL where there is none."""
+        return case(
+            *(
+                (not_(rule.clause(columns, now, manner)), literal(rule.denial.code, Integer))
+                for rule in self
+            ),
+            else_=null(),
+        )
+
+    def has_status(self, columns: Columns, sought: Status, now: SqlTime) -> ColumnElement[bool]:
+        """Return the condition that selects the tokens whose status is ``sought`` at ``now``."""
+        clauses: list[ColumnElement[bool]] = []
+        for rule in self:
+            if rule.status is None:
+                continue
+            if rule.status is sought:
+                # Fewest have this one, and SQLite looks at conditions in the order given.
+                return and_(not_(rule.clause(columns, now, ENTRY)), *clauses)
+            clauses.append(rule.clause(columns, now, ENTRY))
+        return and_(*clauses)
+
+    def has_expired(self, columns: Columns, time: SqlTime) -> ColumnElement[bool]:
+        """Return the condition that selects the tokens whose window has ended before ``time``."""
+        (rule,) = (rule for rule in self if rule.status is Status.EXPIRED)
+        return not_(rule.clause(columns, time, PLAIN))
+
+    def was_used_up(self, columns: Columns, time: SqlTime) -> ColumnElement[bool]:
+        """Return the condition that selects the tokens whose last use was before ``time``.
+
+        Not those that are issued without uses, to be given some later.
+        """
+        (rule,) = (rule for rule in self if rule.status is Status.EXHAUSTED)
+        rests_since = (columns.last_used < time, columns.modified < time)
+        return and_(not_(rule.clause(columns, time, PLAIN)), *rests_since)
+
+    def is_in_window(self, columns: Columns, time: SqlTime) -> ColumnElement[bool]:
+        """Return the condition that selects the tokens whose window has ``time`` in it."""
+        edges = (rule for rule in self if rule.denial is Denial.OUT_OF_TIME_RANGE)
+        return and_(*(rule.clause(columns, time, PLAIN) for rule in edges))
+
+
+ENABLED: Final = Rule(
+    Status.DISABLED,
+    Denial.TOKEN_DISABLED,
+    lambda token, _now, _manner: token.enabled,
+    lambda columns, _now, _manner: columns.enabled.is_(True),
+)
+USES_LEFT: Final = Rule(
+    Status.EXHAUSTED,
+    Denial.USAGE_COUNT_EXCEEDED,
+    lambda token, _now, _manner: token.usage_count != 0,
+    lambda columns, _now, _manner: columns.usage_count != 0,
+)
+LOCK: Final = Rule(
+    Status.LOCKED,
+    Denial.TOKEN_LOCKED,
+    lambda token, now, _manner: token.locked_until is None or token.locked_until <= now,
+    lambda columns, now, _manner: or_(columns.locked_until.is_(None), columns.locked_until <= now),
+)
+BEGINNING: Final = Rule(
+    Status.NOT_YET_VALID,
+    Denial.OUT_OF_TIME_RANGE,
+    lambda token, now, _manner: token.valid_from is None or token.valid_from <= now,
+    lambda columns, now, _manner: or_(columns.valid_from.is_(None), columns.valid_from <= now),
+)
+END: Final = Rule(
+    Status.EXPIRED,
+    Denial.OUT_OF_TIME_RANGE,
+    lambda token, now, _manner: token.valid_to is None or token.valid_to >= now,
+    lambda columns, now, _manner: or_(columns.valid_to.is_(None), columns.valid_to >= now),
 )
 
-
-#: Why tokens of every kind are refused; their codes may be replaced besides.
-DENIALS: Final = tuple(dict.fromkeys(rule.denial for rule in RULES))
+#: The rules of every kind; some have others among them.
+RULES: Final = Rules((ENABLED, USES_LEFT, LOCK, BEGINNING, END))
 
 
 class Usable(Protocol):
@@ -123,8 +213,8 @@ class Effect:
     """What a use does to one column of a token, in both its forms."""
 
     column: str
-    value: Callable[[Usable, datetime.datetime], object]
-    expression: Callable[[Columns, SqlTime], ColumnElement[Any]]
+    value: Callable[[Any, datetime.datetime, Manner], object]
+    expression: Callable[[Columns, SqlTime, Manner], ColumnElement[Any]]
 
 
 def locked_until(
@@ -155,24 +245,25 @@ def locked_until_clause(
     )
 
 
+#: What a use of every kind does; some do other things.
 USE: Final = (
     Effect(
         "usage_count",
-        lambda token, _now: token.usage_count - (token.usage_count > 0),
-        lambda columns, _now: case(
+        lambda token, _now, _manner: token.usage_count - (token.usage_count > 0),
+        lambda columns, _now, _manner: case(
             (columns.usage_count > 0, columns.usage_count - 1),
             else_=columns.usage_count,
         ),
     ),
     Effect(
         "last_used",
-        lambda _token, now: now,
-        lambda _columns, now: now,
+        lambda _token, now, _manner: now,
+        lambda _columns, now, _manner: now,
     ),
     Effect(
         "locked_until",
-        lambda token, now: locked_until(now, token.lock_time),
-        lambda columns, now: locked_until_clause(now, columns.lock_time),
+        lambda token, now, _manner: locked_until(now, token.lock_time),
+        lambda columns, now, _manner: locked_until_clause(now, columns.lock_time),
     ),
 )
 
@@ -180,93 +271,27 @@ USE: Final = (
 def after_use(
     token: Usable,
     now: datetime.datetime,
-    own: Iterable[Effect] = (),
+    effects: Iterable[Effect] = USE,
+    manner: Manner = PLAIN,
 ) -> dict[str, Any]:
     """Return the columns of ``token`` that a use at ``now`` changes, with their new values.
 
-    :param own: what a use does besides to a token of its kind.
+    :param effects: what a use does to a token of its kind.
     """
-    return {effect.column: effect.value(token, now) for effect in (*USE, *own)}
+    return {effect.column: effect.value(token, now, manner) for effect in effects}
+
+
+def after_undo(usage_count: int, uses: int) -> int:
+    """Return the uses left of a token when a use is taken back that took so many."""
+    return usage_count if usage_count < 0 else min(usage_count + uses, MAX_INTEGER)
 
 
 def use_expressions(
     columns: Columns,
     now: SqlTime,
-    own: Iterable[Effect] = (),
+    effects: Iterable[Effect] = USE,
+    manner: Manner = PLAIN,
 ) -> dict[str, ColumnElement[Any]]:
-    """Return :func:`after_use` as SQL."""
-    return {effect.column: effect.expression(columns, now) for effect in (*USE, *own)}
-
-
-#: States that a token does not leave by itself.
-LASTING: Final = (Status.DISABLED, Status.EXHAUSTED, Status.EXPIRED)
-
-
-def failing_rules(token: Consumable, now: datetime.datetime) -> Iterator[Rule]:
-    """Return the rules that forbid to consume ``token`` at ``now``."""
-    return (rule for rule in RULES if not rule.holds(token, now))
-
-
-def failing_rule(token: Consumable, now: datetime.datetime) -> Rule | None:
-    """Return the first rule that forbids to consume ``token`` at ``now``."""
-    return next(failing_rules(token, now), None)
-
-
-def denial(token: Consumable, now: datetime.datetime) -> Denial | None:
-    """Return why ``token`` may not be consumed at ``now``; None where it may."""
-    rule = failing_rule(token, now)
-    return rule.denial if rule else None
-
-
-def status(token: Consumable, now: datetime.datetime) -> Status:
-    """Return the status of ``token`` at ``now``."""
-    rule = failing_rule(token, now)
-    return rule.status if rule else Status.CONSUMABLE
-
-
-def lasting(token: Consumable, now: datetime.datetime) -> list[Status]:
-    """Return why ``token`` cannot be consumed until somebody changes it: time will not help."""
-    return [rule.status for rule in failing_rules(token, now) if rule.status in LASTING]
-
-
-def count_lasting(tokens: Iterable[Consumable], now: datetime.datetime) -> dict[str, int]:
-    """Return the number of ``tokens`` that are :func:`lasting`, by status."""
-    return dict(Counter(status.value for token in tokens for status in lasting(token, now)))
-
-
-def consumable(columns: Columns, now: SqlTime) -> ColumnElement[bool]:
-    """Return the condition that selects the tokens that may be consumed at ``now``."""
-    return and_(*(rule.clause(columns, now) for rule in RULES))
-
-
-def has_status(columns: Columns, sought: Status, now: SqlTime) -> ColumnElement[bool]:
-    """Return the condition that selects the tokens whose status is ``sought`` at ``now``."""
-    clauses: list[ColumnElement[bool]] = []
-    for rule in RULES:
-        if rule.status is sought:
-            # Fewest have this one, and SQLite looks at conditions in the order given.
-            return and_(not_(rule.clause(columns, now)), *clauses)
-        clauses.append(rule.clause(columns, now))
-    return and_(*clauses)
-
-
-def has_expired(columns: Columns, time: SqlTime) -> ColumnElement[bool]:
-    """Return the condition that selects the tokens whose window has ended before ``time``."""
-    (rule,) = (rule for rule in RULES if rule.status is Status.EXPIRED)
-    return not_(rule.clause(columns, time))
-
-
-def was_used_up(columns: Columns, time: SqlTime) -> ColumnElement[bool]:
-    """Return the condition that selects the tokens whose last use was taken before ``time``.
-
-    Not those that are issued without uses, to be given some later.
-    """
-    (rule,) = (rule for rule in RULES if rule.status is Status.EXHAUSTED)
-    rests_since = (columns.last_used < time, columns.modified < time)
-    return and_(not_(rule.clause(columns, time)), *rests_since)
-
-
-def is_in_window(columns: Columns, time: SqlTime) -> ColumnElement[bool]:
-    """Return the condition that selects the tokens whose window has ``time`` in it."""
-    edges = (rule for rule in RULES if rule.denial is Denial.OUT_OF_TIME_RANGE)
-    return and_(*(rule.clause(columns, time) for rule in edges))
+    """Return :func:`after_use` as SQL, without the columns that this manner leaves as they are."""
+    made = ((effect.column, effect.expression(columns, now, manner)) for effect in effects)
+    return {name: expression for name, expression in made if expression is not columns[name]}

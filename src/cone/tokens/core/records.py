@@ -26,6 +26,7 @@ from sqlalchemy import String
 from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import Uuid
+from sqlalchemy import text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
@@ -220,6 +221,24 @@ class UsageColumns:
     version: Mapped[int] = mapped_column(Integer, sort_order=BEHIND)
 
 
+class MannerColumns:
+    """Columns of a log of usages that tell how tokens were used (decision 0030).
+
+    See :mod:`cone.tokens.core.manner`. NULL in the row of a plain use. The indexes of
+    :func:`manner_indexes` belong to them.
+    """
+
+    #: Uses that were taken, or asked for where it was refused. NULL: one.
+    uses: Mapped[int | None] = mapped_column(Integer, sort_order=_LAST)
+    checkpoint: Mapped[str | None] = mapped_column(Text, sort_order=_LAST)
+    #: ``Direction``. NULL: the checkpoint has none.
+    direction: Mapped[str | None] = mapped_column(String(3), sort_order=_LAST)
+    #: Why the rules did not count; empty where that is forgotten. NULL: they did.
+    override: Mapped[str | None] = mapped_column(Text, sort_order=_LAST)
+    #: When it was taken back. NULL: it stands.
+    undone_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=_LAST)
+
+
 class EventColumns:
     """Columns of a log of events: who changed a token, when, and the values before and after.
 
@@ -228,8 +247,8 @@ class EventColumns:
 
     uid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     token_uid: Mapped[uuid.UUID] = mapped_column(Uuid)
-    #: ``add``, ``update``, ``enable``, ``disable``, ``replace``, ``delete``, ``forget``, ``purge``,
-    #: or ``upgrade`` from 2.0.
+    #: ``add``, ``update``, ``enable``, ``disable``, ``replace``, ``undo``, ``reset``, ``delete``,
+    #: ``forget``, ``purge``, or ``upgrade`` from 2.0.
     action: Mapped[str] = mapped_column(String)
     timestamp: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     #: NULL: not known.
@@ -292,6 +311,19 @@ def usage_indexes() -> tuple[Index, ...]:
         # Statistics count the tries with a code in a time along it. Rows come in the order of
         # their times: the index grows at few places, each of which is in memory.
         Index(None, "error_code", "timestamp"),
+    )
+
+
+def manner_indexes() -> tuple[Index, ...]:
+    """Return the indexes of a table with :class:`MannerColumns`; plain uses are in none of them."""
+    conditions = (
+        (("checkpoint", "error_code", "timestamp", "undone_at"), "checkpoint IS NOT NULL"),
+        (("timestamp", "undone_at"), "undone_at IS NOT NULL"),
+        (("timestamp", "override"), "override IS NOT NULL"),
+    )
+    return tuple(
+        Index(None, *columns, postgresql_where=text(where), sqlite_where=text(where))
+        for columns, where in conditions
     )
 
 

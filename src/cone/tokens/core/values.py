@@ -19,6 +19,8 @@ from typing import NewType
 from typing import TypeVar
 
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
 
 T = TypeVar("T")
 
@@ -104,6 +106,7 @@ class Granted:
     :ivar value: the code of the token; None: it was not asked for by one.
     :ivar before: the use before this one; None: that is not known any more.
     :ivar details: the columns that its kind shows; None: that is not known any more.
+    :ivar uses: how many were taken; 0 by an exit and by the entry after one.
     :ivar is_repeat: an earlier request with the same key took the use.
     """
 
@@ -113,6 +116,7 @@ class Granted:
     value: Value | None = dataclasses.field(default=None, compare=False)
     before: LastUse | None = dataclasses.field(default=None, compare=False)
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    uses: int = dataclasses.field(default=1, compare=False)
     is_repeat: bool = dataclasses.field(default=False, compare=False)
 
 
@@ -124,6 +128,7 @@ class Denied:
         replaced.
     :ivar last: the last use of the token; None: that is not known any more.
     :ivar details: as in :class:`Granted`.
+    :ivar usage_count: uses left; None: that is not known any more.
     """
 
     token_uid: uuid.UUID
@@ -132,6 +137,7 @@ class Denied:
     value: Value | None = dataclasses.field(default=None, compare=False)
     last: LastUse | None = dataclasses.field(default=None, compare=False)
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    usage_count: int | None = dataclasses.field(default=None, compare=False)
 
 
 Outcome = Granted | Denied
@@ -139,13 +145,19 @@ Outcome = Granted | Denied
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """One try to consume a token. ``usage_count`` is what was left after it."""
+    """One try to consume a token. ``usage_count`` is what was left after it.
+
+    :ivar manner: how it was used, without what only its statement needs.
+    :ivar undone_at: when it was taken back; None: it stands.
+    """
 
     receipt: uuid.UUID
     time: datetime.datetime
     denial: Denial | None
     user: Actor
     usage_count: int | None
+    manner: Manner = PLAIN
+    undone_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,9 +286,11 @@ class Attempt:
         not done again.
     :ivar key: bound to the outcome.
     :ivar seen: what the caller saw of the columns that its kind asks for.
+    :ivar manner: how the token is to be used.
     """
 
     receipt: uuid.UUID
     actor: Actor
     key: IdempotencyKey | None
     seen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    manner: Manner = PLAIN

@@ -5,7 +5,7 @@ status  for
 ======  ================================================================================
 400     :class:`InvalidParameter`, a path that is not UTF-8, a ``Host`` that is none
 401     not signed in
-403     a permission is missing, or the request comes from elsewhere
+403     a permission is missing, :class:`NotUndone`, or the request comes from elsewhere
 404     :class:`TokenNotFound`, no such path
 405     wrong method, with ``Allow``
 409     :class:`ValueTaken`, :class:`TokenChanged`
@@ -36,6 +36,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from cone.tokens import logs
 from cone.tokens.core.errors import IdempotencyConflict
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.errors import NotUndone
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
@@ -61,6 +62,7 @@ _STATUSES: Final[Mapping[type[TokenError], int]] = MappingProxyType(
         TokenNotFound: 404,
         ValueTaken: 409,
         TokenChanged: 409,
+        NotUndone: 403,
         IdempotencyConflict: 422,
         ValueTooLongForQr: 422,
         Unavailable: 503,

@@ -15,7 +15,9 @@ from cone.tokens.json_api import schemas
 from cone.tokens.json_api.views import Given
 from cone.tokens.tickets import found
 from cone.tokens.tickets import params
+from cone.tokens.tickets.consumption import asked_manner
 from cone.tokens.tickets.consumption import guarded
+from cone.tokens.tickets.door_params import DOOR_PARAMETERS
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
@@ -64,15 +66,16 @@ def find_tokens(_context: TokenContainer, request: Request, fields: Given) -> Js
         context=TokenContainer,
         method="POST",
         permission=FIND,
-        summary="Take one use of a token that was found.",
-        parameters=(found.FOUND, params.NOT_READ_AS),
+        summary="Take a use of a token that was found.",
+        parameters=(found.FOUND, params.NOT_READ_AS, *DOOR_PARAMETERS),
         answer=schemas.CONSUMED,
         **schemas.CONSUMPTION,
         is_idempotent=True,
     ),
 )
 def consume_found(_context: TokenContainer, request: Request, fields: Given) -> Json:
-    """Take one use of a token that was found."""
+    """Take a use of a token that was found."""
+    manner = asked_manner(request, fields)
     number = found.parse_found(fields)
     but = frozenset(params.parse_not_read_as(fields))
     # The same key for the same token in another way is a mistake, not another use.
@@ -80,11 +83,14 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
     by = wiring.actor(request)
 
     def consume() -> Outcome:
-        return wiring.get(TicketService).consume_found(number, by=by, key=key, but=but)
+        return wiring.get(TicketService).consume_found(
+            number, by=by, key=key, but=but, manner=manner
+        )
 
     try:
         outcome = guarded(request, consume)
     except Repeated as error:
         return not_consumed_json(error)
     # Its uid may be its code.
-    return outcome_json(outcome, wiring.get(TokensConfig).zone, tells_uid=False)
+    zone = wiring.get(TokensConfig).zone
+    return outcome_json(outcome, zone, manner, tells_uid=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from typing import Final
 
-from cone.tokens.core.errors import Denial
-from cone.tokens.core.lifecycle import DENIALS
+from cone.tokens.core.manner import Direction
 from cone.tokens.core.values import Status
+from cone.tokens.tickets.door import DENIALS
 from cone.tokens.tickets.found import FOUND
 from cone.tokens.tickets.found import HIT_FIELDS
 from cone.tokens.tickets.found import MOST_HITS
@@ -65,7 +65,17 @@ CONSUMED: Final[dict[str, Schema]] = {
     "usage_count": {"type": "integer", "description": "Uses left; -1 is unlimited."},
     "receipt": UID,
     "used_before": _USED_BEFORE,
+    "uses": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Uses that were taken, where a parameter of a door was given; 0 by an exit "
+        "and by the entry after one.",
+    },
     **_TOLD,
+}
+UNDONE: Final[dict[str, Schema]] = {
+    "uses": {"type": "integer", "minimum": 0, "description": "Uses that came back."},
+    "usage_count": {"type": "integer", "description": "Uses left; -1 is unlimited."},
 }
 _TOKEN_MEMBERS: Final[dict[str, Schema]] = {
     "uid": UID,
@@ -96,9 +106,14 @@ _TOKEN_MEMBERS: Final[dict[str, Schema]] = {
 _USAGE_MEMBERS: Final[dict[str, Schema]] = {
     "receipt": UID,
     "time": _TIME,
-    "error": {"enum": [None, *(denial.value for denial in (*DENIALS, Denial.REPLACED))]},
+    "error": {"enum": [None, *(denial.value for denial in DENIALS)]},
     "user": _TEXT_OR_NULL,
     "usage_count": {"type": ["integer", "null"]},
+    "uses": {"type": "integer", "minimum": 0},
+    "checkpoint": _TEXT_OR_NULL,
+    "direction": {"enum": [None, *(direction.value for direction in Direction)]},
+    "override": {**_TEXT_OR_NULL, "description": "Why the rules did not count."},
+    "undone_at": {**_TIME_OR_NULL, "description": "When it was taken back."},
 }
 _DENIED_MEMBERS: Final[dict[str, Schema]] = {
     **FAILURE_MEMBERS,
@@ -108,11 +123,20 @@ _DENIED_MEMBERS: Final[dict[str, Schema]] = {
     "token_uid": UID,
     "read_as": READ_AS,
     "found": {"type": "integer", "description": "The number of `not_found` that it has."},
+    "usage_count": {"type": "integer", "description": "Uses left, where they are not enough."},
     **_TOLD,
 }
 
 #: Those that not each refusal has.
-_OPTIONAL: Final = {"last_used", "last_user", "token_uid", "read_as", "found", *_TOLD}
+_OPTIONAL: Final = {
+    "last_used",
+    "last_user",
+    "token_uid",
+    "read_as",
+    "found",
+    "usage_count",
+    *_TOLD,
+}
 
 #: What answers refer to by name.
 SCHEMAS: Final[dict[str, Schema]] = {
@@ -148,7 +172,7 @@ _DESCRIBED: Final = Described(
 #: What the answers of a consumption have in common.
 CONSUMPTION: Final[dict[str, Any]] = {
     "told": "Consumed, or refused with its reason.",
-    "optional": frozenset({"used_before", *_TOLD}),
+    "optional": frozenset({"used_before", "uses", *_TOLD}),
     "refusal": DENIED,
     "is_strict": True,
 }
@@ -167,6 +191,21 @@ def before(receipt: str) -> dict[str, Schema]:
     """
     parameters = {"uid": "$request.path.uid", "before": receipt}
     return {"usages": {"operationId": "usages", "parameters": parameters}}
+
+
+def after_use(uid: str) -> dict[str, Schema]:
+    """Return the links from a use that was taken: to those before it, and to its end.
+
+    :param uid: where the request or the answer tells the token.
+    """
+    receipt = "$response.body#/receipt"
+    usages = {"operationId": "usages", "parameters": {"uid": uid, "before": receipt}}
+    undo = {
+        "operationId": "undo_use",
+        "parameters": {"uid": uid},
+        "requestBody": {"receipt": receipt},
+    }
+    return {"usages": usages, "undo_use": undo}
 
 
 def with_added(operation: str) -> Schema:

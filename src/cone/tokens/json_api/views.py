@@ -25,7 +25,9 @@ from cone.tokens.host.security import VIEW
 from cone.tokens.json_api import schemas
 from cone.tokens.tickets import found
 from cone.tokens.tickets import params
+from cone.tokens.tickets.consumption import asked_manner
 from cone.tokens.tickets.consumption import guarded
+from cone.tokens.tickets.door_params import DOOR_PARAMETERS
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.rendering import not_consumed_json
@@ -182,26 +184,29 @@ def add_tokens(_context: TokenContainer, request: Request, fields: Given) -> Jso
         context=TokenNode,
         method="POST",
         permission=CONSUME,
-        summary="Take one use of a token.",
+        summary="Take a use of a token.",
+        parameters=DOOR_PARAMETERS,
         answer=schemas.CONSUMED,
         **schemas.CONSUMPTION,
-        links=schemas.before("$response.body#/receipt"),
+        links=schemas.after_use("$request.path.uid"),
         is_idempotent=True,
         answers_get=True,
     ),
 )
-def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
-    """Take one use of a token."""
-    key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name})
+def consume_token(context: TokenNode, request: Request, fields: Given) -> Json:
+    """Take a use of a token."""
+    manner = asked_manner(request, fields)
+    asked = {name: raw for name, raw in fields.items() if raw}
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, {"uid": context.name, **asked})
     service, by = wiring.get(TicketService), wiring.actor(request)
 
     def consume() -> Outcome:
         if context.uid is None and key:
             # No token can be meant, but another request may have the key.
             service.check_key(key)
-        return service.consume(uid_of(context), by=by, key=key)
+        return service.consume(uid_of(context), by=by, key=key, manner=manner)
 
-    return outcome_json(guarded(request, consume), wiring.get(TokensConfig).zone)
+    return outcome_json(guarded(request, consume), wiring.get(TokensConfig).zone, manner)
 
 
 @json_view(
@@ -210,17 +215,19 @@ def consume_token(context: TokenNode, request: Request, _fields: Given) -> Json:
         context=TokenContainer,
         method="POST",
         permission=CONSUME,
-        summary="Take one use of the token with a value: one request for a scanner.",
-        parameters=(*params.CODE_PARAMETERS, found.NOT_FOUND),
+        summary="Take a use of the token with a value: one request for a scanner.",
+        parameters=(*params.CODE_PARAMETERS, found.NOT_FOUND, *DOOR_PARAMETERS),
         answer={**schemas.CONSUMED, "token_uid": openapi.UID, "read_as": schemas.READ_AS},
         **schemas.CONSUMPTION,
         id="consume_token_by_value",
+        links=schemas.after_use("$response.body#/token_uid"),
         tells_uid="$response.body#/token_uid",
         is_idempotent=True,
     ),
 )
 def consume_value(context: TokenContainer, request: Request, fields: Given) -> Json:
-    """Take one use of the token that is meant by a value."""
+    """Take a use of the token that is meant by a value."""
+    manner = asked_manner(request, fields)
     value, is_complete = params.parse_value_sought(fields), params.parse_is_complete(fields)
     but = frozenset(params.parse_not_read_as(fields)), frozenset(found.parse_numbers(fields))
     # An empty one asks for the same as none.
@@ -230,13 +237,13 @@ def consume_value(context: TokenContainer, request: Request, fields: Given) -> J
     sent = SentCode(value, request.resource_url(context), is_complete, *but)
 
     def consume() -> Outcome:
-        return wiring.get(TicketService).consume_code(sent, by=by, key=key)
+        return wiring.get(TicketService).consume_code(sent, by=by, key=key, manner=manner)
 
     try:
         outcome = guarded(request, consume)
     except (Unfinished, Repeated) as error:
         return not_consumed_json(error)
-    return outcome_of_code_json(outcome, value, wiring.get(TokensConfig).zone)
+    return outcome_of_code_json(outcome, value, wiring.get(TokensConfig).zone, manner)
 
 
 @json_view(

@@ -20,4 +20,4 @@ SLICES: Final = 16
 STEPS: Final = 2 * SLICES
 
 #: All revisions, oldest first.
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")

@@ -4,23 +4,52 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from typing import Any
 
+from pyramid.httpexceptions import HTTPForbidden
+
+from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import Repeated
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unfinished
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
 from cone.tokens.core.values import Outcome
 from cone.tokens.host import wiring
 from cone.tokens.host.callers import caller_of
+from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.metrics import Metrics
 from cone.tokens.host.ratelimit import RateLimits
+from cone.tokens.tickets.door_params import asks_for_door
+from cone.tokens.tickets.door_params import parse_manner
+from cone.tokens.tickets.security import OVERRIDE
+from cone.tokens.tickets.wiring import current_settings
 
 if TYPE_CHECKING:
     from pyramid.request import Request
 
 logger = logging.getLogger("cone.tokens.consumption")
+
+
+def asked_manner(request: Request, given: Mapping[str, Any]) -> Manner:
+    """Return how a request asks for a token to be used.
+
+    :raises InvalidParameter: a parameter is wrong.
+    :raises HTTPForbidden: the caller must not override rules.
+    """
+    if not asks_for_door(given):
+        return PLAIN
+    zone = wiring.get(TokensConfig).zone
+    manner = parse_manner(given, current_settings().values, utc_now(), zone)
+    if manner.override is not None:
+        permitted = request.has_permission(OVERRIDE, request.context)
+        if not permitted:
+            raise HTTPForbidden(result=permitted)
+    return manner
 
 
 def guarded(request: Request, consume: Callable[[], Outcome]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cone.tokens.core import lifecycle
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import Ticket
 
 
@@ -31,5 +31,5 @@ def fields_of(token: Ticket) -> dict[str, Any]:
         "note": token.note,
         "data": None if token.data is None else json.loads(token.data),
         "uses_given": token.uses_given,
-        "status": lifecycle.status(token, token.read_at).value,
+        "status": TICKET.rules.status(token, token.read_at).value,
     }

@@ -7,7 +7,6 @@ import functools
 from collections.abc import Sequence
 
 from cone.tokens.core import codes
-from cone.tokens.core import lifecycle
 from cone.tokens.core.many import Rows
 from cone.tokens.core.store import changing
 from cone.tokens.core.store import events
@@ -56,7 +55,7 @@ class ImportWork:
         )
         holders = former.holders(tx, TICKET, self._values)
         self._plan = plan(rows, KnownTokens.of(self._tokens, holders), known)
-        unusable = lifecycle.count_lasting(self._plan.made, tx.time())
+        unusable = TICKET.rules.count_lasting(self._plan.made, tx.time())
         self.report = dataclasses.replace(
             self._plan.report, unusable=unusable, alike=self._alike(tx)
         )

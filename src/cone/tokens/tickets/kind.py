@@ -14,8 +14,10 @@ from typing import Final
 from cone.tokens.core import codes
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import Derived
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.records import table_of
 from cone.tokens.core.store.changing import NewRow
+from cone.tokens.tickets import door
 from cone.tokens.tickets import imports
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenFormerRecord
@@ -52,7 +54,7 @@ TICKET: Final = ConsumedKind(
     read=Ticket,
     unread=frozenset({"code_digest", "used_before", "user_before"}),
     audited=AUDITED,
-    later=frozenset(DETAILS),
+    later=frozenset((*DETAILS, *PRESENCE)),
     personal=PERSONAL,
     derived=(
         Derived("code_digest", "value", codes.digest),
@@ -63,6 +65,9 @@ TICKET: Final = ConsumedKind(
     search_table=table_of(TokenSearchRecord),
     search_columns={"code": "value", "label": "label"},
     former_table=table_of(TokenFormerRecord),
+    rules=door.RULES,
+    use=door.USE,
+    advanced=door.PRESENCE,
     shown=("label", "category"),
     is_answer=_is_answer,
     has_old_keys=True,
@@ -89,4 +94,5 @@ def new_row(uid: uuid.UUID, token: NewTicket) -> NewRow:
         "lock_time": token.lock_time,
         "enabled": token.enabled,
         **{name: getattr(token, name) for name in DETAILS},
+        **dict.fromkeys(PRESENCE),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import String
@@ -18,10 +20,13 @@ from cone.tokens.core.records import ExactText
 from cone.tokens.core.records import FormerColumns
 from cone.tokens.core.records import LastUseColumns
 from cone.tokens.core.records import LifecycleColumns
+from cone.tokens.core.records import MannerColumns
 from cone.tokens.core.records import SearchColumns
 from cone.tokens.core.records import UsageColumns
+from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.records import event_indexes
 from cone.tokens.core.records import lifecycle_arguments
+from cone.tokens.core.records import manner_indexes
 from cone.tokens.core.records import usage_indexes
 
 
@@ -39,6 +44,16 @@ class TokenRecord(LifecycleColumns, LastUseColumns, Base):
             postgresql_where=text("category IS NOT NULL"),
             sqlite_where=text("category IS NOT NULL"),
         ),
+        # Those who are inside are counted. No plain use writes them.
+        *(
+            Index(
+                None,
+                name,
+                postgresql_where=text(f"{name} IS NOT NULL"),
+                sqlite_where=text(f"{name} IS NOT NULL"),
+            )
+            for name in ("inside_until", "outside_until")
+        ),
     )
 
     #: What is looked up and what the QR code carries.
@@ -55,6 +70,15 @@ class TokenRecord(LifecycleColumns, LastUseColumns, Base):
     data: Mapped[str | None] = mapped_column(Text, sort_order=BEHIND + 3)
     #: The uses that it was issued with, or that were set last. NULL: not known.
     uses_given: Mapped[int | None] = mapped_column(Integer, sort_order=BEHIND + 3)
+
+    #: See :mod:`cone.tokens.tickets.door`. NULL: not inside.
+    inside_until: Mapped[datetime.datetime | None] = mapped_column(
+        UtcDateTime, sort_order=BEHIND + 3
+    )
+    #: NULL: not outside by an exit.
+    outside_until: Mapped[datetime.datetime | None] = mapped_column(
+        UtcDateTime, sort_order=BEHIND + 3
+    )
 
 
 class TokenSearchRecord(SearchColumns, Base):
@@ -74,13 +98,20 @@ class TokenFormerRecord(FormerColumns, Base):
     __tablename__ = "token_former_values"
 
 
-class TokenUsageRecord(UsageColumns, Base):
+class TokenUsageRecord(UsageColumns, MannerColumns, Base):
     """One try to consume a ticket."""
 
     __tablename__ = "token_usage"
-    __table_args__ = usage_indexes()
+    __table_args__ = (*usage_indexes(), *manner_indexes())
 
     token_value: Mapped[str] = mapped_column(ExactText)
+    #: Those of the token afterwards.
+    inside_until: Mapped[datetime.datetime | None] = mapped_column(
+        UtcDateTime, sort_order=BEHIND + 1
+    )
+    outside_until: Mapped[datetime.datetime | None] = mapped_column(
+        UtcDateTime, sort_order=BEHIND + 1
+    )
 
 
 class TokenEventRecord(EventColumns, Base):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import datetime
 
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import Repeated
 from cone.tokens.core.errors import Unfinished
+from cone.tokens.core.history.undoing import Undone
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
+from cone.tokens.core.store.usages import told_manner
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
 from cone.tokens.core.values import Outcome
@@ -36,9 +41,12 @@ def tokens_json(page: TokenPage[Ticket], count: int | None, zone: datetime.tzinf
     }
 
 
-def outcome_json(outcome: Outcome, zone: datetime.tzinfo, *, tells_uid: bool = True) -> Json:
+def outcome_json(
+    outcome: Outcome, zone: datetime.tzinfo, manner: Manner = PLAIN, *, tells_uid: bool = True
+) -> Json:
     """Return the answer about a consumption (contract 3); times in ``zone``.
 
+    :param manner: that was asked for; the answer to another one than the plain tells more.
     :param tells_uid: whether the text of a refusal names the token.
     """
     if isinstance(outcome, Granted):
@@ -46,14 +54,31 @@ def outcome_json(outcome: Outcome, zone: datetime.tzinfo, *, tells_uid: bool = T
     else:
         message = outcome.denial.message(outcome.token_uid if tells_uid else None)
         told = _denied_json(outcome, zone, message)
+    if manner is not PLAIN:
+        told |= _of_manner(outcome)
     told.update((name, text) for name, text in outcome.details.items() if text is not None)
     return told
 
 
-def outcome_of_code_json(outcome: Outcome, sent: str, zone: datetime.tzinfo) -> Json:
+def outcome_of_code_json(
+    outcome: Outcome, sent: str, zone: datetime.tzinfo, manner: Manner = PLAIN
+) -> Json:
     """Return the answer about a consumption by the code that was ``sent``."""
     named = {"token_uid": str(outcome.token_uid), "read_as": read_as(outcome.value, sent)}
-    return {**outcome_json(outcome, zone), **named}
+    return {**outcome_json(outcome, zone, manner), **named}
+
+
+def _of_manner(outcome: Outcome) -> Json:
+    """Return what is told of a use that was asked for at a door."""
+    if isinstance(outcome, Granted):
+        return {"uses": outcome.uses}
+    is_about_uses = outcome.denial is Denial.NOT_ENOUGH_USES
+    return {"usage_count": outcome.usage_count} if is_about_uses else {}
+
+
+def undone_json(undone: Undone) -> Json:
+    """Return the answer about a use that was taken back."""
+    return {"success": True, "uses": undone.uses, "usage_count": undone.usage_count}
 
 
 def not_consumed_json(error: Unfinished | Repeated) -> Json:
@@ -110,4 +135,7 @@ def _usage_json(usage: Usage, zone: datetime.tzinfo) -> Json:
         "error": usage.denial.value if usage.denial else None,
         "user": usage.user,
         "usage_count": usage.usage_count,
+        "uses": usage.manner.uses,
+        **told_manner(usage.manner),
+        "undone_at": encoded(usage.undone_at, zone),
     }

@@ -26,13 +26,15 @@ DELETE: Final = "delete"
 CONSUME: Final = "consume"
 #: Find tokens by parts of their codes and labels, and take uses of them.
 FIND: Final = "find"
+#: Let somebody in although a rule refuses it.
+OVERRIDE: Final = "override"
 #: Change the settings.
 MANAGE: Final = "manage"
 
 #: The role of somebody at a door: looks tokens up and consumes them, and nothing else.
 OPERATOR_ROLE: Final = ("token_operator", _("role_token_operator", default="Token operator"))
 
-_EDITOR = [VIEW, LIST, ADD, EDIT, CONSUME, FIND]
+_EDITOR = [VIEW, LIST, ADD, EDIT, CONSUME, FIND, OVERRIDE]
 _ADMIN = [*_EDITOR, DELETE]
 
 

@@ -31,6 +31,11 @@ from cone.tokens.core.foresight import chosen
 from cone.tokens.core.foresight import counted
 from cone.tokens.core.foresight import foresee
 from cone.tokens.core.foresight import is_worth_foreseeing
+from cone.tokens.core.history import undoing
+from cone.tokens.core.history.undoing import Undone
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import PRESENCE
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.many import Rows
 from cone.tokens.core.params import too_many_tokens
 from cone.tokens.core.places import Places
@@ -43,6 +48,7 @@ from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
 from cone.tokens.core.store import listing
 from cone.tokens.core.store import searching
+from cone.tokens.core.store import sent_codes
 from cone.tokens.core.store import usages
 from cone.tokens.core.store import use_log
 from cone.tokens.core.transaction import Transaction
@@ -67,7 +73,9 @@ from cone.tokens.core.values import UsagePage
 from cone.tokens.core.windows import check_changed_window
 from cone.tokens.core.windows import check_window
 from cone.tokens.tickets import imports
+from cone.tokens.tickets import presence
 from cone.tokens.tickets import statistics
+from cone.tokens.tickets.door_params import no_use_of_token
 from cone.tokens.tickets.importing import ImportWork
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.kind import answer_of_replacement
@@ -132,7 +140,7 @@ class TicketService:
         :raises Replaced: the token has another code now.
         """
         sent = SentCode(value, site, is_complete)
-        return self._work.read(lambda tx: consuming.find_code(tx, TICKET, sent))
+        return self._work.read(lambda tx: sent_codes.find_code(tx, TICKET, sent))
 
     def find_alike(self, token: Ticket) -> str | None:
         """Return a code that another token has or had until it was replaced, and reads alike.
@@ -305,16 +313,18 @@ class TicketService:
         *,
         by: Actor,
         key: IdempotencyKey | None = None,
+        manner: Manner = PLAIN,
     ) -> Outcome:
         """Take one use of the token with this ``uid``.
 
         A refusal is an answer, not an error. Every try of a known token is logged.
 
         :param key: a repeat with the same key gets the first outcome again and changes nothing.
+        :param manner: how it is used.
         :raises TokenNotFound: there is none.
         :raises IdempotencyConflict: the key belongs to another request.
         """
-        attempt = Attempt(uuid.uuid4(), by, key)
+        attempt = Attempt(uuid.uuid4(), by, key, manner=manner)
         return self._work.consume(
             TICKET,
             lambda tx: consuming.consume(tx, TICKET, "uid", uid, attempt),
@@ -339,17 +349,22 @@ class TicketService:
         return self.consume_code(SentCode(value, site, is_complete), by=by, key=key)
 
     def consume_code(
-        self, sent: SentCode, *, by: Actor, key: IdempotencyKey | None = None
+        self,
+        sent: SentCode,
+        *,
+        by: Actor,
+        key: IdempotencyKey | None = None,
+        manner: Manner = PLAIN,
     ) -> Outcome:
         """Take one use of the token that a code means; else as :meth:`consume`.
 
         :raises Unfinished: the code may go on, and there is one that does.
         :raises Repeated: it is another form of the code of a token that it must not be read as.
         """
-        attempt = Attempt(uuid.uuid4(), by, key)
+        attempt = Attempt(uuid.uuid4(), by, key, manner=manner)
         return self._work.consume(
             TICKET,
-            lambda tx: consuming.consume_code(tx, TICKET, sent, attempt),
+            lambda tx: sent_codes.consume_code(tx, TICKET, sent, attempt),
             attempt,
         )
 
@@ -360,6 +375,7 @@ class TicketService:
         by: Actor,
         key: IdempotencyKey | None = None,
         but: frozenset[uuid.UUID] = frozenset(),
+        manner: Manner = PLAIN,
     ) -> Outcome:
         """Take one use of a token that was found; else as :meth:`consume`.
 
@@ -367,12 +383,50 @@ class TicketService:
         :param but: tokens that are not meant.
         :raises Repeated: it is one of those.
         """
-        attempt = Attempt(uuid.uuid4(), by, key)
+        attempt = Attempt(uuid.uuid4(), by, key, manner=manner)
         return self._work.consume(
             TICKET,
-            lambda tx: consuming.consume_found(tx, TICKET, number, but, attempt),
+            lambda tx: sent_codes.consume_found(tx, TICKET, number, but, attempt),
             attempt,
         )
+
+    def undo(
+        self, uid: uuid.UUID, receipt: uuid.UUID, *, by: Actor, may_edit: bool = True
+    ) -> Undone:
+        """Take back the use with this ``receipt``; its uses come back.
+
+        Whoever took it may do so for 15 minutes, who may edit tokens always. A repeat changes
+        nothing.
+
+        :raises TokenNotFound: there is no such token.
+        :raises NotUndone: the caller may not.
+        :raises InvalidParameter: it is the receipt of no granted use of this token.
+        """
+        may_undo = undoing.may_undo_any if may_edit else undoing.may_undo_own(by)
+        asked = undoing.Undoing(uid, receipt, by, may_undo)
+
+        def write(tx: Transaction) -> Undone:
+            undone = undoing.undo(tx, TICKET, asked)
+            if undone is None:
+                raise no_use_of_token()
+            return undone
+
+        return self._work.write(write)
+
+    def reset_presence(self, *, by: Actor) -> int:
+        """Let no token be inside or outside any more, a part at a time; return how many were."""
+        count = 0
+        for name in PRESENCE:
+            reset = functools.partial(
+                changing.reset, kind=TICKET, by=name, limit=MAX_BATCH, actor=by
+            )
+            while part := len(self._work.write(reset)):
+                count += part
+        return count
+
+    def count_inside(self) -> int:
+        """Return the number of tokens that are inside."""
+        return self._work.read(lambda tx: presence.count_inside(tx, TICKET))
 
     def add(
         self,
@@ -508,7 +562,7 @@ class TicketService:
         """
 
         def work(tx: Transaction) -> Ticket:
-            meant = consuming.find_code(tx, TICKET, SentCode(value))
+            meant = sent_codes.find_code(tx, TICKET, SentCode(value))
             # It may get another code until its row is locked.
             token = meant and finding.find(tx, TICKET, "value", meant.value, for_update=True)
             if token is None:

@@ -17,6 +17,7 @@ from typing import Final
 from cone.tokens.core import codes
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.values import UNLIMITED
 from cone.tokens.core.values import UNSET
 from cone.tokens.core.values import Actor
@@ -44,6 +45,8 @@ class Ticket:
     :ivar label: who or what it is for.
     :ivar data: JSON object of texts.
     :ivar uses_given: the uses that it was issued with, or that were set last; None: not known.
+    :ivar inside_until: it is inside until then; None: it is not.
+    :ivar outside_until: it left, and may come in again until then; None: it has not left.
     """
 
     uid: uuid.UUID
@@ -67,6 +70,8 @@ class Ticket:
     note: str | None = None
     data: str | None = None
     uses_given: int | None = None
+    inside_until: datetime.datetime | None = None
+    outside_until: datetime.datetime | None = None
 
     @property
     def is_unlimited(self) -> bool:
@@ -93,6 +98,14 @@ class NewTicket:
     @property
     def locked_until(self) -> None:
         """A token that was never used is not locked."""
+
+    @property
+    def inside_until(self) -> None:
+        """A token that was never used is not inside."""
+
+    @property
+    def outside_until(self) -> None:
+        """Nor has it left."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,7 @@ PERSONAL: Final = ("label", "email", "note", "data")
 AUDITED: Final = (
     *("value", "usage_count", "lock_time", "enabled", "valid_from", "valid_to"),
     *DETAILS,
+    *PRESENCE,
 )
 
 

@@ -114,7 +114,8 @@ def _paths(endpoints: Sequence[Endpoint], failures: Schema) -> Schema:
     on_rows = [
         _operation_id(endpoint, method)
         for endpoint in endpoints
-        if endpoint.is_of_row
+        # Others need more than a uid.
+        if endpoint.is_of_row and not any(each.required for each in endpoint.parameters)
         for method in endpoint.methods
     ]
     paths: Schema = {}

@@ -17,7 +17,6 @@ from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
 
-from cone.tokens.core import lifecycle
 from cone.tokens.core.history.ranges import KeyRange
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import REQUESTS
@@ -106,10 +105,10 @@ def may_go(kind: Kind[Any], ages: Ages) -> ColumnElement[bool]:
 def _has_expired(kind: Kind[Any], ages: Ages) -> ColumnElement[bool]:
     if ages.expired is None:
         return false()
-    return lifecycle.has_expired(kind.tokens.c, literal(ages.expired, UtcDateTime))
+    return kind.rules.has_expired(kind.tokens.c, literal(ages.expired, UtcDateTime))
 
 
 def _was_used_up(kind: Kind[Any], ages: Ages) -> ColumnElement[bool]:
     if ages.used_up is None:
         return false()
-    return lifecycle.was_used_up(kind.tokens.c, literal(ages.used_up, UtcDateTime))
+    return kind.rules.was_used_up(kind.tokens.c, literal(ages.used_up, UtcDateTime))

@@ -10,6 +10,9 @@ from typing import Any
 from typing import Final
 from typing import NamedTuple
 
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
+
 #: Places of entries that have the same version; the token itself comes behind all.
 EVENT: Final = 0
 GRANT: Final = 1
@@ -50,6 +53,15 @@ class Use(NamedTuple):
     user: str | None
     #: What the token had afterwards in the columns that a use of its kind advances.
     advanced: tuple[Any, ...] = ()
+    #: As far as the log tells it.
+    manner: Manner = PLAIN
+    #: When it was taken back.
+    undone_at: datetime.datetime | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Return whether it is the last use of the token; an exit is none, nor a free entry."""
+        return self.manner.uses != 0 or self.manner.override is not None
 
 
 class Former(NamedTuple):

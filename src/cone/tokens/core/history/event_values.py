@@ -6,9 +6,11 @@ an exception.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import json
+import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -20,9 +22,12 @@ from sqlalchemy import Column
 
 from cone.tokens.core.column_types import check_of
 from cone.tokens.core.kind import Kind
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store.events import FORGET
 from cone.tokens.core.store.events import REPLACE
+from cone.tokens.core.store.events import RESET
+from cone.tokens.core.store.events import UNDO
 
 #: The action of an event that stands for purged history.
 PURGE: Final = "purge"
@@ -31,9 +36,13 @@ PURGE: Final = "purge"
 BEGINNINGS: Final = ("add", "upgrade")
 
 #: The actions of changes.
-_CHANGES: Final = ("update", "enable", "disable", "delete", FORGET, REPLACE)
+_CHANGES: Final = ("update", "enable", "disable", "delete", FORGET, REPLACE, UNDO, RESET)
 
 _EDGES: Final = ("valid_from", "valid_to")
+
+#: What an undo tells besides the fields, and what it changes in them.
+_OF_UNDO: Final = {"receipt", "last_used"}
+_UNDOES: Final = {"usage_count", *PRESENCE}
 
 #: Besides the fields; the last use may be unknown.
 _OF_MARKS: Final = ({"version"}, {"version", "last_used"})
@@ -73,6 +82,36 @@ def read_values(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
     """Return the fields that an event tells; None where they are none that a token can have."""
     values = raw_values(kind, text)
     return _read(kind, values) if values and values.keys() == set(kind.audited) else None
+
+
+def read_new(kind: Kind[Any], event: Told) -> dict[str, Any] | None:
+    """Return the fields that an event tells of the token afterwards, as :func:`read_values`."""
+    if event.action != UNDO:
+        return read_values(kind, event.new)
+    undo = read_undo(kind, event.new)
+    return undo.values if undo else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Undo:
+    """What an undo tells: the use, the last one that stands, and the fields of the token."""
+
+    receipt: uuid.UUID
+    last_used: datetime.datetime | None
+    values: dict[str, Any]
+
+
+def read_undo(kind: Kind[Any], text: str | None) -> Undo | None:
+    """Return what an undo tells; None: it cannot be read."""
+    values = raw_values(kind, text)
+    if values is None or values.keys() - set(kind.audited) != _OF_UNDO:
+        return None
+    receipt = values.pop("receipt")
+    read = _read(kind, values)
+    try:
+        return Undo(uuid.UUID(receipt), read.pop("last_used"), read) if read else None
+    except (ValueError, AttributeError):
+        return None
 
 
 def read_mark(kind: Kind[Any], text: str | None) -> dict[str, Any] | None:
@@ -144,7 +183,7 @@ def _of_beginning(kind: Kind[Any], event: Told) -> Iterator[str]:
 
 
 def _of_change(kind: Kind[Any], event: Told) -> Iterator[str]:
-    old, new = read_values(kind, event.old), read_values(kind, event.new)
+    old, new = read_values(kind, event.old), read_new(kind, event)
     if event.action not in _CHANGES:
         yield f"there is no action {event.action!r:.40}"
     elif old is None:
@@ -170,6 +209,10 @@ def _changes_what_it_says(
         return True
     if action == REPLACE:
         return [name for name in kind.audited if new[name] != old[name]] == [kind.code]
+    if action == UNDO:
+        return {name for name in kind.audited if new[name] != old[name]} <= _UNDOES
+    if action == RESET:
+        return set(PRESENCE) <= set(kind.audited) and new == {**old, **dict.fromkeys(PRESENCE)}
     if action == FORGET:
         return new == {**old, **dict.fromkeys(kind.personal)}
     return new == {**old, "enabled": action == "enable"}

@@ -8,6 +8,9 @@ import enum
 import uuid
 from typing import Final
 
+from cone.tokens.core.history.entries import Event
+from cone.tokens.core.history.entries import Use
+
 #: More than a use can have waited for a lock, or clocks disagree.
 TOLERANCE: Final = datetime.timedelta(hours=1)
 
@@ -42,6 +45,9 @@ class Problem(enum.Enum):
     FORGOTTEN = "forgotten_and_there"
     SEARCH = "wrong_search"
     FORMER = "wrong_former_code"
+    PRESENCE = "wrong_presence"
+    MANNER = "wrong_manner"
+    UNDONE = "wrong_undo"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +89,20 @@ class Finding:
     version: int | None = None
     time: datetime.datetime | None = None
     receipt: uuid.UUID | None = None
+
+
+def finding_of(
+    problem: Problem, token_uid: uuid.UUID, text: str, row: Event | Use | None = None
+) -> Finding:
+    """Return a finding about a row of the history of a token; None: about the token itself."""
+    return Finding(
+        problem=problem,
+        token_uid=token_uid,
+        text=text,
+        version=row.version if row else None,
+        time=row.time if row else None,
+        receipt=row.receipt if isinstance(row, Use) else None,
+    )
 
 
 @dataclasses.dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import itertools
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Final
 
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.history.entries import Event
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.findings import Times
@@ -19,27 +20,41 @@ from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.values import Status
 
-_BROKEN_RULES: Final = {
-    Status.DISABLED: Problem.WHILE_DISABLED,
-    Status.EXHAUSTED: Problem.ABOVE_LIMIT,
-    Status.LOCKED: Problem.IN_LOCK_TIME,
-    Status.NOT_YET_VALID: Problem.OUTSIDE_WINDOW,
-    Status.EXPIRED: Problem.OUTSIDE_WINDOW,
+#: What each rule means that a use breaks. Those of a status are told by it.
+_BROKEN_RULES: Final[dict[Status | Denial, tuple[Problem, str]]] = {
+    Status.DISABLED: (Problem.WHILE_DISABLED, "used while it was disabled"),
+    Status.EXHAUSTED: (Problem.ABOVE_LIMIT, "used with no use left"),
+    Status.LOCKED: (
+        Problem.IN_LOCK_TIME,
+        "used while it was locked, until {state.locked_until}",
+    ),
+    Status.NOT_YET_VALID: (
+        Problem.OUTSIDE_WINDOW,
+        "used before it was valid, from {state.valid_from}",
+    ),
+    Status.EXPIRED: (Problem.OUTSIDE_WINDOW, "used after it was valid, to {state.valid_to}"),
+    Denial.NOT_ENOUGH_USES: (Problem.ABOVE_LIMIT, "took other uses than were left"),
+    Denial.ALREADY_INSIDE: (
+        Problem.PRESENCE,
+        "went in while it was inside, until {state.inside_until}",
+    ),
+    Denial.NOT_INSIDE: (Problem.PRESENCE, "went out and was not inside"),
 }
 
-_BROKEN_RULE_TEXTS: Final = {
-    Status.DISABLED: "used while it was disabled",
-    Status.EXHAUSTED: "used with no use left",
-    Status.LOCKED: "used while it was locked, until {state.locked_until}",
-    Status.NOT_YET_VALID: "used before it was valid, from {state.valid_from}",
-    Status.EXPIRED: "used after it was valid, to {state.valid_to}",
-}
+
+def broken_rules(kind: ConsumedKind[Any], state: State, use: Use) -> Iterator[tuple[Problem, str]]:
+    """Return the rules that a granted use breaks."""
+    for rule in kind.rules.failing(state, use.time, use.manner):
+        problem, text = _BROKEN_RULES[rule.status or rule.denial]
+        yield problem, text.format(state=state)
 
 
-def broken_rules(state: State, time: datetime.datetime) -> Iterator[tuple[Problem, str]]:
-    """Return the rules that a use granted at ``time`` breaks."""
-    for rule in lifecycle.failing_rules(state, time):
-        yield _BROKEN_RULES[rule.status], _BROKEN_RULE_TEXTS[rule.status].format(state=state)
+def wrong_manner(use: Use) -> Iterator[str]:
+    """Return what is impossible in how a row says that a token was used."""
+    if use.manner.direction and use.manner.checkpoint is None:
+        yield "went in or out at no checkpoint"
+    if type(use.manner.uses) is not int or use.manner.uses < 0:
+        yield f"took {use.manner.uses!r:.20} uses"
 
 
 def wrong_refusal(
@@ -47,23 +62,39 @@ def wrong_refusal(
     use: Use,
     state: State,
     replaced: Replaced,
-) -> str | None:
-    """Return the mistake of a refused try; None: it was refused rightly."""
-    wrong = next(wrong_counts(kind, use, state), None)
-    if wrong:
-        return f"refused with {wrong}"
+) -> Iterator[str]:
+    """Return the first mistake of a refused try."""
+    mistakes = itertools.chain(
+        (f"refused with {wrong}" for wrong in wrong_counts(kind, use, state)),
+        (f"refused, and {wrong}" for wrong in wrong_manner(use)),
+        _wrong_reason(kind, use, state, replaced),
+    )
+    yield from itertools.islice(mistakes, 1)
+
+
+def _wrong_reason(
+    kind: ConsumedKind[Any], use: Use, state: State, replaced: Replaced
+) -> Iterator[str]:
     denial = Denial.from_code(use.error_code)
     if denial is None:
-        return "refused with a code that means nothing"
-    if denial is Denial.TOKEN_REUSED and kind.seen:
-        # What the caller showed is not in the log.
-        return None
-    if denial is Denial.REPLACED and replaced.may_be:
-        return None
-    may_be_locked = not state.is_last_use_known and denial is Denial.TOKEN_LOCKED
-    if may_be_locked or denial is lifecycle.denial(state, use.time):
-        return None
-    return "refused for a reason that there was not"
+        yield "refused with a code that means nothing"
+        return
+    is_right = denial is kind.rules.denial(state, use.time, use.manner)
+    if not is_right and not _may_be(kind, use, denial, state, replaced):
+        yield "refused for a reason that there was not"
+
+
+def _may_be(
+    kind: ConsumedKind[Any], use: Use, denial: Denial, state: State, replaced: Replaced
+) -> bool:
+    """Return whether a reason may have been there, of which the log does not tell all."""
+    return {
+        # What the caller showed, and the categories that a checkpoint had then.
+        Denial.TOKEN_REUSED: bool(kind.seen),
+        Denial.WRONG_CHECKPOINT: use.manner.checkpoint is not None,
+        Denial.REPLACED: replaced.may_be,
+        Denial.TOKEN_LOCKED: not state.is_last_use_known,
+    }.get(denial, False)
 
 
 def wrong_counts(kind: ConsumedKind[Any], use: Use, state: State) -> Iterator[str]:
@@ -105,6 +136,22 @@ def wrong_derived(kind: ConsumedKind[Any], token: Mapping[str, Any]) -> Iterator
         # SQLite keeps anything in any column.
         if isinstance(source, str) and token[derived.column] != derived.of(source):
             yield f"its {derived.column} is not that of its {derived.source}"
+
+
+def facts_of(event: Event) -> dict[str, Any]:
+    """Return what the addition of a token tells of it."""
+    return {"creator": event.user, "created": event.time, "modified": event.time}
+
+
+def facts_of_purged(event: Event, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a token whose later changes may be purged.
+
+    :param facts: what was known before.
+    """
+    if event.action != "add":
+        return facts
+    told = facts_of(event)
+    return {name: told[name] for name in ("creator", "created")}
 
 
 #: What each token's events tell.
@@ -180,3 +227,22 @@ def uses_told_wrongly(token: Mapping[str, Any], last_uses: Sequence[Use]) -> Ite
     for use, (time, user) in zip(uses, pairs, strict=False):
         if token[time] not in (None, use.time) or token[user] not in (None, use.user):
             yield use
+
+
+def wrong_token(
+    kind: ConsumedKind[Any],
+    token: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    replaced: Replaced,
+    times: Times,
+) -> Iterator[tuple[Problem, str]]:
+    """Return what is wrong with a token, its state aside.
+
+    :param facts: as for :func:`wrong_facts`.
+    """
+    for text in wrong_facts(token, facts, times):
+        yield Problem.FIELD, text
+    for text in wrong_derived(kind, token):
+        yield Problem.DIGEST, text
+    for text in replaced.missing(token):
+        yield Problem.FORMER, text

@@ -36,12 +36,12 @@ def purge_mark(
     kind: ConsumedKind[Any],
     events: Sequence[Event],
     version: int,
-    last_grant: Use | None = None,
+    grants: Sequence[Use] = (),
 ) -> PurgeMark:
     """Return the mark that stands for the history of a token up to ``version``.
 
     :param events: all that there are of the token.
-    :param last_grant: the last use in that history that no mark stands for yet.
+    :param grants: the uses in that history that no mark stands for yet, in their order.
     """
     marked, values_of = 0, dict[int, dict[str, Any]]()
     first = _beginning(events, version)
@@ -58,14 +58,18 @@ def purge_mark(
     if marked >= version or not known:
         return PurgeMark(None, marked)
     made = {name: values_of[max(known)][name] for name in kind.audited} | {"version": version}
-    is_marked = marked in known
-    oldest = values_of[marked if is_marked else min(known)]
-    if last_grant:
-        made["usage_count"] = last_grant.usage_count
-        made |= zip(kind.advanced_names, map(as_json, last_grant.advanced), strict=True)
-        made["last_used"] = last_grant.time.isoformat()
-    elif (first and first.action == "add" and not is_marked) or "last_used" in oldest:
-        made["last_used"] = oldest.get("last_used")
+    if grants:
+        last = grants[-1]
+        made["usage_count"] = last.usage_count
+        made |= zip(kind.advanced_names, map(as_json, last.advanced), strict=True)
+    told = {
+        reach: values_of[reach]["last_used"] for reach in known if "last_used" in values_of[reach]
+    }
+    told |= {use.version: use.time.isoformat() for use in grants if use.is_taken}
+    if told:
+        made["last_used"] = told[max(told)]
+    elif first and first.action == "add" and marked not in known:
+        made["last_used"] = None
     return PurgeMark(made, marked)
 
 

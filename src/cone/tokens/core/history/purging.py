@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -154,7 +155,7 @@ def remove_usages(
         conditions.append(time >= tries.since)
     place = GRANT if tries.code is None else REFUSAL
     found = select_use(kind, place).where(*conditions).order_by(time).limit(limit)
-    uses = [use_of(row) for row in tx.connection.execute(found)]
+    uses = [use_of(kind, row) for row in tx.connection.execute(found)]
     if not uses:
         return Removed(0, None)
     receipts = [use.receipt for use in uses]
@@ -167,17 +168,21 @@ def remove_usages(
 
 def _mark_last(tx: Transaction, kind: ConsumedKind[Any], uses: Sequence[Use]) -> int:
     """Write purge marks for removed uses; return how many earlier uses were removed with them."""
-    last: dict[uuid.UUID, Use] = {}
+    grants: dict[uuid.UUID, list[Use]] = defaultdict(list)
     for use in sorted(uses, key=attrgetter("version")):
         if use.version:
-            last[use.token_uid] = use
-    events = events_of_tokens(tx, kind, last)
-    marks = {uid: purge_mark(kind, events[uid], use.version, use) for uid, use in last.items()}
+            grants[use.token_uid].append(use)
+    events = events_of_tokens(tx, kind, grants)
+    marks = {
+        uid: purge_mark(kind, events[uid], of_token[-1].version, of_token)
+        for uid, of_token in grants.items()
+    }
     _put_marks(tx, kind, marks)
-    if not last:
+    if not grants:
         return 0
     ranges = [
-        {"of": uid, "after": marks[uid].replaced, "to": use.version} for uid, use in last.items()
+        {"of": uid, "after": marks[uid].replaced, "to": of_token[-1].version}
+        for uid, of_token in grants.items()
     ]
     if not tx.is_postgresql:
         return tx.connection.execute(_remove_granted(kind), ranges).rowcount

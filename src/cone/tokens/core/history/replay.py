@@ -41,12 +41,17 @@ from cone.tokens.core.history.findings import Counts
 from cone.tokens.core.history.findings import Finding
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.findings import Times
+from cone.tokens.core.history.findings import finding_of
 from cone.tokens.core.history.people import Forgotten
 from cone.tokens.core.history.replaced import Replaced
+from cone.tokens.core.history.standing import Standing
 from cone.tokens.core.history.state import State
 from cone.tokens.core.history.state import state_of
+from cone.tokens.core.history.taking_back import take_back
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.store.events import FORGET
+from cone.tokens.core.store.events import RESET
+from cone.tokens.core.store.events import UNDO
 
 
 def replay(
@@ -81,10 +86,8 @@ class _History:
         self._forgotten = Forgotten(kind)
         #: None: not known, or there is no token.
         self._state: State | None = None
-        #: Of the last change.
-        self._version = 0
-        #: Where a mark says that purged history ends.
-        self._purged_to = 0
+        self._version = 0  # of the last change
+        self._purged_to = 0  # where a mark says that purged history ends
         #: When the last use of purged history was; None: not known.
         self._purged_time: datetime.datetime | None = None
         #: Of the last row, unless that is of the future.
@@ -94,6 +97,7 @@ class _History:
         #: What the token has to tell; not known where there is none.
         self._facts: dict[str, Any] = {}
         self._replaced = Replaced(kind)
+        self._standing = Standing()
         self._has_beginning = False
         self._has_events = False
         self._is_deleted = False
@@ -112,23 +116,21 @@ class _History:
             elif isinstance(entry, Event):
                 yield from self._event(entry)
             elif isinstance(entry, Former):
-                yield from self._of_codes(self._replaced.keep(entry))
+                yield from self._findings(Problem.FORMER, self._replaced.keep(entry))
             else:
                 yield from self._present(entry)
         if not isinstance(entry, Present):
             yield from self._absent()
+        for use in self._standing.left():
+            yield self._finding(Problem.UNDONE, "was taken back, and no event tells it", use)
 
     def _finding(self, problem: Problem, text: str, row: Event | Use | None = None) -> Finding:
-        return Finding(
-            problem=problem,
-            token_uid=self._token_uid,
-            text=text,
-            version=row.version if row else None,
-            time=row.time if row else None,
-            receipt=row.receipt if isinstance(row, Use) else None,
-        )
+        return finding_of(problem, self._token_uid, text, row)
 
-    # The chain
+    def _findings(
+        self, problem: Problem, texts: Iterable[str], row: Event | Use | None = None
+    ) -> Iterator[Finding]:
+        return (self._finding(problem, text, row) for text in texts)
 
     def _link(self, row: Event | Use) -> Generator[Finding, None, bool]:
         """Append a change to the history; return whether it follows the last one."""
@@ -170,8 +172,6 @@ class _History:
         if self._state:
             self._state.forget_last_use()
 
-    # Events
-
     def _event(self, event: Event) -> Iterator[Finding]:
         self._counts.events += 1
         self._has_events = True
@@ -192,7 +192,7 @@ class _History:
             # Of purged history the uses are gone for certain, events may stay for a while. How
             # each life of the token began stays for as long as the token does.
             yield from self._shape(event)
-            self._be_told_of_purged(event)
+            self._facts = judging.facts_of_purged(event, self._facts)
 
     def _begin_behind(self, mark: Event) -> Iterator[Finding]:
         """Begin where purged history ends."""
@@ -205,6 +205,7 @@ class _History:
         self._replaced.miss()
         self._version = self._purged_to = values["version"]
         self._state = state_of(self._kind, values, is_new=False)
+        self._standing.begin(values)
         self._time = self._purged_time = self._state.last_used
         if self._times.is_future(mark.time):
             yield self._finding(Problem.TIME, "is of the future", mark)
@@ -218,28 +219,17 @@ class _History:
             yield self._finding(Problem.DOUBLE, "has rows from before it was added", event)
         yield from self._shape(event)
         if self._purged_to:
-            self._be_told_of_purged(event)
+            self._facts = judging.facts_of_purged(event, self._facts)
             return
         if is_new:
-            self._be_told(event)
+            self._facts = judging.facts_of(event)
         yield from self._link(event)
         self._take_values(event, is_new=is_new)
-
-    def _be_told(self, event: Event) -> None:
-        """Record the creator and timestamps from the event."""
-        self._facts = {"creator": event.user, "created": event.time, "modified": event.time}
-
-    def _be_told_of_purged(self, event: Event) -> None:
-        """Record creator and first timestamp of a token whose later changes may be purged."""
-        if event.action == "add":
-            self._be_told(event)
-            del self._facts["modified"]
 
     def _shape(self, event: Event) -> Generator[Finding, None, bool]:
         """Return whether an event is one that its action makes."""
         problem = event_values.wrong_shape(self._kind, event)
-        if problem:
-            yield self._finding(Problem.EVENT, problem, event)
+        yield from self._findings(Problem.EVENT, [problem] if problem else [], event)
         return problem is None
 
     def _begins_anew(self, event: Event) -> bool:
@@ -257,7 +247,7 @@ class _History:
         if not self._has_beginning:
             self._has_beginning, self._version = True, event.version - 1
         if (yield from self._link(event)):
-            self._be_told(event)
+            self._facts = judging.facts_of(event)
             yield from self._shape(event)
             self._take_values(event, is_new=True)
 
@@ -268,13 +258,23 @@ class _History:
         has_shape = yield from self._shape(event)
         if has_shape and self._state and not self._is_behind_gap:
             yield from self._compare_old(event, self._state)
+        if has_shape and self._state and event.action == UNDO:
+            yield from self._undo(event, self._state)
         self._is_behind_gap = False
-        if event.action != FORGET:
+        if event.action not in (FORGET, UNDO):
             self._facts["modified"] = event.time
         if event.action == "delete":
             self._is_deleted, self._state = True, None
         else:
             self._take_values(event, is_new=False)
+
+    def _undo(self, event: Event, state: State) -> Iterator[Finding]:
+        told = event_values.read_undo(self._kind, event.new)
+        if told:
+            is_whole = not (self._purged_to or self._is_behind_gap)
+            mistakes = take_back(told, event.time, state, self._standing, is_whole=is_whole)
+            yield from self._findings(Problem.UNDONE, mistakes, event)
+        self._last_uses.clear()
 
     def _compare_old(self, event: Event, state: State) -> Iterator[Finding]:
         old = event_values.read_values(self._kind, event.old) or {}
@@ -282,14 +282,14 @@ class _History:
             yield self._finding(Problem.EVENT, "its old values are not those of the token", event)
 
     def _take_values(self, event: Event, *, is_new: bool) -> None:
-        values = event_values.read_values(self._kind, event.new)
+        values = event_values.read_new(self._kind, event)
+        if event.action == RESET:
+            self._standing.reset()
         judging.note_given(self._kind, self._facts, self._state, values, is_new=is_new)
         if values and self._state:
             self._state.change(values)
         else:
             self._state = state_of(self._kind, values, is_new=is_new) if values else None
-
-    # Usages
 
     def _use(self, use: Use) -> Iterator[Finding]:
         if use.version == 0:
@@ -314,18 +314,25 @@ class _History:
     def _grant(self, use: Use) -> Iterator[Finding]:
         if not (yield from self._link(use)):
             return
-        self._last_uses.append(use)
+        if use.is_taken:
+            self._last_uses.append(use)
         state = self._state
+        self._standing.take(use, use.advanced)
         if state is None:
+            return
+        impossible = list(judging.wrong_manner(use))
+        if impossible:
+            yield from self._findings(Problem.MANNER, impossible, use)
+            state.believe(use)
             return
         if not self._is_behind_gap:
             yield from self._compare_value(use, state)
-            for problem, text in judging.broken_rules(state, use.time):
+            for problem, text in judging.broken_rules(self._kind, state, use):
                 yield self._finding(problem, text, use)
-        state.use(use.time)
+        state.use(use)
         if not self._is_behind_gap:
-            for text in judging.wrong_counts(self._kind, use, state):
-                yield self._finding(Problem.COUNT_IN_LOG, text, use)
+            wrong = judging.wrong_counts(self._kind, use, state)
+            yield from self._findings(Problem.COUNT_IN_LOG, wrong, use)
         state.believe(use)
         self._is_behind_gap = False
 
@@ -349,27 +356,21 @@ class _History:
                 self._state.believe(use)
         elif use.version == self._version and self._state and not self._is_behind_gap:
             yield from self._compare_value(use, self._state)
-            text = judging.wrong_refusal(self._kind, use, self._state, self._replaced)
-            if text:
-                yield self._finding(Problem.REFUSAL, text, use)
-
-    def _of_codes(self, texts: Iterable[str]) -> Iterator[Finding]:
-        return (self._finding(Problem.FORMER, text) for text in texts)
-
-    # The end
+            wrong = judging.wrong_refusal(self._kind, use, self._state, self._replaced)
+            yield from self._findings(Problem.REFUSAL, wrong, use)
 
     def _absent(self) -> Iterator[Finding]:
         """Report a token that is missing."""
-        yield from self._of_codes(self._replaced.orphaned())
+        yield from self._findings(Problem.FORMER, self._replaced.orphaned())
         self._counts.deleted += 1
-        if not self._has_events:
-            if self._first:
-                text = "was used, and there is no such token and never was"
-                yield self._finding(Problem.UNKNOWN_TOKEN, text, self._first)
-        elif not self._has_beginning:
-            yield self._finding(Problem.NO_BEGINNING, _NO_BEGINNING)
-        elif not self._is_deleted:
-            yield self._finding(Problem.GONE, "is gone, and no event tells why")
+        if self._has_events:
+            if not self._has_beginning:
+                yield self._finding(Problem.NO_BEGINNING, _NO_BEGINNING)
+            elif not self._is_deleted:
+                yield self._finding(Problem.GONE, "is gone, and no event tells why")
+        elif self._first:
+            text = "was used, and there is no such token and never was"
+            yield self._finding(Problem.UNKNOWN_TOKEN, text, self._first)
 
     def _present(self, token: Present) -> Iterator[Finding]:
         """Compare the token with its history."""
@@ -384,16 +385,15 @@ class _History:
         if token.current_version < self._version:
             text = f"has version {token.current_version}, by its history {self._version}"
             yield self._finding(Problem.VERSION, text)
-        for text in judging.wrong_facts(token.fields, self._facts, self._times):
-            yield self._finding(Problem.FIELD, text)
         for use in judging.uses_told_wrongly(token.fields, self._last_uses):
             yield self._finding(Problem.USERS, "tells of other last uses than its history", use)
-        for text in judging.wrong_derived(self._kind, token.fields):
-            yield self._finding(Problem.DIGEST, text)
-        yield from self._of_codes(self._replaced.missing(token.fields))
+        wrong = judging.wrong_token(
+            self._kind, token.fields, self._facts, self._replaced, self._times
+        )
         if self._state:
-            for problem, text in judging.differences(self._kind, token.fields, self._state):
-                yield self._finding(problem, text)
+            differing = judging.differences(self._kind, token.fields, self._state)
+            wrong = itertools.chain(wrong, differing)
+        yield from (self._finding(problem, text) for problem, text in wrong)
 
 
 _NO_BEGINNING: Final = "no event tells how it began"

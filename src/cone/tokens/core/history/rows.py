@@ -38,13 +38,16 @@ from cone.tokens.core.history.entries import Present
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import Kind
+from cone.tokens.core.manner import PLAIN
 from cone.tokens.core.records import UtcDateTime
+from cone.tokens.core.store import usages
 from cone.tokens.core.store.filters import code_of
 from cone.tokens.core.values import MIN_INSTANT
 
 #: Where columns of a kind begin: in a row of a usage those that its uses advance, in one of a token
 #: its fields.
 _FIRST_ADVANCED: Final = Use._fields.index("advanced")
+_MANNER_NAMES: Final = ("uses", "checkpoint", "direction", "override", "undone_at")
 _FIRST_FIELD: Final = Present._fields.index("fields")
 
 #: Read in place of a text that is no time; every stored time is later.
@@ -137,6 +140,7 @@ def select_use(kind: ConsumedKind[Any], place: int) -> Select[Any]:
         usage.token_value if kind.code else null().label("token_value"),
         usage.user,
         *(_any(usage[name]) for name in kind.advanced_names),
+        *(_any(usage[name]) for name in _manner_names(kind)),
     )
     return select(usage.token_uid, usage.version, literal(place).label("place"), *told)
 
@@ -152,9 +156,17 @@ def select_uses(
     return select_use(kind, place).where(condition).order_by(*order)
 
 
-def use_of(row: Row[Any]) -> Use:
+def _manner_names(kind: ConsumedKind[Any]) -> tuple[str, ...]:
+    return _MANNER_NAMES if kind.has_manners else ()
+
+
+def use_of(kind: ConsumedKind[Any], row: Row[Any]) -> Use:
     """Return the entry of a row of :func:`select_use`."""
-    return Use._make((*row[:_FIRST_ADVANCED], tuple(row[_FIRST_ADVANCED:])))
+    shared = row[:_FIRST_ADVANCED]
+    if not kind.has_manners:
+        return Use._make((*shared, tuple(row[_FIRST_ADVANCED:]), PLAIN, None))
+    advanced = tuple(row[_FIRST_ADVANCED : -len(_MANNER_NAMES)])
+    return Use._make((*shared, advanced, usages.manner_of(row), row.undone_at))
 
 
 def select_present(kind: ConsumedKind[Any]) -> Select[Any]:

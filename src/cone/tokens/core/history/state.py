@@ -31,11 +31,14 @@ class State(SimpleNamespace):
         self.locked_until: datetime.datetime | None = None
         self.is_last_use_known = True
 
-    def use(self, time: datetime.datetime) -> None:
+    def use(self, use: Use) -> None:
         """Apply a granted use."""
-        for name, value in lifecycle.after_use(self, time, self._kind.advanced).items():
+        for name, value in lifecycle.after_use(
+            self, use.time, self._kind.effects, use.manner
+        ).items():
             setattr(self, name, value)
-        self.is_last_use_known = True
+        if use.is_taken:
+            self.is_last_use_known = True
 
     def believe(self, use: Use) -> None:
         """Take over what a row tells of the token afterwards, as far as it can be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import heapq
 import uuid
 from collections.abc import Container
@@ -104,10 +105,11 @@ def entries(
         restricted = of_tokens(statement, _token_uid(table), only)
         return iter(tx.connection.execute(restricted, execution_options={"yield_per": FETCHED}))
 
+    read = functools.partial(use_of, kind)
     streams: list[Iterator[Entry]] = [
         map(Event._make, rows(select_events(kind), kind.events)),
-        map(use_of, rows(select_uses(kind, GRANT, granted), kind.usages)),
-        map(use_of, rows(select_uses(kind, REFUSAL, ~granted), kind.usages)),
+        map(read, rows(select_uses(kind, GRANT, granted), kind.usages)),
+        map(read, rows(select_uses(kind, REFUSAL, ~granted), kind.usages)),
         map(present_of, rows(select_present(kind), kind.tokens)),
     ]
     if kind.former_table is not None:

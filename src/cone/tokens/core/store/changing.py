@@ -24,12 +24,16 @@ from sqlalchemy import update as update_table
 from cone.tokens.core import lifecycle
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.kind import Stored
+from cone.tokens.core.kind import T
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.many import Rows
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import events as events_of
+from cone.tokens.core.store import finding
 from cone.tokens.core.store import former
 from cone.tokens.core.store import searching
 from cone.tokens.core.store.events import REPLACE
+from cone.tokens.core.store.events import RESET
 from cone.tokens.core.store.filters import code_of
 from cone.tokens.core.store.locking import is_one_of
 from cone.tokens.core.transaction import NOW
@@ -200,6 +204,32 @@ def replace_code(
     changed = {code_of(kind).name: code}
     told = events_of.of_changes(kind, [(token, changed)], actor, REPLACE)
     update(tx, kind, [token], changed, told)
+
+
+def reset(
+    tx: Transaction,
+    kind: Kind[T],
+    by: str,
+    limit: int,
+    actor: Actor,
+) -> list[T]:
+    """Let tokens be nowhere whose column ``by`` has a time to come, and return them.
+
+    :param limit: no more than that at once.
+
+    SQL: 3 statements. Concurrency: tokens are locked in the order of their uids.
+    """
+    columns = kind.tokens.c
+    tx.lock(kind.tokens)
+    statement = finding.select_tokens(tx.dialect.name, kind)
+    statement = statement.where(columns[by].is_not(None), columns[by] > tx.read_at)
+    rows = tx.connection.execute(statement.order_by(columns.uid).limit(limit).with_for_update())
+    tokens = finding.tokens(tx, kind, rows.all())
+    if tokens:
+        nothing = dict.fromkeys(PRESENCE)
+        told = events_of.of_changes(kind, [(token, nothing) for token in tokens], actor, RESET)
+        update(tx, kind, tokens, nothing, told)
+    return tokens
 
 
 def delete(

@@ -20,6 +20,12 @@ FORGET: Final = "forget"
 #: The action of another code in place of the one before.
 REPLACE: Final = "replace"
 
+#: The action of a use that is taken back.
+UNDO: Final = "undo"
+
+#: The action of a token that is neither inside nor outside any more.
+RESET: Final = "reset"
+
 
 def of_addition(
     kind: Kind[Any],
@@ -58,6 +64,23 @@ def of_changes(
             for old in [_values_of(kind, token)]
         ),
     )
+
+
+def of_undoing(
+    kind: Kind[Any],
+    token: Stored,
+    changed: dict[str, Any],
+    told: dict[str, Any],
+    actor: Actor,
+) -> Rows:
+    """Return the event of a use that is taken back.
+
+    :param changed: fields of the token, with their new values.
+    :param told: what the event tells besides.
+    """
+    old = _values_of(kind, token)
+    new = old | _values(kind, changed) | {name: as_json(value) for name, value in told.items()}
+    return as_rows(kind, [_event(UNDO, token.uid, (old, new), actor, version=token.version + 1)])
 
 
 def of_deletions(kind: Kind[Any], tokens: Iterable[Stored], actor: Actor) -> Rows:

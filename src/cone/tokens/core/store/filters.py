@@ -11,7 +11,6 @@ from typing import get_args
 from sqlalchemy import ColumnElement
 from sqlalchemy import literal
 
-from cone.tokens.core import lifecycle
 from cone.tokens.core.dialects import without_index
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.records import UtcDateTime
@@ -89,9 +88,9 @@ def conditions(
     if matching.created_to is not None:
         yield created <= matching.created_to
     if matching.valid_at is not None:
-        yield lifecycle.is_in_window(kind.tokens.c, literal(matching.valid_at, UtcDateTime))
+        yield kind.rules.is_in_window(kind.tokens.c, literal(matching.valid_at, UtcDateTime))
     if matching.status is not None:
-        yield lifecycle.has_status(kind.tokens.c, matching.status, tx.read_at)
+        yield kind.rules.has_status(kind.tokens.c, matching.status, tx.read_at)
 
 
 def code_of(kind: Kind[Any]) -> ColumnElement[str]:

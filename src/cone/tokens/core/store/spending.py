@@ -5,30 +5,47 @@ Each is prepared once for a dialect and a kind.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import Final
 
+from sqlalchemy import CTE
 from sqlalchemy import ColumnElement
 from sqlalchemy import Dialect
 from sqlalchemy import Insert
+from sqlalchemy import Integer
+from sqlalchemy import Select
 from sqlalchemy import String
 from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import Update
 from sqlalchemy import bindparam
+from sqlalchemy import case
 from sqlalchemy import cast
+from sqlalchemy import exists
+from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import insert
+from sqlalchemy import literal
+from sqlalchemy import not_
+from sqlalchemy import null
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import text
+from sqlalchemy import true
+from sqlalchemy import union_all
 from sqlalchemy import update
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from cone.tokens.core import lifecycle
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
+from cone.tokens.core.manner import Shape
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.prepared import prepared_once
 from cone.tokens.core.records import REQUESTS
@@ -37,29 +54,98 @@ from cone.tokens.core.store import finding
 from cone.tokens.core.store.finding import Selector
 from cone.tokens.core.transaction import NOW
 
-#: The use before, which a granted one tells.
+#: The use before, which a granted one tells; a refused one tells the last one in their place.
 _BEFORE: Final = ("used_before", "user_before")
+_LAST: Final = ("last_used", "last_user")
+
+#: Why it was refused; the code of the token is told who is refused.
+_REASON: Final = ("code", "is_known", "known_code")
 
 #: Who takes a use.
 _ACTOR: Final = bindparam("actor", type_=String)
 
 
-def _update(kind: ConsumedKind[Any], by: Selector, now: ColumnElement[Any]) -> Update:
-    columns = kind.tokens.c
-    seen = (
-        columns[name] == bindparam(f"seen_{name}", type_=columns[name].type) for name in kind.seen
+def parameters(manner: Manner) -> dict[str, Any]:
+    """Return the parameters of the statements of a manner of its shape."""
+    if manner is PLAIN:
+        return {}
+    given = {
+        "manner_uses": manner.uses,
+        "manner_inside_until": manner.inside_until,
+        "manner_categories": json.dumps(manner.categories),
+    }
+    return {name: given[name] for name in _parameters_of(manner.shape)}
+
+
+def _parameters_of(shape: Shape) -> list[str]:
+    """Return the names of the parameters of a shape."""
+    if shape.is_plain:
+        return []
+    names = [] if shape.direction is Direction.OUT else ["manner_uses"]
+    if shape.has_categories and not shape.is_override:
+        names.append("manner_categories")
+    return [*names, "manner_inside_until"] if shape.direction is Direction.IN else names
+
+
+def _manner_of(shape: Shape) -> Manner:
+    """Return the manner of a statement: parameters stand for what is no part of its shape."""
+    if shape.is_plain:
+        return PLAIN
+    return Manner(
+        uses=bindparam("manner_uses", type_=Integer),
+        categories=bindparam("manner_categories", type_=Text) if shape.has_categories else None,
+        direction=shape.direction,
+        inside_until=bindparam("manner_inside_until", type_=UtcDateTime),
+        override="" if shape.is_override else None,
     )
+
+
+def _is_seen(kind: ConsumedKind[Any]) -> list[ColumnElement[bool]]:
+    columns = kind.tokens.c
+    return [
+        columns[name] == bindparam(f"seen_{name}", type_=columns[name].type) for name in kind.seen
+    ]
+
+
+def _update(
+    kind: ConsumedKind[Any], by: Selector, now: ColumnElement[Any], manner: Manner
+) -> Update:
+    columns = kind.tokens.c
+    changed = lifecycle.use_expressions(columns, now, kind.effects, manner)
+    if "last_used" in changed:
+        told = {
+            "used_before": columns.last_used,
+            "user_before": columns.last_user,
+            "last_user": _ACTOR,
+        }
+        changed = {**_if_used(kind, told, changed["last_used"], now), **changed}
     return (
         update(kind.tokens)
-        .where(finding.is_sought(kind, by), *seen, lifecycle.consumable(columns, now))
-        .values(
-            used_before=columns.last_used,
-            user_before=columns.last_user,
-            last_user=_ACTOR,
-            version=columns.version + 1,
-            **lifecycle.use_expressions(columns, now, kind.advanced),
+        .where(
+            finding.is_sought(kind, by),
+            *_is_seen(kind),
+            kind.rules.consumable(columns, now, manner),
         )
+        .values(version=columns.version + 1, **changed)
     )
+
+
+def _if_used(
+    kind: ConsumedKind[Any],
+    told: Mapping[str, ColumnElement[Any]],
+    last_used: ColumnElement[Any],
+    now: ColumnElement[Any],
+) -> dict[str, ColumnElement[Any]]:
+    """Return who used a token last and before; they stay where the last use does.
+
+    :param last_used: what becomes of the last use; ``now``: this use is the last one for certain.
+    """
+    if last_used is now:
+        return dict(told)
+    return {
+        name: case((last_used == now, expression), else_=kind.tokens.c[name])
+        for name, expression in told.items()
+    }
 
 
 def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
@@ -70,86 +156,165 @@ def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
 
 
 def _told(
-    make: Callable[..., ColumnElement[Any]],
-    columns: ReadOnlyColumnCollection[str, Any],
-    names: Iterable[str],
+    make: Callable[..., ColumnElement[Any]], columns: Iterable[ColumnElement[Any]]
 ) -> ColumnElement[Any]:
     """Return columns as one, a list in JSON: each column of a result costs as much."""
-    return cast(make(*(columns[name] for name in names)), Text).label("told")
+    return cast(make(*columns), Text).label("told")
 
 
 @prepared_once
-def spend(dialect: Dialect, kind: ConsumedKind[Any], by: Selector) -> Prepared:
+def spend(dialect: Dialect, kind: ConsumedKind[Any], by: Selector, shape: Shape) -> Prepared:
     """Return the statement that takes a use; its column ``told`` is a list in JSON."""
     columns = kind.tokens.c
-    told = _told(func.json_array, columns, (*_BEFORE, *kind.shown))
+    told = _told(func.json_array, (columns[name] for name in (*_BEFORE, *kind.shown)))
     logged = [columns[name] for name in dict.fromkeys(("uid", *kind.logged.values(), "last_used"))]
-    return Prepared(_update(kind, by, NOW).returning(*logged, told), dialect)
+    statement = _update(kind, by, NOW, _manner_of(shape)).returning(*logged, told)
+    return Prepared(statement, dialect)
 
 
 @prepared_once
-def spend_and_log(
+def try_and_log(
     dialect: Dialect,
     kind: ConsumedKind[Any],
     by: Selector,
+    shape: Shape,
     *,
     with_key: bool,
 ) -> Prepared:
-    """Return the one statement that takes a use, logs it and binds the key, for PostgreSQL.
+    """Return the one statement that tries to take a use, logs it and binds the key, for PostgreSQL.
 
-    Its only column, ``told``, is a list in JSON: uid, uses left, and what :func:`spend` tells.
+    No row: there is no such token. The only column, ``told``, is a list in JSON: uid, uses left,
+    whether one was taken, time and user of the use before (of the last one, where it is refused),
+    the code of the refusal, whether it is known, the code of the token and what
+    :attr:`ConsumedKind.shown` names. Where it is not known, another use came between, and nothing
+    was logged: ask again.
 
     The time is read once: a statement that waited for another consumption carries an earlier time
     than that one, so it is refused by its lock time.
     """
+    manner = _manner_of(shape)
     moment = select(func.clock_timestamp(type_=UtcDateTime).label("at")).cte("moment")
-    spent = _update(kind, by, moment.c.at).returning(*_spent(kind)).cte("spent")
+    spent = _update(kind, by, moment.c.at, manner).returning(*_spent(kind)).cte("spent")
+    tried = union_all(_granted(kind, spent, moment), _seen(kind, by, spent, moment, manner)).cte(
+        "tried"
+    )
     usage = {
         "uid": bindparam("receipt", type_=kind.usages.c.uid.type),
-        "token_uid": spent.c.uid,
-        "timestamp": spent.c.last_used,
+        "token_uid": tried.c.uid,
+        "timestamp": moment.c.at,
+        "error_code": tried.c.code,
         "user": _ACTOR,
-        **{name: spent.c[source] for name, source in kind.logged.items()},
+        **{name: tried.c[source] for name, source in kind.logged.items()},
+        **_logged_manner(kind, tried, shape),
     }
     logged = {column.name: usage[column.name] for column in kind.usages.c if column.name in usage}
-    told = ("uid", "usage_count", *_BEFORE, *kind.shown)
-    statement = select(_told(func.json_build_array, spent.c, told)).add_cte(
-        _insert_selected(kind.usages, logged).cte("logged")
+    told = ("uid", "usage_count", "is_taken", *_BEFORE, *_REASON, *kind.shown)
+    statement = select(_told(func.json_build_array, (tried.c[name] for name in told))).add_cte(
+        _insert_tried(kind.usages, logged, tried, moment).cte("logged")
     )
     if not with_key:
         return Prepared(statement, dialect)
     bound = {
         "key_hash": bindparam("key_hash", type_=REQUESTS.c.key_hash.type),
         "fingerprint": bindparam("fingerprint", type_=REQUESTS.c.fingerprint.type),
-        "answer": _answer(logged["uid"], spent.c),
-        "timestamp": spent.c.last_used,
+        "answer": _answer(usage["uid"], tried.c),
+        "timestamp": moment.c.at,
     }
-    statement = statement.add_cte(_insert_selected(REQUESTS, bound).cte("bound"))
-    return Prepared(statement, dialect)
+    return Prepared(
+        statement.add_cte(_insert_tried(REQUESTS, bound, tried, moment).cte("bound")), dialect
+    )
 
 
-def _answer(receipt: ColumnElement[Any], spent: Any) -> ColumnElement[Any]:
-    """Return :func:`usages.answer` as SQL, of a use that the same statement takes."""
-    members = {"receipt": receipt, "time": spent.used_before, "user": spent.user_before}
+def _names(kind: ConsumedKind[Any]) -> list[str]:
+    """Return the columns of a token that a try logs or tells, but those of its last uses."""
+    return list(dict.fromkeys(("uid", *kind.logged.values(), *kind.shown)))
+
+
+def _granted(kind: ConsumedKind[Any], spent: CTE, moment: CTE) -> Select[Any]:
+    """Return the row of a use that was taken."""
+    is_taken = (spent.c.last_used == moment.c.at).label("is_taken")
+    return select(
+        *(spent.c[name] for name in _names(kind)),
+        *(spent.c[name] for name in _BEFORE),
+        is_taken,
+        cast(null(), Integer).label("code"),
+        true().label("is_known"),
+        cast(null(), Text).label("known_code"),
+    ).select_from(spent.join(moment, true()))
+
+
+def _seen(
+    kind: ConsumedKind[Any], by: Selector, spent: CTE, moment: CTE, manner: Manner
+) -> Select[Any]:
+    """Return the row of a token of which no use was taken, with the reason.
+
+    Another state than the caller saw comes first: it tells that somebody else has used the token,
+    whatever else is the matter with it.
+    """
+    columns = kind.tokens.c
+    code = kind.rules.code(columns, moment.c.at, manner)
+    for is_seen in _is_seen(kind):
+        code = case((not_(is_seen), Denial.TOKEN_REUSED.code), else_=code)
+    known_code = columns[kind.code] if kind.code else null()
+    return (
+        select(
+            *(columns[name] for name in _names(kind)),
+            *(columns[name].label(told) for name, told in zip(_LAST, _BEFORE, strict=True)),
+            false().label("is_taken"),
+            code.label("code"),
+            code.is_not(None).label("is_known"),
+            cast(known_code, Text).label("known_code"),
+        )
+        .select_from(kind.tokens.join(moment, true()))
+        .where(finding.is_sought(kind, by), ~exists().select_from(spent))
+    )
+
+
+def _logged_manner(
+    kind: ConsumedKind[Any], tried: CTE, shape: Shape
+) -> dict[str, ColumnElement[Any]]:
+    """Return the columns that a manner has in the log."""
+    if shape.is_plain:
+        return {}
+    usage = kind.usages.c
+    given = {
+        name: bindparam(f"manner_{name}", type_=usage[name].type)
+        for name in ("checkpoint", "direction", "override")
+    }
+    asked: ColumnElement[Any] = literal(0, Integer)
+    if shape.direction is not Direction.OUT:
+        asked = bindparam("manner_uses", type_=Integer)
+    is_asked = or_(tried.c.is_taken, tried.c.code.is_not(None))
+    return {"uses": case((is_asked, asked), else_=0), **given}
+
+
+def _answer(receipt: ColumnElement[Any], tried: Any) -> ColumnElement[Any]:
+    """Return :func:`usages.answer` as SQL, of a try that the same statement makes."""
+    members = {"receipt": receipt, "time": tried.used_before, "user": tried.user_before}
     parts = (part for name in members for part in (text(f"'{name}'"), members[name]))
     return cast(func.json_build_object(*parts), Text)
 
 
-def _insert_selected(table: Table, columns: Mapping[str, ColumnElement[Any]]) -> Insert:
-    return insert(table).from_select(list(columns), select(*columns.values()))
+def _insert_tried(
+    table: Table, columns: Mapping[str, ColumnElement[Any]], tried: CTE, moment: CTE
+) -> Insert:
+    """Return the insert of a row about a try whose result is known."""
+    row = select(*columns.values()).select_from(tried.join(moment, true())).where(tried.c.is_known)
+    return insert(table).from_select(list(columns), row)
 
 
 @prepared_once
-def log_with_key(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
-    """Return the one statement that logs a refusal and binds the key, for PostgreSQL."""
+def log_with_key(dialect: Dialect, kind: ConsumedKind[Any], columns: frozenset[str]) -> Prepared:
+    """Return the one statement that logs a refusal and binds the key, for PostgreSQL.
+
+    :param columns: those of the row.
+    """
     bound = insert(REQUESTS).values(
         key_hash=bindparam("bound_hash"),
         fingerprint=bindparam("bound_fingerprint"),
         answer=bindparam("bound_answer"),
         timestamp=func.clock_timestamp(),
     )
-    values: dict[str, Any] = {
-        column.name: bindparam(f"logged_{column.name}") for column in kind.usages.c
-    }
+    values: dict[str, Any] = {name: bindparam(f"logged_{name}") for name in sorted(columns)}
     statement = insert(kind.usages).values(values).add_cte(bound.cte("bound"))
     return Prepared(statement, dialect)

@@ -7,6 +7,7 @@ import datetime
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from typing import Final
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Dialect
@@ -20,6 +21,9 @@ from sqlalchemy import tuple_
 
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.prepared import Prepared
 from cone.tokens.core.prepared import prepared_once
 from cone.tokens.core.records import read_instant
@@ -31,6 +35,8 @@ from cone.tokens.core.values import LastUse
 from cone.tokens.core.values import Outcome
 from cone.tokens.core.values import Usage
 from cone.tokens.core.values import UsagePage
+
+_DIRECTIONS: Final = {direction.value: direction for direction in Direction}
 
 
 def usages(
@@ -60,7 +66,7 @@ def usages(
         statement = statement.where(tuple_(*order) < tuple_(*literals))
     statement = statement.order_by(*(column.desc() for column in order)).limit(limit + 1)
     rows = tx.connection.execute(statement).all()
-    usages = tuple(usage_of(row) for row in rows[:limit])
+    usages = tuple(usage_of(kind, row) for row in rows[:limit])
     return UsagePage(usages=usages, next=usages[-1].receipt if len(rows) > limit else None)
 
 
@@ -114,7 +120,7 @@ def details_of(kind: ConsumedKind[Any], token: Any) -> dict[str, Any]:
     return {name: getattr(token, name) for name in kind.shown}
 
 
-def usage_of(row: Row[Any]) -> Usage:
+def usage_of(kind: ConsumedKind[Any], row: Row[Any]) -> Usage:
     """Return the usage of a row of its table."""
     return Usage(
         receipt=row.uid,
@@ -122,7 +128,14 @@ def usage_of(row: Row[Any]) -> Usage:
         denial=Denial.from_code(row.error_code),
         user=row.user,
         usage_count=row.usage_count,
+        **_manner_and_undoing(kind, row),
     )
+
+
+def _manner_and_undoing(kind: ConsumedKind[Any], row: Any) -> dict[str, Any]:
+    if not kind.has_manners:
+        return {}
+    return {"manner": manner_of(row), "undone_at": row.undone_at}
 
 
 def shown_code(code: str | None, denial: Denial | None) -> str | None:
@@ -144,7 +157,7 @@ def log(
 
     SQL: 1 statement.
     """
-    _log(tx.dialect, kind).run(tx.connection, **row)
+    _log(tx.dialect, kind, frozenset(row)).run(tx.connection, **row)
     tx.leave_trace(kind.usages, row["uid"])
 
 
@@ -167,12 +180,42 @@ def row_of(
         "error_code": denial.code if denial else None,
         "user": attempt.actor,
         **{name: getattr(token, source) for name, source in kind.logged.items()},
+        **logged_manner(attempt.manner),
     }
 
 
+def logged_manner(manner: Manner) -> dict[str, Any]:
+    """Return the columns of a try that tell its manner; those of a plain one stay NULL."""
+    return {} if manner is PLAIN else {"uses": manner.uses, **told_manner(manner)}
+
+
+def told_manner(manner: Manner, prefix: str = "") -> dict[str, str | None]:
+    """Return the texts that the log has of a manner, by column."""
+    return {
+        f"{prefix}checkpoint": manner.checkpoint,
+        f"{prefix}direction": manner.direction.value if manner.direction else None,
+        f"{prefix}override": manner.override,
+    }
+
+
+def manner_of(row: Any) -> Manner:
+    """Return the manner of a row of the log, as far as that tells it."""
+    names = ("checkpoint", "direction", "override")
+    checkpoint, direction, override = (getattr(row, name) for name in names)
+    if row.uses is checkpoint is direction is override is None:
+        return PLAIN
+    return Manner(
+        uses=1 if row.uses is None else row.uses,
+        checkpoint=checkpoint,
+        direction=_DIRECTIONS.get(direction),
+        inside_until=row.inside_until,
+        override=override,
+    )
+
+
 @prepared_once
-def _log(dialect: Dialect, kind: ConsumedKind[Any]) -> Prepared:
-    return Prepared(insert(kind.usages), dialect)
+def _log(dialect: Dialect, kind: ConsumedKind[Any], columns: frozenset[str]) -> Prepared:
+    return Prepared(insert(kind.usages), dialect, sorted(columns))
 
 
 def _find_outcome(kind: ConsumedKind[Any], receipt: uuid.UUID) -> Select[Any]:
@@ -204,6 +247,7 @@ def _outcome(kind: ConsumedKind[Any], row: Row[Any]) -> Outcome:
     }
     if denial:
         last = LastUse(row.last_used, row.last_user) if is_known else None
-        return Denied(denial=denial, last=last, **common)
+        return Denied(denial=denial, last=last, usage_count=row.usage_count, **common)
     before = LastUse(row.used_before, row.user_before) if is_known else None
-    return Granted(usage_count=row.usage_count, before=before, **common)
+    uses = 1 if not kind.has_manners or row.uses is None else row.uses
+    return Granted(usage_count=row.usage_count, before=before, uses=uses, **common)

@@ -96,7 +96,7 @@ def _conditions(
 
 def _logged(kind: ConsumedKind[Any], row: Any) -> LoggedUsage:
     return LoggedUsage(
-        usage=usage_of(row),
+        usage=usage_of(kind, row),
         token_uid=row.token_uid,
         value=row.token_value if kind.code else None,
         details=details_of(kind, row),

@@ -23,7 +23,6 @@ from cone.tokens.cli.options import option_of
 from cone.tokens.cli.options import options_of
 from cone.tokens.cli.options import text_or_stdin
 from cone.tokens.cli.terminal import printable
-from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenNotFound
@@ -39,6 +38,7 @@ from cone.tokens.tickets import params
 from cone.tokens.tickets.commands import texts
 from cone.tokens.tickets.commands.site import parser_of
 from cone.tokens.tickets.commands.site import service_of
+from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.rendering import outcome_json
 from cone.tokens.tickets.rendering import outcome_of_code_json
 from cone.tokens.tickets.rendering import read_as
@@ -175,7 +175,7 @@ def _given(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _say_doubts(output: Output, token: NewTicket | Ticket, count: int) -> None:
-    statuses = lifecycle.lasting(token, utc_now())
+    statuses = TICKET.rules.lasting(token, utc_now())
     for doubt in texts.doubts({status.value: count for status in statuses}):
         output.say(doubt)
 
