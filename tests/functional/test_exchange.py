@@ -905,3 +905,31 @@ def test_import_when_it_is_an_export_of_elsewhere_then_the_tokens_are_the_same(
     service.delete_many(TokenFilter(), by=None)
     confirm(check(editor, file))
     assert facts() == before
+
+
+#: A list with columns of its own: names of ours, signs that begin formulas, JSON, empty cells.
+OTHER_COLUMNS = (
+    "Ticket;Name;Tisch;status;=Menü;Notiz 2;Größe\n"
+    'A-1;Zoë Müller;7;paid;=1+1;"two\nlines";{"a": 1}\n'
+    "A-2;Jörg;;open;'x; ;L\n"
+    "A-3;Ann;;;;;\n"
+)
+
+
+@pytest.mark.parametrize("query", ["format=csv", "format=csv&_LOCALE_=de", "format=xlsx"])
+def test_import_when_a_list_has_columns_of_its_own_then_its_export_comes_back_unchanged(
+    editor, service, query
+):
+    def facts():
+        return {one.value: (one.label, one.data) for one in service.every(TokenFilter())}
+
+    check(editor, OTHER_COLUMNS).forms[0].submit().follow()
+    before = facts()
+    assert json.loads(before["A-1"][1])["status"] == "paid"
+    assert json.loads(before["A-2"][1]) == {"status": "open", "=Menü": "'x", "Größe": "L"}
+    file = editor.get(f"{EXPORT}?{query}").body
+    answer = check(editor, file, "update")
+    assert counts_of(answer)["Tokens that are as in the file already"] == "3"
+    service.delete_many(TokenFilter(), by=None)
+    confirm(check(editor, file))
+    assert facts() == before
