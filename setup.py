@@ -12,12 +12,17 @@ _COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | r
 _BEGINNING = re.compile(r"^[ \t\n]+", re.MULTILINE)
 #: Where a private member of a class is declared.
 _PRIVATE = re.compile(r"^(?:async |get |set |static )*(#\w+)", re.MULTILINE)
+#: Where a constant is declared that no other module imports.
+_CONSTANT = re.compile(r"^const ([A-Z][A-Z_]+) =", re.MULTILINE)
 _TEXT = re.compile(r'("[^"\n]*"|`[^`\n]*`)')
 #: Not around signs that two of them would make another one of, and not where a text or a pattern
 #: may begin that has them.
 _BLANKS = re.compile(r" ?(=>|[=!]==|[<>]=|&&|\|\||[=,?:{}()<>]) ?")
 #: Every statement ends with its own sign: a line end parts words alone.
 _LINE_END = re.compile(r"\n(?!\w)|(?<!\w)\n")
+#: The last statement of a block needs no sign.
+_LAST_END = re.compile(r";\n(?=\})")
+_ZERO = re.compile(r"(?<![\d.#])0(?=\.\d)")
 _STYLE_BLANKS = re.compile(r"\s*([{};,])\s*|(?<=:) ")
 
 
@@ -35,21 +40,24 @@ def for_browsers(source: str) -> str:
 
 def packed(source: str) -> str:
     """Return a script for browsers without the blanks and line ends that mean nothing."""
-    lines = map(_packed_line, _renamed(for_browsers(source)).splitlines(keepends=True))
+    bare = _LAST_END.sub("\n", for_browsers(source))
+    named = _renamed(_renamed(bare, _PRIVATE, "#"), _CONSTANT, "$")
+    lines = map(_packed_line, named.splitlines(keepends=True))
     return _LINE_END.sub("", "".join(lines)).replace("\0", "\n")
 
 
-def _renamed(source: str) -> str:
-    """Return a script whose private members have short names: nobody else knows them.
+def _renamed(source: str, declared: re.Pattern[str], sign: str) -> str:
+    """Return a script in which what is ``declared`` has short names: nobody else knows it.
 
-    :raises ValueError: a text has something that looks like one of them.
+    :param sign: what the short names begin with.
+    :raises ValueError: a text, or a member of something else, looks like one of them.
     """
-    found = dict.fromkeys(_PRIVATE.findall(source))
-    short = {name: f"#{_letters(number)}" for number, name in enumerate(found)}
-    for text in re.findall(r'"[^"\n]*"', source):
-        if any(name in short for name in re.findall(r"#\w+", text)):
+    found = dict.fromkeys(declared.findall(source))
+    short = {name: f"{sign}{_letters(number)}" for number, name in enumerate(found)}
+    for text in re.findall(r'"[^"\n]*"|(?<!\.)\.[A-Z_]+\b|^\s*[A-Z_]+:', source, re.MULTILINE):
+        if any(name in short for name in re.findall(r"#?\w+", text)):
             raise ValueError(text)
-    return re.sub(r"#\w+", lambda name: short.get(name[0], name[0]), source)
+    return re.sub(r"#?\b\w+", lambda name: short.get(name[0], name[0]), source)
 
 
 def _letters(number: int) -> str:
@@ -67,7 +75,8 @@ def _packed_line(line: str) -> str:
 
 def packed_style(source: str) -> str:
     """Return a style sheet for browsers without the blanks and line ends that mean nothing."""
-    return _STYLE_BLANKS.sub(r"\1", for_browsers(source))
+    bare = _STYLE_BLANKS.sub(r"\1", for_browsers(source))
+    return _ZERO.sub("", bare.replace(";}", "}"))
 
 
 PACKERS = {".js": packed, ".css": packed_style}

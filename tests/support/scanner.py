@@ -7,6 +7,9 @@ CTRL = 2
 #: The key that most scanners send behind a code, as [key, place of the key, modifiers].
 ENTER = ("Enter", "Enter", 0)
 
+#: How long a page waits behind an end, at most.
+LINE_MS = 150
+
 #: What the browser knows keys by that type nothing.
 NUMBERS = {
     "Enter": 13,
@@ -36,12 +39,17 @@ class Scanner:
         self.time_s = time.time()
 
     def type(self, code, end=(), *, gap=5, gaps=(), after=3_000):
-        """Type a code and its end, ``after`` milliseconds from the last key on."""
+        """Type a code and its end, ``after`` milliseconds from the last key on.
+
+        Behind an end the page waits for the next line of the same text.
+        """
         keys = [(sign, "", 0) for sign in code] + list(end)
         gaps = [after, *(gaps or [gap] * (len(keys) - 1))]
         for key, pause in zip(keys, gaps, strict=True):
             self.time_s += pause / 1_000
             self.press(*key)
+        if code and end:
+            self.pause(LINE_MS)
 
     def press(self, key, code="", modifiers=0):
         text = {"Enter": "\r", "Tab": "\t"}.get(key, "" if modifiers or len(key) > 1 else key)

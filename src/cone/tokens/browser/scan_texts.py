@@ -89,7 +89,7 @@ _ANSWERS: Final = {
     "several_word": _("door_several_word", default="One code only"),
     "several_text": _(
         "door_several_text",
-        default="You pasted several lines.",
+        default="Nothing was redeemed: the text has several lines.",
     ),
     "given_up_word": _("door_given_up_word", default="Not known"),
     "given_up_text": _(

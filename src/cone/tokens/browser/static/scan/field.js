@@ -37,6 +37,9 @@ export class ValueField extends EventTarget {
   #follows = false;
   /** Whether the page put the text there: nobody said that it is whole. */
   #isPutBack = false;
+  /** Whether an end waits for what may follow it, and whether something did: a line. */
+  #isEnding = false;
+  #isSeveral = false;
   /** The last key of any kind. */
   #heard = -Infinity;
   /** Whether Tab left the field and a text in it. */
@@ -50,7 +53,7 @@ export class ValueField extends EventTarget {
     this.#input = form.elements.namedItem("value");
     this.#typing.terminator = sessionStorage.getItem(TERMINATOR);
     form.addEventListener("submit", (event) => this.#submit(event));
-    this.#input.addEventListener("paste", (event) => this.#paste(event));
+    this.#input.addEventListener("beforeinput", (event) => this.#refuseLines(event));
     // The keyboard on the screen comes when somebody taps the field, not with a scanner's keys.
     this.#input.addEventListener("pointerdown", () => this.#input.removeAttribute("inputmode"));
     this.#input.addEventListener("input", (event) => this.#edit(event));
@@ -93,6 +96,7 @@ export class ValueField extends EventTarget {
 
   clear() {
     this.#input.value = "";
+    this.#isSeveral = false;
     this.#typing.end();
   }
 
@@ -162,11 +166,24 @@ export class ValueField extends EventTarget {
     this.#isLeft = false;
     // An Enter that a scanner sends in front of its code is nobody's.
     clearTimeout(this.#later);
-    this.#follows ||= isNear(event, this.#ended);
+    if (this.#isEnding) this.#addLine();
+    else this.#follows ||= isNear(event, this.#ended);
     this.#ended = -Infinity;
     this.#isBroken ||= isNear(event, this.#moved);
     this.#typing.add(timeStamp, performance.now(), selectionStart, event.repeat);
     this.#await();
+  }
+
+  /** What seemed to be the end of a code was that of a line. */
+  #addLine() {
+    this.#isEnding = false;
+    this.#isSeveral = true;
+    this.#insert(" ");
+  }
+
+  #insert(sign) {
+    const { selectionStart, selectionEnd } = this.#input;
+    this.#input.setRangeText(sign, selectionStart, selectionEnd, "end");
   }
 
   /** Of people it leads on; a scanner may end a code of one character by it, which looks the same. */
@@ -199,13 +216,21 @@ export class ValueField extends EventTarget {
     stop(event);
     if (event.repeat) return;
     clearTimeout(this.#later);
-    this.#later = setTimeout(() => (isHere ? this.#end(event) : taker.click()), TERMINATOR_MS);
+    this.#isEnding = isHere && this.#typing.isNear(timeStamp);
+    this.#later = setTimeout(() => (isHere ? this.#finish(event) : taker.click()), TERMINATOR_MS);
   }
 
-  /** A terminator. What follows of it (CR LF) finds an empty field. */
+  /** A terminator, or the end of a line: what follows at once tells. */
   #end(event) {
     stop(event);
     if (event.repeat) return;
+    this.#isEnding = true;
+    this.#ended = event.timeStamp;
+    this.#later = setTimeout(() => this.#finish(event), this.#typing.lineGap);
+  }
+
+  /** What follows of it (CR LF) finds an empty field. */
+  #finish(event) {
     this.#ended = event.timeStamp;
     this.#typing.endBy(event.code, event.timeStamp);
     this.#remember();
@@ -224,9 +249,8 @@ export class ValueField extends EventTarget {
     if (event.code !== GS) return;
     // Part of some codes, and the end of others: what comes next tells.
     event.preventDefault();
-    const { selectionStart, selectionEnd } = this.#input;
     this.#note(event);
-    this.#input.setRangeText(GS_SIGN, selectionStart, selectionEnd, "end");
+    this.#insert(GS_SIGN);
   }
 
   #await() {
@@ -243,7 +267,7 @@ export class ValueField extends EventTarget {
   #judge(lateness) {
     const verdict = this.#typing.judge(performance.now(), lateness);
     if (verdict === "wait") return this.#wakeIn(Math.max(this.#typing.due(performance.now()), TURN_MS));
-    if (this.#isBroken || this.#input.value.endsWith(GS_SIGN)) return this.#enter();
+    if (this.#isBroken || this.#isSeveral || this.#input.value.endsWith(GS_SIGN)) return this.#enter();
     if (verdict === "ended") return this.#enter({ endedBy: "pause" });
     this.#lose();
   }
@@ -262,20 +286,23 @@ export class ValueField extends EventTarget {
 
   #enter({ endedBy = null } = {}) {
     clearTimeout(this.#timer);
+    clearTimeout(this.#later);
     const { value } = this.#input;
     // What is typed ends where the caret is; behind it stands what was left.
     const typed = this.#input.selectionStart;
     const isUnclear = this.#follows || this.#typing.isUnclear(typed < value.length);
-    const untaken = (this.#isBroken && "unread") || (this.#isPutBack && "unended");
+    const refused = (this.#isBroken && "unread") || (this.#isSeveral && "several");
     const { beginning, goesOn, isSure } = this.#typing;
     this.#typing.end(endedBy !== null);
+    const isPutBack = this.#isPutBack;
     this.#isLeft = this.#isBroken = this.#follows = this.#isPutBack = false;
+    this.#isEnding = this.#isSeveral = false;
     this.#input.value = "";
     this.#change();
-    if (untaken === "unread") return this.#tell({ value, verdict: untaken });
+    if (refused) return this.#tell({ value, verdict: refused });
     if (!value) return;
-    if (untaken) {
-      this.#tell({ value, verdict: untaken });
+    if (isPutBack) {
+      this.#tell({ value, verdict: "unended" });
       return this.restore(value);
     }
     const end = isSure || isUnclear ? typed : value.length;
@@ -295,9 +322,9 @@ export class ValueField extends EventTarget {
     if (detail.value) this.#tell(detail);
   }
 
-  /** What is pasted is one code: a field of one line would make one of several. */
-  #paste(event) {
-    const text = event.clipboardData.getData("text").trim();
+  /** What is pasted, dropped or put by a device is one code: the field would make one of several. */
+  #refuseLines(event) {
+    const text = event.data?.trim();
     if (!LINES.test(text)) return;
     event.preventDefault();
     this.#tell({ value: text, verdict: "several" });

@@ -20,6 +20,8 @@ const EVEN_GAPS = 4;
 const EVEN_SHARE = 0.8;
 /** A terminator that comes later was pressed by somebody. */
 export const TERMINATOR_MS = 150;
+/** When the next line of a text comes, in gaps of the keys before it. */
+const LINE_GAPS = 3;
 /** A pause no scanner makes within a code. */
 export const PAUSE_MS = 300;
 /** How late a timer may come; one that is later has others before it, keys perhaps. */
@@ -88,6 +90,11 @@ export class Typing {
     if (this.isScan) this.#lost += 1;
     if (this.#lost >= FORGOTTEN_AFTER) this.terminator = null;
     this.end(true);
+  }
+
+  /** How long after a terminator nothing comes, where it ended the text. */
+  get lineGap() {
+    return Math.min(Math.max(FAST_MS, LINE_GAPS * Math.max(...this.#gaps)), TERMINATOR_MS);
   }
 
   #begin(position, isBehind) {
