@@ -262,6 +262,31 @@ def test_import_when_a_file_is_chosen_then_it_is_checked_first(
     assert token(known)["usage_count"] == 9
 
 
+#: How much wider the words of a select are than the room for them.
+TOO_WIDE = """(select) => {
+    const style = getComputedStyle(select);
+    const paint = document.createElement("canvas").getContext("2d");
+    paint.font = style.font;
+    const words = [...select.options].map((one) => paint.measureText(one.textContent).width);
+    const around = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    return Math.max(...words) - (select.clientWidth - around);
+}"""
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_import_when_a_column_is_not_known_then_the_choices_have_room(open_page, language):
+    page = open_page("/tokens", locale=language)
+    go(page, f"/tokens/import?_LOCALE_={language}")
+    page.locator("#import-file").set_input_files(
+        {"name": "a.csv", "mimeType": "text/csv", "buffer": b"Name;Tisch;Saal\nAnn;7;1\n"},
+    )
+    page.locator("form.tokens-narrow button[type=submit]").click()
+    select = page.get_by_label("Tisch")
+    word = "Mit Namen behalten" if language == "de" else "Keep under its name"
+    expect(select.locator("option:checked")).to_have_text(word)
+    assert select.evaluate(TOO_WIDE) <= 0
+
+
 def choose(page, lines):
     content = "\n".join(lines).encode()
     page.get_by_label("CSV file").set_input_files(

@@ -41,7 +41,7 @@ TARGET_WORDS: Final = {
     "valid_from": _("valid_from", default="Valid from"),
     "valid_to": _("valid_to", default="Valid to"),
     "usage_count": _("uses_left", default="Uses left"),
-    "lock_time": _("lock_time", default="Lock time after a use, in seconds"),
+    "lock_time": _("column_lock_time", default="Lock time in seconds"),
     "enabled": _("enabled", default="Enabled"),
 }
 

@@ -72,7 +72,7 @@ _TIME_LABELS: Final = {
 NEW_VIEWS: Final = {
     "add": _("add_token", default="Add a token"),
     "add_many": _("add_many", default="Add many"),
-    "import": _("import", default="Import CSV"),
+    "import": _("import", default="Import"),
 }
 
 
