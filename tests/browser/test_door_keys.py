@@ -686,6 +686,39 @@ def test_text_when_nobody_typed_it_and_it_rests_then_that_is_told_and_the_old_an
     assert len(sent) == 1
 
 
+@pytest.mark.parametrize("gap", [95, 140, 250, 400])
+@pytest.mark.parametrize("code", ["G-12", "7K2M9QXWZ4", UID])
+def test_scanner_when_it_is_as_slow_as_people_and_has_no_end_then_something_says_so(
+    door, scanner, sent, code, gap
+):
+    # As uneven as a radio makes it.
+    gaps = [gap + (-30 if number % 3 else 30) for number in range(len(code) - 1)]
+    scanner.type(code, gaps=gaps)
+    scanner.pause(3_000)
+    told_of = door.locator("#note")
+    expect(told_of).to_have_text("Not sent yet: press Enter or the button.")
+    expect(door.locator("#value")).to_have_value(code)
+    assert sent == []
+    door.locator("#submit").click()
+    answer(door, "granted")
+    expect(told_of).to_be_empty()
+    assert sent == [(code, None)]
+
+
+def test_text_when_it_rests_and_people_type_on_then_the_hint_goes(door, scanner, sent):
+    scanner.type("G-1", gap=180)
+    scanner.pause(3_000)
+    told_of = door.locator("#note")
+    expect(told_of).to_contain_text("Not sent yet")
+    scanner.type("2")
+    expect(told_of).to_be_empty()
+    scanner.type("", [("Backspace", "Backspace", 0)])
+    door.locator("#value").fill("")
+    scanner.pause(5_000)
+    expect(told_of).to_be_empty()
+    assert sent == []
+
+
 def test_scanners_when_one_of_two_has_no_end_then_its_codes_are_redeemed_after_two_that_were_not(
     door, scanner, sent
 ):

@@ -237,6 +237,7 @@ TEXTS: Final = MappingProxyType(
         "time_user": _("door_time_user", default="${time}, by ${user}"),
         "today": _("door_today", default="today ${time}"),
         "never": _("door_never", default="never"),
+        "rests": _("door_rests", default="Not sent yet: press Enter or the button."),
         "elsewhere": _(
             "door_elsewhere",
             default="Another window has the keyboard: this page does not hear a hand-held scanner.",

@@ -12,6 +12,8 @@ const GS = "BracketRight";
 const GS_SIGN = "\x1d";
 const TERMINATOR = "cone.tokens.terminator";
 const TURN_MS = 50;
+/** After this a text that may be of people, or of a scanner that is as slow, is not done with. */
+const RESTS_MS = 3_000;
 const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
 const LINES = /[\r\n]+/;
 /** Keys that type nothing: of digits where Num Lock is off, among others. */
@@ -20,7 +22,7 @@ const TYPED = /^insert(Text|Comp)/;
 /** What Enter presses, and takes a use. */
 const TAKERS = "li button, [type=submit]";
 
-/** Events: `entered` {value, endedBy, verdict}, `changed`, `begun`, and `down` for the key. */
+/** Events: `entered` {value, endedBy, verdict}, `changed`, `begun`, `rests`, and `down` for the key. */
 export class ValueField extends EventTarget {
   #form;
   #input;
@@ -256,7 +258,8 @@ export class ValueField extends EventTarget {
   #await() {
     clearTimeout(this.#timer);
     const due = this.#typing.due(performance.now()) ?? (this.#isBroken ? LOST_MS : null);
-    if (due !== null) this.#wakeIn(due);
+    if (due !== null) return this.#wakeIn(due);
+    this.#timer = setTimeout(() => this.dispatchEvent(new Event("rests")), RESTS_MS);
   }
 
   #wakeIn(ms) {

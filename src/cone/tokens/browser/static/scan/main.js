@@ -59,6 +59,10 @@ field.addEventListener("entered", ({ detail }) => {
   send({ type: "scan", by: KEYS, isSought: finder?.hasFound(detail.value), ...detail });
 });
 field.addEventListener("begun", () => send({ type: "begun" }));
+field.addEventListener("rests", () => {
+  const { typed } = field;
+  if (typed && !finder?.hasFound(typed)) part("note").textContent = texts.rests;
+});
 finder?.addEventListener("chosen", ({ detail }) => send({ type: "scan", ...detail }));
 window.addEventListener("resize", () => finder?.settle());
 viewfinder.addEventListener("seen", ({ detail }) => send({ by: CAMERA, ...detail }));
@@ -104,6 +108,7 @@ function send(event) {
   const [next, effects] = step(state, { at: performance.now(), ...event });
   state = next;
   if (event.type === "scan" && !event.isSought) finder?.clear();
+  if (event.type === "scan" || event.type === "begun") showFocus();
   draw(view(state));
   for (const effect of effects) EFFECTS[effect.type](effect);
 }
