@@ -128,6 +128,61 @@ def test_door_when_the_address_of_a_page_is_scanned_then_its_token_is_redeemed(
 
 
 @pytest.fixture
+def cases(add):
+    """Two codes that differ by case alone."""
+    code = f"Caps-{add()[-8:].lower()}"
+    return add(code, usage_count=1), add(code.swapcase(), usage_count=1)
+
+
+@pytest.mark.parametrize("mode", ["Redeem", "Only check"])
+def test_door_when_caps_lock_is_on_and_codes_differ_by_case_alone_then_none_is_read(
+    timed_door, scanner, cases, token, mode
+):
+    timed_door.get_by_label(mode, exact=True).check()
+    for code in cases:
+        scanner.type(code.swapcase(), [ENTER], caps=True)
+        alert = answer(timed_door, "noted")
+        expect(alert.locator(".word")).to_have_text("Caps Lock is on")
+        expect(alert).to_contain_text("Switch Caps Lock off and scan it again.")
+        timed_door.keyboard.press("Escape")
+        timed_door.clock.run_for(1_000)
+    assert [token(code)["usage_count"] for code in cases] == [1, 1]
+    scanner.type(cases[0], [ENTER])
+    kind = "granted" if mode == "Redeem" else "valid"
+    expect(answer(timed_door, kind).locator(".value")).to_have_text(cases[0])
+
+
+def test_door_when_caps_lock_is_on_and_one_code_is_meant_then_it_is_redeemed(
+    timed_door, scanner, add, token
+):
+    value = add(f"Caps-{add()[-8:].lower()}", usage_count=2)
+    for sent in (value.swapcase(), value):
+        scanner.type(sent, [ENTER], caps=True)
+        if sent == value:
+            # The same token, in another form.
+            answer(timed_door, "question")
+            timed_door.clock.run_for(1_000)
+            timed_door.get_by_role("button", name="Redeem another").click()
+        answer(timed_door, "granted")
+        timed_door.keyboard.press("Escape")
+        timed_door.clock.run_for(1_000)
+    assert token(value)["usage_count"] == 0
+
+
+def test_door_when_caps_lock_is_on_and_no_answer_comes_then_it_is_asked_again(
+    timed_door, scanner, cases, token, watch
+):
+    watch.provoked.append("Failed to load resource")
+    timed_door.route("**/query_token*", lambda route: route.abort())
+    scanner.type(cases[0].swapcase(), [ENTER], caps=True)
+    expect(answer(timed_door, "unsure").locator(".word")).to_have_text("Not connected")
+    timed_door.unroute("**/query_token*")
+    timed_door.clock.run_for(1_000)
+    expect(answer(timed_door, "noted").locator(".word")).to_have_text("Caps Lock is on")
+    assert [token(code)["usage_count"] for code in cases] == [1, 1]
+
+
+@pytest.fixture
 def lost(add, token, api):
     """A code that was replaced, and the one in its place."""
     value = add(f"Lost-{add()[-8:]}", usage_count=2, label="Ann Miller")

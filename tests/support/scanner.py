@@ -24,6 +24,15 @@ NUMBERS = {
 
 #: The page's clock is one of the test, the times of its keys are real.
 KEEP_TIMES = "window.times = Object.getOwnPropertyDescriptor(Event.prototype, 'timeStamp');"
+#: The keys of the protocol know no Caps Lock.
+CAPS_LOCK = """(isOn) => {
+    const { prototype } = KeyboardEvent;
+    const own = window.ownModifierState ??= prototype.getModifierState;
+    prototype.getModifierState = function (name) {
+        return name === "CapsLock" ? isOn : own.call(this, name);
+    };
+}"""
+
 GIVE_TIMES_BACK = "() => Object.defineProperty(Event.prototype, 'timeStamp', times)"
 
 
@@ -38,11 +47,13 @@ class Scanner:
         self.session = page.context.new_cdp_session(page)
         self.time_s = time.time()
 
-    def type(self, code, end=(), *, gap=5, gaps=(), after=3_000):
+    def type(self, code, end=(), *, gap=5, gaps=(), after=3_000, caps=False):
         """Type a code and its end, ``after`` milliseconds from the last key on.
 
-        Behind an end the page waits for the next line of the same text.
+        Behind an end the page waits for the next line of the same text. ``caps``: Caps Lock is on,
+        and the code is what it makes of one.
         """
+        self.page.evaluate(CAPS_LOCK, caps)
         keys = [(sign, "", 0) for sign in code] + list(end)
         gaps = [after, *(gaps or [gap] * (len(keys) - 1))]
         for key, pause in zip(keys, gaps, strict=True):

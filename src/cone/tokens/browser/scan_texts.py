@@ -80,6 +80,12 @@ _ANSWERS: Final = {
         "door_unclear_text",
         default="Nothing was redeemed. Scan each code again.",
     ),
+    "caps_word": _("door_caps_word", default="Caps Lock is on"),
+    "caps_text": _(
+        "door_caps_text",
+        default="Nothing was redeemed: another code differs by capital letters alone. Switch Caps "
+        "Lock off and scan it again.",
+    ),
     "unread_word": _("door_unread_word", default="Not read"),
     "unread_text": _(
         "door_unread_text", default="No code arrived. Scan it again. Digits need Num Lock."

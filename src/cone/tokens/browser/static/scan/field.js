@@ -22,7 +22,7 @@ const TYPED = /^insert(Text|Comp)/;
 /** What Enter presses, and takes a use. */
 const TAKERS = "li button, [type=submit]";
 
-/** Events: `entered` {value, endedBy, verdict}, `changed`, `begun`, `rests`, and `down` for the key. */
+/** Events: `entered` {value, endedBy, verdict, isCaps}, `changed`, `begun`, `rests`, and `down` for the key. */
 export class ValueField extends EventTarget {
   #form;
   #input;
@@ -35,6 +35,8 @@ export class ValueField extends EventTarget {
   #moved = -Infinity;
   /** Whether some of a code was typed by keys that type nothing. */
   #isBroken = false;
+  /** Whether some of it was typed with Caps Lock. */
+  #isCaps = false;
   /** Whether this code began as soon as another one ended. */
   #follows = false;
   /** Whether the page put the text there: nobody said that it is whole. */
@@ -98,7 +100,7 @@ export class ValueField extends EventTarget {
 
   clear() {
     this.#input.value = "";
-    this.#isSeveral = false;
+    this.#isCaps = this.#isSeveral = false;
     this.#typing.end();
   }
 
@@ -166,6 +168,7 @@ export class ValueField extends EventTarget {
     const { selectionStart } = this.#input;
     const { timeStamp } = event;
     this.#isLeft = false;
+    this.#isCaps ||= event.getModifierState("CapsLock");
     // An Enter that a scanner sends in front of its code is nobody's.
     clearTimeout(this.#later);
     if (this.#isEnding) this.#addLine();
@@ -298,7 +301,8 @@ export class ValueField extends EventTarget {
     const { beginning, goesOn, isSure } = this.#typing;
     this.#typing.end(endedBy !== null);
     const isPutBack = this.#isPutBack;
-    this.#isLeft = this.#isBroken = this.#follows = this.#isPutBack = false;
+    const isCaps = this.#isCaps;
+    this.#isCaps = this.#isLeft = this.#isBroken = this.#follows = this.#isPutBack = false;
     this.#isEnding = this.#isSeveral = false;
     this.#input.value = "";
     this.#change();
@@ -315,7 +319,8 @@ export class ValueField extends EventTarget {
       this.#tellOff({ value: left, verdict: "unclear" });
       return this.#tellOff({ value: code, verdict: "unclear" });
     }
-    this.#tell(BLANK.test(code) ? { value: code, verdict: "unread" } : { value: code, endedBy, goesOn });
+    const said = BLANK.test(code) ? { verdict: "unread" } : { endedBy, goesOn, isCaps };
+    this.#tell({ value: code, ...said });
     // What a scanner typed behind something that was left there is a code of its own.
     this.#tellOff({ value: left, verdict: "unended" });
     if (left) this.restore(left);

@@ -78,7 +78,7 @@ export const INITIAL = {
 };
 
 /**
- * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name}, `answered` {id, answer, at}, `notice` {name},
+ * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name, isCaps}, `answered` {id, answer, at}, `notice` {name},
  * `sent` {id}: its consumption goes out, `mode` {mode}, `reading` {isOpen}, the buttons `retry`, `give_up`, `continue`, `another`, `no`,
  * `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`, `slow_due`, `notice_over`, each with its {id},
  * and `guard_over`.
@@ -204,10 +204,12 @@ function wait(state, event) {
 }
 
 function numbered(state, event) {
-  const { value, by, at, endedBy = null, goesOn = false, verdict = null, name, isSought } = event;
+  const { value, by, at, endedBy = null, goesOn = false, verdict = null } = event;
+  const { name, isSought, isCaps } = event;
   const id = state.number + 1;
   const isRest = goesOn && state.isCut;
-  const scan = { id, value, by, at, endedBy, goesOn, name, isSought, mode: state.mode, tries: 0 };
+  const scan = { id, value, by, at, endedBy, goesOn, name, isSought, isCaps, tries: 0 };
+  scan.mode = state.mode;
   scan.verdict = verdict ?? (isRest ? "unclear" : null);
   return [{ ...state, number: id, isCut: state.isCut && by !== KEYS }, scan];
 }

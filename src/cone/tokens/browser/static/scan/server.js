@@ -5,7 +5,7 @@
 
 import { randomKey } from "../random.js";
 import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
-import { CHECK, FOUND, UNSURE, numberOf } from "./machine.js";
+import { CHECK, FOUND, NOTED, UNSURE, numberOf } from "./machine.js";
 
 /** Longer than the server waits for a database that is locked: it says so itself. */
 const TIMEOUT_MS = 8_000;
@@ -85,7 +85,9 @@ export class Server {
 
   /** What the server answers to a scan. Asked again, it is the same request. `sent`: it goes out. */
   async answer(scan, sent = () => {}) {
-    if (scan.mode === CHECK) return lookUp(await this.#lookUp(scan, TIMEOUT_MS));
+    if (scan.mode === CHECK) {
+      return (await this.#doubt(scan)) ?? lookUp(await this.#lookUp(scan, TIMEOUT_MS));
+    }
     this.#asked = scan.id;
     if (this.#open?.id !== scan.id) {
       const { failure, request } = await this.#request(scan);
@@ -122,6 +124,8 @@ export class Server {
 
   /** What to ask, or why it cannot be told whether that was asked and given up before. */
   async #request(scan) {
+    const doubt = await this.#doubt(scan);
+    if (doubt) return { failure: doubt };
     const kept = this.#keys.kept();
     const same = kept.find(({ value }) => value === scan.value);
     if (same || !kept.length) return { request: same ?? this.#keys.made(scan) };
@@ -132,6 +136,17 @@ export class Server {
     const [{ uid }, ...others] = found;
     const index = others.findIndex((one) => uid && one.uid === uid);
     return { failure, request: kept[index] ?? this.#keys.made(this.#butFound(kept, scan), uid) };
+  }
+
+  /** Why a code is not asked that Caps Lock may have made of another one; null: it is. */
+  async #doubt({ value, isCaps }) {
+    const other = swapped(value);
+    if (!isCaps || other === value) return null;
+    const both = [value, other].map((one) => this.#lookUp({ value: one }, TIMEOUT_MS));
+    const said = await Promise.all(both);
+    const isBoth = said.every(({ body }) => body?.token && !body.read_as);
+    if (isBoth) return { kind: NOTED, reason: "caps" };
+    return said.map(lookUp).find(({ kind }) => kind === UNSURE) ?? null;
   }
 
   /** A code may be that of what was found, asked and given up. */
@@ -197,6 +212,12 @@ function asScanned(answer, sent, value) {
   if (sent === value || !answer.uid) return answer;
   const code = answer.readAs ?? sent;
   return { ...answer, readAs: code === value ? undefined : code, forms: [sent] };
+}
+
+/** A text as Caps Lock makes it of another one. */
+function swapped(text) {
+  const isLow = (sign) => sign === sign.toLowerCase();
+  return [...text].map((sign) => (isLow(sign) ? sign.toUpperCase() : sign.toLowerCase())).join("");
 }
 
 function foundParameters(value) {
