@@ -14,6 +14,7 @@ from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Direction
 from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import read_instant
 from cone.tokens.core.store import finding
@@ -113,13 +114,16 @@ def _try(
 
 
 def _denial(kind: ConsumedKind[Any], token: Any, attempt: Attempt) -> Denial | None:
-    """Return why a use is refused.
+    """Return why a use is refused; None: there is no reason, try again.
 
     Another state than the caller saw comes first: it tells that somebody else has used the token,
-    whatever else is the matter with it.
+    whatever else is the matter with it. An override is refused for nothing: it says whether a use
+    is left, and that is tried the other way.
     """
     if any(getattr(token, name) != value for name, value in attempt.seen.items()):
         return Denial.TOKEN_REUSED
+    if attempt.manner.override is not None:
+        return None
     return kind.rules.denial(token, token.read_at, attempt.manner)
 
 
@@ -176,7 +180,11 @@ def _grant(
 ) -> Granted | None:
     statement = spending.spend(tx.dialect, kind, by, attempt.manner.shape)
     now, manner = tx.time(), attempt.manner
-    row = statement.find(tx.connection, now=now, **_given(sought, attempt))
+    given = _given(sought, attempt)
+    if manner.direction is Direction.OUT:
+        # An exit leaves the last use, and who took it, as they are.
+        del given["actor"]
+    row = statement.find(tx.connection, now=now, **given)
     if row is None:
         return None
     if manner is not PLAIN and row.last_used != now:

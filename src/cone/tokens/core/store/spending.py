@@ -249,10 +249,13 @@ def _seen(
     """Return the row of a token of which no use was taken, with the reason.
 
     Another state than the caller saw comes first: it tells that somebody else has used the token,
-    whatever else is the matter with it.
+    whatever else is the matter with it. An override is refused for nothing: it says whether a use
+    is left, and that is tried the other way.
     """
     columns = kind.tokens.c
-    code = kind.rules.code(columns, moment.c.at, manner)
+    code: ColumnElement[Any] = cast(null(), Integer)
+    if manner.override is None:
+        code = kind.rules.code(columns, moment.c.at, manner)
     for is_seen in _is_seen(kind):
         code = case((not_(is_seen), Denial.TOKEN_REUSED.code), else_=code)
     known_code = columns[kind.code] if kind.code else null()
