@@ -934,6 +934,8 @@ COMMANDS = [
     ["query", "v"],
     ["query"],
     ["consume", "v"],
+    ["undo", UNKNOWN_UID, UNKNOWN_UID],
+    ["reset-inside", "--yes"],
     ["export"],
     ["scan-log"],
     ["import", "-"],

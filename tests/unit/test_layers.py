@@ -33,6 +33,7 @@ HOST = {
 #: What modules look up by a text although it stands above them, when it is called for.
 LATE = {
     # The commands of parts stand on those of all: ``cli.OF_PARTS``.
+    ("cli", "tickets.commands.door"),
     ("cli", "tickets.commands.exchange"),
     ("cli", "tickets.commands.scan_log"),
     ("cli", "tickets.commands.tokens"),

@@ -49,7 +49,9 @@ OF_PARTS: Final = {
     "import": "cone.tokens.tickets.commands.exchange:import_",
     "query": "cone.tokens.tickets.commands.tokens:query",
     "replace": "cone.tokens.tickets.commands.tokens:replace",
+    "reset-inside": "cone.tokens.tickets.commands.door:reset_inside",
     "scan-log": "cone.tokens.tickets.commands.scan_log:scan_log",
+    "undo": "cone.tokens.tickets.commands.door:undo",
     "update": "cone.tokens.tickets.commands.tokens:update",
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cone.tokens.cli.site import Site
 from cone.tokens.core.unit_of_work import UnitOfWork
 from cone.tokens.host.config import StartupError
@@ -23,9 +26,18 @@ def parser_of(site: Site) -> Parser:
 
     :raises StartupError: the file cannot be read or made.
     """
+    return _settings_file(site).parser(site.config.zone)
+
+
+def settings_of(site: Site) -> Mapping[str, Any]:
+    """Return the site's settings; else as :func:`parser_of`."""
+    return _settings_file(site).values
+
+
+def _settings_file(site: Site) -> SettingsFile:
     settings_file = SettingsFile(site.config.config_file)
     try:
         settings_file.start()
-        return settings_file.parser(site.config.zone)
     except SettingsFileError as error:
         raise StartupError("cone.tokens.config_file", str(error)) from None
+    return settings_file

@@ -26,18 +26,24 @@ from cone.tokens.cli.terminal import printable
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenNotFound
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.params import get_uid
 from cone.tokens.core.values import MAX_BATCH
 from cone.tokens.core.values import Actor
 from cone.tokens.core.values import Granted
+from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.core.values import Outcome
+from cone.tokens.core.values import SentCode
 from cone.tokens.host.rendering import counted
 from cone.tokens.host.rendering import failure_json
 from cone.tokens.tickets import params
 from cone.tokens.tickets.commands import texts
 from cone.tokens.tickets.commands.site import parser_of
 from cone.tokens.tickets.commands.site import service_of
+from cone.tokens.tickets.commands.site import settings_of
+from cone.tokens.tickets.door_params import DOOR_PARAMETERS
+from cone.tokens.tickets.door_params import parse_manner
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.rendering import outcome_json
 from cone.tokens.tickets.rendering import outcome_of_code_json
@@ -227,33 +233,37 @@ def query(
     _say_read_as(output, code)
 
 
-@site_command(_VALUE, _UID, BY, KEY)
-def consume(  # noqa: PLR0913, PLR0917 - one for each option
+@site_command(_VALUE, _UID, *options_of(DOOR_PARAMETERS), BY, KEY)
+def consume(  # noqa: PLR0913 - one for each option
     site: Site,
     output: Output,
+    *,
     value: str | None,
     uid: str | None,
     by: Actor,
     key: str | None,
+    **values: Any,
 ) -> None:
-    """Take one use of a token.
+    """Take a use of a token, or several at once.
 
     A VALUE of - is read from stdin. A VALUE is read as a scanned code is, always as a complete one;
     addresses of tokens' pages are not read. Exit status 0: granted, on disk; 1: refused, or there
     is no such token; 3: the database is busy or away, nothing counts as granted.
     """
-    sought = _sought(output, value, uid)
+    sought, asked = _sought(output, value, uid), given(values)
+    bound = idempotency_key(key, by, CONSUME_TOKEN, {**sought, **asked})
+    zone = site.config.zone
+    manner = parse_manner(asked, settings_of(site), utc_now(), zone)
     try:
-        outcome = _consume(site, sought, by, key)
+        outcome = _consume(site, sought, by, bound, manner)
     except TokenNotFound as error:
         facts = failure_json(error.slug, str(error), error.code)
         output.result({**facts, "consumed": False}, f"Refused: {error}")
         raise click.exceptions.Exit(Exit.NO) from None
-    zone = site.config.zone
     if value is None:
-        told = {**outcome_json(outcome, zone), "token_uid": str(outcome.token_uid)}
+        told = {**outcome_json(outcome, zone, manner), "token_uid": str(outcome.token_uid)}
     else:
-        told = outcome_of_code_json(outcome, sought[params.VALUE.name], zone)
+        told = outcome_of_code_json(outcome, sought[params.VALUE.name], zone, manner)
     output.result(told, _outcome_text(outcome))
     _say_read_as(output, told.get("read_as"))
     raise click.exceptions.Exit(Exit.DONE if isinstance(outcome, Granted) else Exit.NO)
@@ -324,12 +334,13 @@ def _uid_of(site: Site, sought: dict[str, str]) -> uuid.UUID:
     return token.uid
 
 
-def _consume(site: Site, sought: dict[str, str], by: Actor, key: str | None) -> Outcome:
-    bound = idempotency_key(key, by, CONSUME_TOKEN, sought)
+def _consume(
+    site: Site, sought: dict[str, str], by: Actor, key: IdempotencyKey | None, manner: Manner
+) -> Outcome:
     if "uid" in sought:
-        return service_of(site).consume(get_uid(sought["uid"]), by=by, key=bound)
-    value = params.parse_value_sought(sought)
-    return service_of(site).consume_value(value, by=by, key=bound)
+        return service_of(site).consume(get_uid(sought["uid"]), by=by, key=key, manner=manner)
+    sent = SentCode(params.parse_value_sought(sought))
+    return service_of(site).consume_code(sent, by=by, key=key, manner=manner)
 
 
 def _say_read_as(output: Output, code: str | None) -> None:
@@ -340,5 +351,6 @@ def _say_read_as(output: Output, code: str | None) -> None:
 def _outcome_text(outcome: Outcome) -> str:
     told = "".join(f"\n{printable(text)}" for text in outcome.details.values() if text is not None)
     if isinstance(outcome, Granted):
-        return f"Valid. Uses left: {texts.uses_left(outcome.usage_count)}{told}"
+        taken = f" Taken: {outcome.uses}." if outcome.uses != 1 else ""
+        return f"Valid.{taken} Uses left: {texts.uses_left(outcome.usage_count)}{told}"
     return f"Refused: {outcome.denial.message(outcome.token_uid)}{told}"
