@@ -16,11 +16,13 @@ from typing import Self
 import cone.sql
 import zope.sqlalchemy
 
+from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import Replaced
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.history.undoing import Undone
 from cone.tokens.core.params import NumberText
 from cone.tokens.core.params import find_uid
 from cone.tokens.core.values import MAX_BATCH
@@ -33,12 +35,16 @@ from cone.tokens.exceptions import TokenAPIError
 from cone.tokens.exceptions import TokenNotExists
 from cone.tokens.exceptions import TokenValueError
 from cone.tokens.host import wiring
+from cone.tokens.host.config import TokensConfig
+from cone.tokens.tickets.door_params import parse_manner
+from cone.tokens.tickets.door_params import parse_receipt
 from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.params import parse_value_sought
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.service import within
 from cone.tokens.tickets.values import Ticket
 from cone.tokens.tickets.wiring import current_parser
+from cone.tokens.tickets.wiring import current_settings
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -178,21 +184,62 @@ class TokenAPI:
             changes = current_parser().changes(_given(given))
             service.update(_uid(token_uid), changes, by=self._actor)
 
-    def consume(self, token_uid: TokenLike) -> Granted:
-        """Take one use of a token.
+    def consume(
+        self,
+        token_uid: TokenLike,
+        *,
+        uses: int | None = None,
+        checkpoint: str | None = None,
+        direction: str | None = None,
+        override: str | None = None,
+    ) -> Granted:
+        """Take a use of a token, or several at once.
 
         What returns is true for every granted use. It has ``usage_count``, the uses left (-1 is
-        unlimited), and ``receipt``, the uid of its row in the usage log.
+        unlimited), ``uses``, how many were taken, and ``receipt``, the uid of its row in the usage
+        log.
 
+        :param uses: all of them are taken or none; None: one.
+        :param checkpoint: the name of one in the settings.
+        :param direction: ``in`` or ``out``, where the checkpoint has directions.
+        :param override: why somebody is let in although a rule refuses it.
         :raises TokenNotExists: there is no such token.
+        :raises TokenValueError: a parameter is wrong.
         :raises TokenException: the consumption is refused, see
             :data:`cone.tokens.exceptions.DENIED`. The try is in the usage log.
         """
+        fields = {
+            "uses": uses,
+            "checkpoint": checkpoint,
+            "direction": direction,
+            "override": override,
+        }
         with self._service() as service:
-            outcome = service.consume(_uid(token_uid), by=self._actor)
+            uid, zone = _uid(token_uid), wiring.get(TokensConfig).zone
+            manner = parse_manner(_given(fields), current_settings().values, utc_now(), zone)
+            outcome = service.consume(uid, by=self._actor, manner=manner)
         if isinstance(outcome, Denied):
             raise DENIED[outcome.denial](outcome.token_uid)
         return outcome
+
+    def undo_use(self, token_uid: TokenLike, receipt: uuid.UUID | str) -> Undone:
+        """Take a use of a token back: what it took comes back, and figures leave it out.
+
+        What returns has ``uses``, how many came back, ``usage_count``, the uses left, and
+        ``is_repeat``: the use was taken back before, and nothing was changed.
+
+        :param receipt: that of a granted use of the token.
+        :raises TokenNotExists: there is no such token.
+        :raises TokenValueError: the receipt is that of no granted use of the token.
+        """
+        with self._service() as service:
+            uid, asked = _uid(token_uid), parse_receipt({"receipt": str(receipt)})
+            return service.undo(uid, asked, by=self._actor)
+
+    def reset_inside(self) -> int:
+        """Let no token be inside, or outside by an exit, any more; return how many were."""
+        with self._service() as service:
+            return service.reset_presence(by=self._actor)
 
     def replace(self, token_uid: TokenLike) -> str:
         """Give a token a new random value, and return it.

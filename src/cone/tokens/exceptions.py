@@ -96,6 +96,34 @@ class TokenDisabled(_Refused):
     denial = Denial.TOKEN_DISABLED
 
 
+class TokenWrongCheckpoint(_Refused):
+    """The token is not for this checkpoint."""
+
+    error_code = 8
+    denial = Denial.WRONG_CHECKPOINT
+
+
+class TokenAlreadyInside(_Refused):
+    """The token is inside already."""
+
+    error_code = 9
+    denial = Denial.ALREADY_INSIDE
+
+
+class TokenNotInside(_Refused):
+    """The token goes out and is not inside."""
+
+    error_code = 10
+    denial = Denial.NOT_INSIDE
+
+
+class TokenNotEnoughUses(_Refused):
+    """The token has fewer uses left than were asked for."""
+
+    error_code = 12
+    denial = Denial.NOT_ENOUGH_USES
+
+
 #: What a refused consumption raises.
 DENIED: dict[Denial, type[_Refused]] = {
     kind.denial: kind
@@ -104,6 +132,10 @@ DENIED: dict[Denial, type[_Refused]] = {
         TokenLockTimeViolation,
         TokenTimeRangeViolation,
         TokenDisabled,
+        TokenWrongCheckpoint,
+        TokenAlreadyInside,
+        TokenNotInside,
+        TokenNotEnoughUses,
     )
 }
 
