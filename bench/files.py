@@ -147,8 +147,10 @@ def _write(pieces: Iterable[bytes]) -> None:
 
 def workbook(guests: int) -> bytes:
     """Return a list of guests as Excel saves it."""
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("Gäste")
+    # Like Excel, and unlike a workbook that is written row by row, it tells its size.
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Gäste"
     sheet.append(HEAD)
     begin = datetime.datetime(2030, 11, 28, 18, 0)  # noqa: DTZ001 - cells have no zone
     for number in range(guests):

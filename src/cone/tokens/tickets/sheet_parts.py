@@ -20,6 +20,13 @@ from cone.tokens.tickets import workbook_bounds
 _RANGE: Final = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7}):\$?[A-Z]{1,3}\$?([0-9]{1,7})")
 _BLOCK: Final = 65_536
 
+#: What a sheet says something with, and the head of a part in which it can be searched for.
+_NAMES: Final = (b"mergeCell", b"hidden")
+_LONGEST_NAME: Final = max(map(len, _NAMES))
+_UTF_8: Final = re.compile(
+    rb"""(\xef\xbb\xbf)?<(\?xml[^>]*encoding=["']UTF-8["']|worksheet)""", re.IGNORECASE
+)
+
 
 @dataclasses.dataclass(slots=True)
 class Parts:
@@ -43,6 +50,8 @@ def look_through(content: bytes, path: str) -> Parts:
 
     seen = _Elements()
     try:
+        if not _may_say_something(content, path):
+            return seen.parts
         parser = XMLParser(target=seen)
         with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(path) as part:
             while block := part.read(_BLOCK):
@@ -52,6 +61,24 @@ def look_through(content: bytes, path: str) -> Parts:
     except Exception:  # noqa: BLE001
         raise workbook_bounds.no_workbook() from None
     return seen.parts
+
+
+def _may_say_something(content: bytes, path: str) -> bool:
+    """Return whether a part names what is looked for: to search it takes less than to parse it.
+
+    Names are searched for in UTF-8; what is in another encoding is parsed.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(path) as part:
+        block = part.read(_BLOCK)
+        if not _UTF_8.match(block):
+            return True
+        end = b""
+        while block:
+            seen = end + block
+            if any(name in seen for name in _NAMES):
+                return True
+            end, block = seen[-_LONGEST_NAME:], part.read(_BLOCK)
+    return False
 
 
 class _Elements:

@@ -13,6 +13,7 @@ import datetime
 import importlib.util
 import io
 import itertools
+import operator
 import re
 import zipfile
 from collections import defaultdict
@@ -218,10 +219,31 @@ def _formulas(content: bytes, place: _Place) -> Iterator[tuple[Any, ...]]:
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
     try:
         sheet.reset_dimensions()
-        yield from sheet.iter_rows(max_col=_MOST_CELLS)
+        yield from map(_Unpadded(), sheet.iter_rows(max_col=_MOST_CELLS))
     # openpyxl raises whatever a broken file makes of it.
     except Exception:  # noqa: BLE001
         raise workbook_bounds.no_workbook() from None
+
+
+class _Unpadded:
+    """Takes the padding from rows: openpyxl makes all of them equally wide.
+
+    They keep the width of the widest row so far.
+    """
+
+    def __init__(self) -> None:
+        from openpyxl.cell.read_only import EMPTY_CELL
+
+        self._empty = EMPTY_CELL
+        self._width = 0
+
+    def __call__(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return ``row`` without its padding."""
+        rest = row[self._width :]
+        if any(map(operator.is_not, rest, itertools.repeat(self._empty))):
+            filled = (place for place, cell in enumerate(row, 1) if cell is not self._empty)
+            self._width = max(filled)
+        return row[: self._width]
 
 
 def _check_results(number: int, row: Sequence[Any], formulas: Sequence[Any]) -> None:
