@@ -42,7 +42,7 @@ from tests.support.asking import CODES
 from tests.support.asking import INTERNALS
 from tests.support.factories import new_token
 
-EDITOR = {"view", "list", "add", "edit", "consume", "find"}
+EDITOR = {"view", "list", "add", "edit", "consume", "find", "override"}
 ROLES = {
     "nobody": set(),
     "viewer": {"view", "list"},
@@ -71,11 +71,13 @@ NEEDED = {
     "qr_code": "view",
     "openapi": "view",
 }
+#: Two of three requests that name a checkpoint mean one that there is.
+CHECKPOINTS = ({"name": "Door", "directions": "in_out"}, None, {"name": "Bar", "categories": ["b"]})
 #: The slugs of each status that a request may have here; none of them is 5xx or 429.
 SLUGS = {
     400: {"invalid_parameter"},
     401: {"unauthenticated"},
-    403: {"forbidden"},
+    403: {"forbidden", "not_undone"},
     404: {"token_not_exists", "not_found"},
     405: {"method_not_allowed"},
     409: {"value_taken", "count_changed"},
@@ -181,7 +183,7 @@ BY_CONTRACT = [
         RejectedPositiveData,
         is_told(
             400,
-            "(label|email|category|note|data): "
+            "(label|email|category|note|data|override): "
             "(must not have control characters|must be at most [0-9]+ characters)",
         ),
         "ends of texts may have them, and a normal form may be longer",
@@ -241,6 +243,25 @@ BY_CONTRACT = [
     ),
     Exclusion(
         RejectedPositiveData,
+        is_told(400, "receipt: is the receipt of no use of this token"),
+        "a well-formed uid need not be a receipt, and the contract wants 400 then",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(
+            400,
+            "checkpoint: there is no checkpoint of this name"
+            "|direction: (needs a checkpoint|this checkpoint lets nobody out)",
+        ),
+        "the checkpoints are those of the settings, which the document does not tell",
+    ),
+    Exclusion(
+        RejectedPositiveData,
+        is_told(400, "(uses|override): cannot be given together with (an exit,.*|override)"),
+        "the schemas of parameters do not say which go together",
+    ),
+    Exclusion(
+        RejectedPositiveData,
         is_told(422, "Idempotency-Key was used for another token .*"),
         "whether a key was used is no matter of its form",
     ),
@@ -296,6 +317,10 @@ class Site:
             case.path_parameters["uid"] = str(self.service.add(token, by="someone"))
         if value and len(value) % 2 and not self.service.find_by_value(value):
             self.service.add(new_token(value=value), by="someone")
+        checkpoint = given_of(case).get("checkpoint")
+        if isinstance(checkpoint, str) and checkpoint:
+            named = CHECKPOINTS[len(checkpoint) % len(CHECKPOINTS)]
+            given_of(case)["checkpoint"] = named["name"] if named else checkpoint
 
     def check(self, case: Any, answer: Any, **more: Any) -> None:
         """Check an answer as the document and as the contract have it."""
@@ -312,7 +337,21 @@ class Site:
         # Size, method and then who asks.
         refusals = {401} if self.role == "nobody" else {403}
         assert is_allowed or answer.status_code in refusals | {405, 413}
-        assert not self.is_permitted(case) or answer.status_code not in {401, 403}
+        is_refused = answer.status_code in {401, 403} and not may_be_refused(case, self.role)
+        assert not self.is_permitted(case) or not is_refused
+
+
+def may_be_refused(case: Any, role: str) -> bool:
+    """Return whether who may use the operation may still not do this with it."""
+    asks_to_override = bool(given_of(case).get("override"))
+    is_own_alone = operation_id(case) == "undo_use" and "edit" not in ROLES[role]
+    return is_own_alone or (asks_to_override and "override" not in ROLES[role])
+
+
+def given_of(case: Any) -> dict[str, Any]:
+    """Return the parameters of a request, as far as it has any that can be read."""
+    given = case.query if case.method == "GET" else case.body
+    return given if isinstance(given, dict) else {}
 
 
 def operation_id(case: Any) -> str:
@@ -323,8 +362,7 @@ def value_sought(case: Any) -> str | None:
     """Return the value that a request looks up, where a token may have it."""
     if operation_id(case) not in {"query_token", "consume_token_by_value"}:
         return None
-    given = case.query if case.method == "GET" else case.body
-    value = given.get("value") if isinstance(given, dict) else None
+    value = given_of(case).get("value")
     try:
         is_code = isinstance(value, str) and codes.new_code(value) == value
     except InvalidParameter:
@@ -437,8 +475,9 @@ def document(signed_in) -> dict[str, Any]:
 
 
 @pytest.fixture
-def site_of(wsgi_app, signed_in, document, service, content) -> Callable[..., Site]:
+def site_of(wsgi_app, signed_in, document, service, content, settings_path) -> Callable[..., Site]:
     """Return the function that gives the site as a role has it."""
+    settings_path.write_text(json.dumps({"checkpoints": [each for each in CHECKPOINTS if each]}))
 
     def of(role: str, app: Any = wsgi_app) -> Site:
         cookies = {} if role == "nobody" else dict(signed_in(role).cookies)

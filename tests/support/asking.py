@@ -31,7 +31,11 @@ CODES = {
     "invalid_parameter": 5,
     "value_taken": 5,
     "token_disabled": 7,
+    "wrong_checkpoint": 8,
+    "already_inside": 9,
+    "not_inside": 10,
     "replaced": 11,
+    "not_enough_uses": 12,
     "unfinished": 13,
     "repeated": 14,
 }

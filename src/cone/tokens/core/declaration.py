@@ -48,6 +48,8 @@ IN_STATEMENTS: Final = frozenset(
         "is_former",
         "is_known",
         "is_meant",
+        "is_taken",
+        "known_code",
         "meant_code",
         "now",
         "place",
