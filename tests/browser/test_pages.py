@@ -25,6 +25,7 @@ PAGES = {
     "token": "/tokens/{uid}",
     "edit": "/tokens/{uid}/edit",
     "replace": "/tokens/{uid}/replace_code",
+    "take back": "/tokens/{uid}/take_back?receipt={receipt}",
     "delete": "/tokens/{uid}/delete",
     "label": "/tokens/{uid}/labels",
     "statistics": "/tokens/statistics",
@@ -42,7 +43,7 @@ STRANGE = [HTML, "\u202eevil\u2066 \u05e9\u05dc\u05d5\u05dd", "\N{TICKET}" * 500
 
 @pytest.fixture(scope="module")
 def some_tokens(served):
-    """Tokens with strange values and tries in the log; return the uid of a long one."""
+    """Tokens with strange values and tries in the log; return uid and a receipt of a long one."""
     api = served.sign_in()
     for number, value in enumerate(STRANGE):
         fields = {"usage_count": number, "valid_to": "2126-01-01T00:00:00Z"}
@@ -50,6 +51,11 @@ def some_tokens(served):
         # Other tests have the same ones.
         store_code(served, uid, value + secrets.token_hex(4))
         api.post(f"/tokens/{uid}/consume_token")
+    # A use of each manner, with a reason at its longest.
+    for manner in ({"uses": 2}, {"override": "W" * 200}):
+        receipt = api.post(f"/tokens/{uid}/consume_token", manner).json["receipt"]
+        api.post(f"/tokens/{uid}/undo_use", {"receipt": receipt})
+    receipt = api.post(f"/tokens/{uid}/consume_token", {"override": HTML}).json["receipt"]
     # Everything that a row can have, at its longest.
     wide = {
         "value": "W" * 60 + secrets.token_hex(4),
@@ -62,7 +68,7 @@ def some_tokens(served):
     later = {"valid_from": "2126-11-28T22:58:00Z"}
     api.post(f"/tokens/{full}/update_token", later)
     served.hang_up()
-    return uid
+    return {"uid": uid, "receipt": receipt}
 
 
 @DESKTOP_ONLY
@@ -82,7 +88,7 @@ def test_page_when_it_is_shown_then_all_can_read_it_on_any_screen(
 ):
     watch.provoked.append("404")
     page = open_page("/tokens/nonsense", color_scheme=scheme)
-    path = PAGES[name].format(uid=some_tokens)
+    path = PAGES[name].format(**some_tokens)
     go(page, f"{path}{'&' if '?' in path else '?'}_LOCALE_={language}")
     assert page.locator("html").get_attribute("lang") == language
     assert page.get_by_role("main").count() == page.get_by_role("heading", level=1).count() == 1
@@ -103,7 +109,7 @@ def test_page_when_it_is_printed_then_there_is_nothing_to_press(
     open_page, some_tokens, watch, name
 ):
     watch.provoked.append("404")
-    page = open_page(PAGES[name].format(uid=some_tokens))
+    page = open_page(PAGES[name].format(**some_tokens))
     page.emulate_media(media="print")
     seen = page.locator("header, nav, .tokens button, .tokens .btn").filter(visible=True)
     assert [element.inner_text() for element in seen.all()] == []

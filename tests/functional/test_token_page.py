@@ -59,8 +59,8 @@ def test_use_when_it_is_pressed_then_one_is_taken_and_told(app, make_token, serv
     page = press(open_page(app("token_operator"), token), "Consume now")
     assert service.get(token.uid).usage_count == 2
     assert "One use was taken." in text_of(page)
-    [[_time, word, user, left]] = tries(page)
-    assert (word, left) == ("Used", "2")
+    [[_time, word, user, left, button]] = tries(page)
+    assert (word, left, button) == ("Used", "2", "Take back")
     assert user.startswith("token_operator")
 
 

@@ -68,6 +68,7 @@ UNUSABLE_MANY: Final = {
 
 CONSUMED: Final = _("note_consumed", default="One use was taken.")
 USED: Final = _("used", default="Used")
+USED_ANYWAY: Final = _("used_anyway", default="Let in anyway")
 REFUSED: Final = _("note_refused", default="The token was refused:")
 
 #: Why consumptions were refused, in a few words; None: a code of the log that is not ours.
@@ -79,6 +80,10 @@ DENIAL_WORDS: Final = {
         "denial_out_of_time_range",
         default="Not yet or no longer valid",
     ),
+    Denial.WRONG_CHECKPOINT: _("denial_wrong_checkpoint", default="Not for this checkpoint"),
+    Denial.ALREADY_INSIDE: _("denial_already_inside", default="Inside already"),
+    Denial.NOT_INSIDE: _("denial_not_inside", default="Not inside"),
+    Denial.NOT_ENOUGH_USES: _("denial_not_enough_uses", default="Fewer uses left"),
     Denial.REPLACED: _("denial_replaced", default="Code replaced"),
     Denial.TOKEN_REUSED: _("denial_token_reused", default="Used elsewhere already"),
     None: _("denial_other", default="Another reason"),

@@ -26,6 +26,7 @@ from cone.tokens.core.values import Status
 from cone.tokens.host import wiring
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
+from cone.tokens.tickets import door
 from cone.tokens.tickets import labels
 from cone.tokens.tickets import qr
 from cone.tokens.tickets.kind import TICKET
@@ -67,6 +68,7 @@ _NOTES: Final = {
         default="The code was replaced: the old one is refused from now on. Hand out the new one, "
         "as text or as QR code.",
     ),
+    "undone": _("note_undone", default="The use was taken back."),
 }
 #: In the address: somebody looked for a code that is not exactly the one of the token.
 READ: Final = "read"
@@ -90,6 +92,15 @@ _ALIKE: Final = _(
 _MEANWHILE: Final = _(
     "note_meanwhile",
     default="The token was used meanwhile: nothing was changed. Look at it and press again.",
+)
+
+
+#: In the address: somebody may not take this use back, or not any more.
+NOT_UNDONE: Final = "not_undone"
+_NOT_UNDONE: Final = _(
+    "note_not_undone",
+    default="The use was not taken back: 15 minutes after it only who may edit tokens can do that, "
+    "and before that who redeemed the token.",
 )
 
 
@@ -210,12 +221,14 @@ class TokenContent(TokenTile):
         """Read the token and its status."""
         super().prepare()
         self.status = status_of(self.token)
-        self.history = history(self.request, self.token, self.moments)
+        self.history = history(self.request, self.model, self.token, self.moments)
 
     @property
     def notes(self) -> list[Note]:
         """What was done on the page before."""
-        meanwhile = [Note("warning", _MEANWHILE)] if "meanwhile" in self.request.GET else []
+        warnings = {"meanwhile": _MEANWHILE, NOT_UNDONE: _NOT_UNDONE}
+        given = self.request.GET
+        not_done = [Note("warning", text) for name, text in warnings.items() if name in given]
         done = notes_of(self.request, _NOTES)
         doubts = [
             Note("warning", UNUSABLE[status])
@@ -226,7 +239,7 @@ class TokenContent(TokenTile):
         read = [Note("warning", _READ_AS % code)] if READ in self.request.GET else []
         former = [Note("warning", _FORMER)] if FORMER in self.request.GET else []
         alike = self._alike_notes if CODE in self.request.GET else []
-        return former + read + done + doubts + alike + meanwhile + self.history.notes
+        return former + read + done + doubts + alike + not_done + self.history.notes
 
     @property
     def _alike_notes(self) -> list[Note]:
@@ -309,10 +322,21 @@ class TokenContent(TokenTile):
         yield Fact(_("lock_time", default="Lock time after a use, in seconds"), token.lock_time)
         yield Fact(_("enabled", default="Enabled"), _YES_OR_NO[token.enabled])
         yield Fact(_("last_used", default="Last used"), moment=show(token.last_used))
+        yield from self._presence
         yield Fact(_("creator", default="Created by"), token.creator)
         yield Fact(_("created", default="Created"), moment=show(token.created))
         yield Fact(_("modified", default="Changed"), moment=show(token.modified))
         yield Fact(_UID, str(token.uid), is_value=True)
+
+    @property
+    def _presence(self) -> Iterator[Fact]:
+        """Where the token is, if it went through a checkpoint with directions."""
+        token, show = self.token, self.moments.show
+        if door.is_inside(token, token.read_at):
+            yield Fact(_("inside_until", default="Inside until"), moment=show(token.inside_until))
+        if door.is_outside(token, token.read_at):
+            outside = _("outside_until", default="Outside, may come in again until")
+            yield Fact(outside, moment=show(token.outside_until))
 
     @property
     def _details(self) -> Iterator[Fact]:

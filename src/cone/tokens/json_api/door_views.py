@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from typing import TYPE_CHECKING
 
-from cone.tokens.host import wiring
 from cone.tokens.host.rendering import Json
 from cone.tokens.json_api import schemas
 from cone.tokens.json_api.views import uid_of
+from cone.tokens.tickets import consumption
 from cone.tokens.tickets.door_params import RECEIPT
 from cone.tokens.tickets.door_params import parse_receipt
 from cone.tokens.tickets.nodes import TokenNode
 from cone.tokens.tickets.rendering import undone_json
 from cone.tokens.tickets.security import CONSUME
-from cone.tokens.tickets.security import EDIT
-from cone.tokens.tickets.service import TicketService
 from cone.tokens.web.endpoint import Endpoint
 from cone.tokens.web.endpoint import json_view
 
 if TYPE_CHECKING:
     from pyramid.request import Request
-
-logger = logging.getLogger("cone.tokens.consumption")
 
 
 @json_view(
@@ -40,9 +35,4 @@ logger = logging.getLogger("cone.tokens.consumption")
 )
 def undo_use(context: TokenNode, request: Request, receipt: uuid.UUID) -> Json:
     """Take a use back; a repeat changes nothing."""
-    by = wiring.actor(request)
-    may_edit = bool(request.has_permission(EDIT, context))
-    undone = wiring.get(TicketService).undo(uid_of(context), receipt, by=by, may_edit=may_edit)
-    if not undone.is_repeat:
-        logger.info("use undone: token %s, user %s", undone.token_uid, by)
-    return undone_json(undone)
+    return undone_json(consumption.undo(request, uid_of(context), receipt))

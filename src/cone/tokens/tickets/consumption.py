@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from cone.tokens.core.clock import utc_now
 from cone.tokens.core.errors import Repeated
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import Unfinished
+from cone.tokens.core.history.undoing import Undone
 from cone.tokens.core.manner import PLAIN
 from cone.tokens.core.manner import Manner
 from cone.tokens.core.values import Denied
@@ -26,7 +28,9 @@ from cone.tokens.host.metrics import Metrics
 from cone.tokens.host.ratelimit import RateLimits
 from cone.tokens.tickets.door_params import asks_for_door
 from cone.tokens.tickets.door_params import parse_manner
+from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import OVERRIDE
+from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.wiring import current_settings
 
 if TYPE_CHECKING:
@@ -50,6 +54,20 @@ def asked_manner(request: Request, given: Mapping[str, Any]) -> Manner:
         if not permitted:
             raise HTTPForbidden(result=permitted)
     return manner
+
+
+def undo(request: Request, uid: uuid.UUID, receipt: uuid.UUID) -> Undone:
+    """Take a use back for a request, and log it; a repeat changes nothing.
+
+    :raises TokenNotFound: there is no such token.
+    :raises NotUndone: the caller may not.
+    :raises InvalidParameter: it is the receipt of no granted use of this token.
+    """
+    by, may_edit = wiring.actor(request), bool(request.has_permission(EDIT, request.context))
+    undone = wiring.get(TicketService).undo(uid, receipt, by=by, may_edit=may_edit)
+    if not undone.is_repeat:
+        logger.info("use undone: token %s, user %s", undone.token_uid, by)
+    return undone
 
 
 def guarded(request: Request, consume: Callable[[], Outcome]) -> Outcome:

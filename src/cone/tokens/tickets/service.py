@@ -69,6 +69,7 @@ from cone.tokens.core.values import Sort
 from cone.tokens.core.values import TokenFilter
 from cone.tokens.core.values import TokenPage
 from cone.tokens.core.values import TokenQuery
+from cone.tokens.core.values import Usage
 from cone.tokens.core.values import UsagePage
 from cone.tokens.core.windows import check_changed_window
 from cone.tokens.core.windows import check_window
@@ -250,6 +251,10 @@ class TicketService:
                 raise invalid_receipt() from None
 
         return self._work.read(read)
+
+    def find_usage(self, uid: uuid.UUID, receipt: uuid.UUID) -> Usage | None:
+        """Return the usage of a token with this ``receipt``."""
+        return self._work.read(lambda tx: usages.find_usage(tx, TICKET, uid, receipt))
 
     def log(self, which: Selection = EVERYTHING) -> Iterator[LoggedUsage]:
         """Return all usages of tokens, newest first, as :mod:`cone.tokens.core.store.use_log` says.

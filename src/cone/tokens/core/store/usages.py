@@ -70,6 +70,19 @@ def usages(
     return UsagePage(usages=usages, next=usages[-1].receipt if len(rows) > limit else None)
 
 
+def find_usage(
+    tx: Transaction, kind: ConsumedKind[Any], token_uid: uuid.UUID, receipt: uuid.UUID
+) -> Usage | None:
+    """Return the usage of a token with this ``receipt``; None: there is none.
+
+    SQL: 1 statement.
+    """
+    usage = kind.usages.c
+    sought = select(kind.usages).where(usage.uid == receipt, usage.token_uid == token_uid)
+    row = tx.connection.execute(sought).one_or_none()
+    return None if row is None else usage_of(kind, row)
+
+
 def find_outcome(
     tx: Transaction,
     kind: ConsumedKind[Any],
