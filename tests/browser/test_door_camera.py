@@ -36,6 +36,27 @@ def refusing(name):
     """
 
 
+@PHONE_ONLY
+@pytest.mark.parametrize("zoom", [100, 200])
+@pytest.mark.parametrize("screen", [(320, 568), (390, 844)])
+def test_camera_when_the_screen_is_small_or_texts_are_large_then_its_buttons_cover_no_picture(
+    open_door, screen, zoom
+):
+    page = open_door(script=CANVAS)
+    width, height = screen
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("(zoom) => { document.documentElement.style.fontSize = `${zoom}%`; }", zoom)
+    start(page)
+    expect(page.get_by_label("Choose the camera")).to_be_visible()
+    picture, frame, row = (
+        page.locator(part).bounding_box() for part in ("video", ".frame", ".camera-row")
+    )
+    assert picture["y"] + picture["height"] <= row["y"] + 1
+    assert picture["height"] >= 0.3 * height - 1
+    middles = [box["y"] + box["height"] / 2 for box in (picture, frame)]
+    assert middles[0] == pytest.approx(middles[1], abs=1)
+
+
 @pytest.fixture
 def film(tmp_path):
     """Return a function that writes what a camera sees of a value, blank at first."""
@@ -445,7 +466,7 @@ def test_camera_when_it_runs_then_light_choice_and_screen_are_cared_for(open_doo
     expect(light).to_have_attribute("aria-pressed", "false")
     assert page.evaluate("asked[2].video.deviceId.exact") == "front"
     assert violations(page) == []
-    page.get_by_role("button", name="Stop the camera").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="Start the camera")).to_be_focused()
     assert page.evaluate("track.readyState") == "ended"
     # The screen stays on as long as the page is used, with a camera or without one.
