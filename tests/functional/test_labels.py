@@ -29,6 +29,9 @@ OWN = {
 }
 
 
+QR_WHOLE = "Their QR codes are whole. The first of them:"
+
+
 @pytest.fixture
 def tokens(make_token):
     return [make_token(value=f"value {number}") for number in range(3)]
@@ -131,6 +134,38 @@ def test_document_when_tokens_have_labels_then_it_shows_them(editor, make_token,
     editor.post(f"/tokens/{token.uid}/labels", {"make": "pdf"})
     editor.post(PATH, form(token))
     assert seen == [Texts("GUEST-1", "Zoë", "VIP")] * 2
+
+
+LACKED = ["Ελένη Παπαδοπούλου", "Елена Иванова", "שרה כהן", "山田 太郎", "Ann 🎟", "محمد"]
+
+
+@pytest.mark.parametrize("name", LACKED)
+def test_page_when_the_font_lacks_signs_of_a_label_then_it_is_told_before_it_is_printed(
+    editor, tokens, make_token, name
+):
+    token = make_token(value="A-1", label=name)
+    told = f"Labels on which \u25ca stands for other signs: 1. {QR_WHOLE} {name}"
+    many = editor.post(PATH, {"token_uids": json.dumps([str(token.uid), str(tokens[0].uid)])})
+    every = editor.post(PATH, {"all": "1", "list": "?"})
+    one = editor.get(f"/tokens/{token.uid}/labels")
+    for answer in (many, every, one):
+        assert told in text_of(answer)
+        assert labels_form(answer).submit("make").content_type == "application/pdf"
+
+
+def test_page_when_many_labels_lack_signs_then_the_first_are_named(editor, make_token):
+    for number in range(5):
+        make_token(value=f"Ω-{number}", category="Καλεσμένος")
+    told = text_of(editor.post(PATH, {"all": "1", "list": "?sort=value"}))
+    assert f"other signs: 5. {QR_WHOLE} Ω-0, Ω-1, Ω-2 " in told
+
+
+def test_page_when_names_have_latin_letters_and_marks_that_are_left_out_then_nothing_is_told(
+    editor, make_token
+):
+    for name in ("Zoë Müller", "Łukasz Żądło", "Nguyễn Văn A", "Ann\u200d \u25ca"):
+        make_token(label=name)
+    assert "stands for" not in text_of(editor.post(PATH, {"all": "1", "list": "?"}))
 
 
 def test_page_when_a_value_is_html_then_it_is_escaped_and_shortened(editor, make_token):

@@ -38,6 +38,7 @@ from cone.tokens.host import wiring
 from cone.tokens.host.security import VIEW
 from cone.tokens.i18n import _
 from cone.tokens.tickets import label_sheets
+from cone.tokens.tickets import label_text
 from cone.tokens.tickets import labels
 from cone.tokens.tickets.label_text import Texts
 from cone.tokens.tickets.nodes import TokenContainer
@@ -92,7 +93,15 @@ _GONE: Final = _(
     "labels_tokens_gone",
     default="Chosen tokens that are no longer there: ${count}. The others stay chosen.",
 )
+_LACKING: Final = _(
+    "labels_lacking",
+    default="The font of labels has Latin letters alone. Labels on which ${sign} stands for other "
+    "signs: ${count}. Their QR codes are whole. The first of them:",
+)
 _TITLE: Final = _("labels", default="Labels")
+
+#: Labels with signs that the font lacks that are named.
+_NAMED: Final = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,9 +161,12 @@ def pdf_response(
     :raises Busy: documents and exports that nobody has fetched yet take too much room.
     """
     title = request.localizer.translate(_TITLE)
-    texts = (Texts(token.value, token.label, token.category) for token in tokens)
-    document = [labels.pdf(texts, options, title)]
+    document = [labels.pdf(map(_texts, tokens), options, title)]
     return file_response(request, document, "application/pdf", "labels.pdf")
+
+
+def _texts(token: Ticket) -> Texts:
+    return Texts(token.value, token.label, token.category)
 
 
 def _tokens(model: Any, order: Order) -> list[Ticket]:
@@ -203,6 +215,7 @@ class LabelsForm(Localized, Tile):
         except WrongSelectionError:
             self.chosen, self.count = None, 0
             self.fail(BAD_REQUEST, _WRONG_SELECTION)
+        self.tell_lacking()
         if self.order.is_sent and (self.order.mistakes or not self.has_tokens):
             self.request.response.status = BAD_REQUEST
 
@@ -214,6 +227,26 @@ class LabelsForm(Localized, Tile):
             self.fail(BAD_REQUEST, _TOO_MANY)
         elif self.order.is_sent and not self.order.mistakes:
             self.look_again(chosen)
+
+    def tell_lacking(self) -> None:
+        """Add a note about labels with signs that cannot be printed."""
+        lacking = [one for one in map(_texts, self.chosen_tokens()) if label_text.lacks(one)]
+        if not lacking:
+            return
+        told = _LACKING % {"sign": label_text.MISSING, "count": len(lacking)}
+        names = (shortened(one.name or one.code) for one in lacking[:_NAMED])
+        self.notes.append(Note("warning", told, ", ".join(names)))
+
+    def chosen_tokens(self) -> list[Ticket]:
+        """Return the tokens whose labels the form would print.
+
+        SQL: 1 statement.
+        """
+        if self.chosen is None or not self.has_tokens:
+            return []
+        return wiring.get(TicketService).find_many(
+            self.chosen.which, sort=self.chosen.state.query.sort
+        )
 
     def look_again(self, chosen: ListSelection) -> None:
         """Add notes about tokens that were added or deleted since they were chosen."""
@@ -332,6 +365,10 @@ class TokenLabelForm(LabelsForm):
 
     def choose(self) -> None:
         """Choose nothing: the address names the token."""
+
+    def chosen_tokens(self) -> list[Ticket]:
+        """Return the token of the address."""
+        return [token_of(self.model)]
 
     @property
     def has_tokens(self) -> bool:

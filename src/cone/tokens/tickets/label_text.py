@@ -144,6 +144,17 @@ def _letters(character: str, has: Callable[[str], bool]) -> str:
     return base if base.isprintable() and base else MISSING
 
 
+def lacks(texts: Texts) -> bool:
+    """Return whether a text has characters in whose place a sign is printed."""
+    plain, bold = fonts()
+    printed = [
+        (texts.code, printable(texts.code, plain.has)),
+        (texts.name or "", readable(texts.name or "", bold.has)),
+        (texts.category or "", readable(texts.category or "", plain.has)),
+    ]
+    return any(text.count(MISSING) < shown.count(MISSING) for text, shown in printed)
+
+
 def caption(texts: Texts, width: float, height: float) -> list[Line]:
     """Return the lines that stand on ``width`` by ``height`` points, as large as they can be.
 
