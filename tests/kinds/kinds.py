@@ -7,6 +7,7 @@ from typing import Any
 from typing import Final
 
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import DETAILS
 from tests.kinds.badges import BADGE
@@ -50,7 +51,7 @@ SAMPLES: Final = (
     Sample(
         TICKET,
         by="value",
-        own=lambda name: {"value": name, **dict.fromkeys(DETAILS)},
+        own=lambda name: {"value": name, **dict.fromkeys((*DETAILS, *PRESENCE))},
         others={"value": "another"},
     ),
     Sample(

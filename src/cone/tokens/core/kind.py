@@ -17,14 +17,18 @@ from typing import Generic
 from typing import Protocol
 from typing import TypeVar
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import Table
 
 from cone.tokens.core import declaration
 from cone.tokens.core import lifecycle
+from cone.tokens.core.lifecycle import Columns
 from cone.tokens.core.lifecycle import Consumable
 from cone.tokens.core.lifecycle import Effect
 from cone.tokens.core.lifecycle import Rules
+from cone.tokens.core.lifecycle import SqlTime
 from cone.tokens.core.lifecycle import Usable
+from cone.tokens.core.manner import Manner
 
 
 class Stored(Consumable, Usable, Protocol):
@@ -136,6 +140,7 @@ class ConsumedKind(Kind[T_co]):
     :ivar seen: columns of which the caller shows what it saw, never NULL; another value refuses the
         use.
     :ivar use: what a use does to shared columns.
+    :ivar takes_none: the condition in SQL under which a use takes none, and is not the last one.
     :ivar advanced: what a use does to own columns; each is ``audited``.
     :ivar shown: own columns with texts that outcomes show; no use changes them.
     """
@@ -143,6 +148,7 @@ class ConsumedKind(Kind[T_co]):
     usages: Table
     seen: tuple[str, ...] = ()
     use: tuple[Effect, ...] = lifecycle.USE
+    takes_none: Callable[[Columns, SqlTime, Manner], ColumnElement[bool]] = lifecycle.always_takes
     advanced: tuple[Effect, ...] = ()
     shown: tuple[str, ...] = ()
     #: All that a use does.

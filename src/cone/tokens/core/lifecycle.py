@@ -27,10 +27,12 @@ from sqlalchemy import Integer
 from sqlalchemy import SQLColumnExpression
 from sqlalchemy import and_
 from sqlalchemy import case
+from sqlalchemy import false
 from sqlalchemy import literal
 from sqlalchemy import not_
 from sqlalchemy import null
 from sqlalchemy import or_
+from sqlalchemy import true
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from cone.tokens.core.dialects import seconds_after
@@ -124,13 +126,10 @@ class Rules(tuple[Rule, ...]):
 
     def code(self, columns: Columns, now: SqlTime, manner: Manner = PLAIN) -> ColumnElement[Any]:
         """Return the code of :meth:`denial` as SQL; NULL where there is none."""
-        return case(
-            *(
-                (not_(rule.clause(columns, now, manner)), literal(rule.denial.code, Integer))
-                for rule in self
-            ),
-            else_=null(),
-        )
+        clauses = ((rule.clause(columns, now, manner), rule.denial.code) for rule in self)
+        # A rule that does not bind this manner is not asked.
+        asked = ((not_(clause), code) for clause, code in clauses if clause is not true())
+        return case(*((fails, literal(code, Integer)) for fails, code in asked), else_=null())
 
     def has_status(self, columns: Columns, sought: Status, now: SqlTime) -> ColumnElement[bool]:
         """Return the condition that selects the tokens whose status is ``sought`` at ``now``."""
@@ -266,6 +265,20 @@ USE: Final = (
         lambda columns, now, _manner: locked_until_clause(now, columns.lock_time),
     ),
 )
+
+
+def unless(
+    condition: ColumnElement[bool], stays: ColumnElement[Any], changed: ColumnElement[Any]
+) -> ColumnElement[Any]:
+    """Return what becomes of a column that only stays as it is under a condition."""
+    if condition is true():
+        return stays
+    return changed if condition is false() else case((condition, stays), else_=changed)
+
+
+def always_takes(_columns: Columns, _now: SqlTime, _manner: Manner) -> ColumnElement[bool]:
+    """Return the condition under which a use takes none: there is no such use."""
+    return false()
 
 
 def after_use(

@@ -8,6 +8,7 @@ once for each name. What the driver gets is the same.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -17,9 +18,15 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import TypeEngine
+
+#: A parameter in the text of a statement, by the names that both drivers take.
+_PARAMETER: Final = re.compile(
+    r"%\((?P<percent>\w+)\)s(::INTEGER)?|(?<![:\w]):(?P<colon>[A-Za-z_]\w*)"
+)
 
 Convert = Callable[[Any], Any]
 
@@ -49,15 +56,18 @@ class Prepared:
         is_sqlite = dialect.name == "sqlite"
         named = sqlite.dialect(paramstyle="named") if is_sqlite else dialect
         compiled = statement.compile(dialect=named, column_keys=columns)
-        self._text = str(compiled)
+        whole, inlined = _with_integers(compiled)
+        self._text = whole
         self._converters = {
-            name: _to_database(parameter.type, named) for name, parameter in compiled.binds.items()
+            name: _to_database(parameter.type, named)
+            for name, parameter in compiled.binds.items()
+            if name not in inlined
         }
         self._constants = self._converted(
             {
                 name: value
                 for name, value in compiled.params.items()
-                if value is not None and not compiled.binds[name].required
+                if value is not None and not compiled.binds[name].required and name not in inlined
             },
         )
         self._results = [
@@ -90,6 +100,28 @@ class Prepared:
             name: convert(value) if (convert := self._converters[name]) else value
             for name, value in parameters.items()
         }
+
+
+def _with_integers(compiled: SQLCompiler) -> tuple[str, set[str]]:
+    """Return the text of a statement with the integers that it always has, and their names.
+
+    As parameters they would be converted at each execution. psycopg parses a text above 4,096
+    bytes each time, too.
+    """
+    constants = {
+        name: value
+        for name, value in compiled.params.items()
+        if type(value) is int and value >= 0 and not compiled.binds[name].required
+    }
+    text = _PARAMETER.sub(
+        lambda found: (
+            f"({constants[name]})"
+            if (name := found["percent"] or found["colon"]) in constants
+            else found[0]
+        ),
+        str(compiled),
+    )
+    return text, set(constants)
 
 
 def _to_database(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:

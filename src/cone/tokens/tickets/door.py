@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import ColumnElement
 from sqlalchemy import and_
 from sqlalchemy import case
+from sqlalchemy import false
 from sqlalchemy import not_
 from sqlalchemy import null
 from sqlalchemy import or_
@@ -64,15 +65,11 @@ def _takes_none(token: Any, now: datetime.datetime, manner: Manner) -> bool:
     return manner.direction is Direction.OUT
 
 
-def _unless_none(
-    manner: Manner, columns: Columns, now: SqlTime, clause: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    """Return the condition of a use that takes one; one that takes none has no such condition."""
-    if manner.direction is Direction.OUT:
-        return true()
-    if manner.direction is Direction.IN:
-        return or_(is_outside_clause(columns, now), clause)
-    return clause
+def takes_none(columns: Columns, now: SqlTime, manner: Manner) -> ColumnElement[bool]:
+    """Return :func:`_takes_none` as SQL; never NULL."""
+    if manner.direction is Direction.IN and manner.override is None:
+        return is_outside_clause(columns, now)
+    return true() if manner.direction is Direction.OUT else false()
 
 
 def _of_uses(rule: Rule) -> Rule:
@@ -83,8 +80,8 @@ def _of_uses(rule: Rule) -> Rule:
         lambda token, now, manner: (
             _takes_none(token, now, manner) or rule.holds(token, now, manner)
         ),
-        lambda columns, now, manner: _unless_none(
-            manner, columns, now, rule.clause(columns, now, manner)
+        lambda columns, now, manner: or_(
+            takes_none(columns, now, manner), rule.clause(columns, now, manner)
         ),
     )
 
@@ -201,13 +198,8 @@ def _with_uses(effect: Effect) -> Effect:
     """Return an effect that a use which takes none does not have."""
 
     def expression(columns: Columns, now: SqlTime, manner: Manner) -> ColumnElement[Any]:
-        stays: ColumnElement[Any] = columns[effect.column]
-        if manner.direction is Direction.OUT:
-            return stays
         changed = effect.expression(columns, now, manner)
-        if manner.direction is None or manner.override is not None:
-            return changed
-        return case((is_outside_clause(columns, now), stays), else_=changed)
+        return lifecycle.unless(takes_none(columns, now, manner), columns[effect.column], changed)
 
     return Effect(
         effect.column,

@@ -67,6 +67,7 @@ TICKET: Final = ConsumedKind(
     former_table=table_of(TokenFormerRecord),
     rules=door.RULES,
     use=door.USE,
+    takes_none=door.takes_none,
     advanced=door.PRESENCE,
     shown=("label", "category"),
     is_answer=_is_answer,

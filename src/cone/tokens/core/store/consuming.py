@@ -15,7 +15,6 @@ from cone.tokens.core.errors import Unavailable
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.manner import PLAIN
 from cone.tokens.core.manner import Direction
-from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import read_instant
 from cone.tokens.core.store import finding
 from cone.tokens.core.store import keys
@@ -67,18 +66,19 @@ def consume(
     if not can_match:
         return deny(tx, kind, _found(tx, kind, by, sought), Denial.TOKEN_REUSED, attempt)
     for _attempt in range(ATTEMPTS):
-        for manner in manners_of(attempt.manner):
-            outcome = _try(tx, kind, by, sought, dataclasses.replace(attempt, manner=manner))
+        for each in _attempts(attempt):
+            outcome = _try(tx, kind, by, sought, each)
             if outcome:
                 return outcome
     raise Unavailable
 
 
-def manners_of(manner: Manner) -> tuple[Manner, ...]:
-    """Return the manners that are tried for one: an override takes a use where one is left."""
-    if manner.override is None:
-        return (manner,)
-    return tuple(dataclasses.replace(manner, uses=uses) for uses in (1, 0))
+def _attempts(attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the attempts that are made for one: an override takes a use where one is left."""
+    if attempt.manner.override is None:
+        return (attempt,)
+    manners = (dataclasses.replace(attempt.manner, uses=uses) for uses in (1, 0))
+    return tuple(dataclasses.replace(attempt, manner=manner) for manner in manners)
 
 
 def _found(tx: Transaction, kind: ConsumedKind[Any], by: Selector, sought: object) -> Any:
@@ -146,8 +146,9 @@ def _try_at_once(
     )
     if row is None:
         raise TokenNotFound(sought if by == "uid" else None)
-    uid, count, is_taken, time, user, code, is_known, known_code, *shown = json.loads(row.told)
-    if not is_known:
+    uid, count, is_granted, code, is_taken, time, user, *rest = json.loads(row.told)
+    known_code, *shown = rest if kind.code else (None, *rest)
+    if code is None and not is_granted:
         return None
     tx.leave_trace(kind.usages, attempt.receipt)
     last = LastUse(time and read_instant(time), user)
@@ -157,7 +158,7 @@ def _try_at_once(
         "details": dict(zip(kind.shown, shown, strict=True)),
         "usage_count": count,
     }
-    if code is None:
+    if is_granted:
         value = str(sought) if by == kind.code else None
         return Granted(before=last, value=value, uses=manner.uses if is_taken else 0, **common)
     denial = Denial(Denial.from_code(code))

@@ -22,6 +22,7 @@ from sqlalchemy import String
 from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import Update
+from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import cast
@@ -30,6 +31,7 @@ from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import insert
 from sqlalchemy import literal
+from sqlalchemy import literal_column
 from sqlalchemy import not_
 from sqlalchemy import null
 from sqlalchemy import or_
@@ -58,8 +60,8 @@ from cone.tokens.core.transaction import NOW
 _BEFORE: Final = ("used_before", "user_before")
 _LAST: Final = ("last_used", "last_user")
 
-#: Why it was refused; the code of the token is told who is refused.
-_REASON: Final = ("code", "is_known", "known_code")
+#: Whether it was granted, and why not.
+_RESULT: Final = ("is_granted", "code")
 
 #: Who takes a use.
 _ACTOR: Final = bindparam("actor", type_=String)
@@ -113,12 +115,15 @@ def _update(
     columns = kind.tokens.c
     changed = lifecycle.use_expressions(columns, now, kind.effects, manner)
     if "last_used" in changed:
-        told = {
+        told: dict[str, ColumnElement[Any]] = {
             "used_before": columns.last_used,
             "user_before": columns.last_user,
             "last_user": _ACTOR,
         }
-        changed = {**_if_used(kind, told, changed["last_used"], now), **changed}
+        changed |= {
+            name: lifecycle.unless(kind.takes_none(columns, now, manner), columns[name], value)
+            for name, value in told.items()
+        }
     return (
         update(kind.tokens)
         .where(
@@ -128,24 +133,6 @@ def _update(
         )
         .values(version=columns.version + 1, **changed)
     )
-
-
-def _if_used(
-    kind: ConsumedKind[Any],
-    told: Mapping[str, ColumnElement[Any]],
-    last_used: ColumnElement[Any],
-    now: ColumnElement[Any],
-) -> dict[str, ColumnElement[Any]]:
-    """Return who used a token last and before; they stay where the last use does.
-
-    :param last_used: what becomes of the last use; ``now``: this use is the last one for certain.
-    """
-    if last_used is now:
-        return dict(told)
-    return {
-        name: case((last_used == now, expression), else_=kind.tokens.c[name])
-        for name, expression in told.items()
-    }
 
 
 def _spent(kind: ConsumedKind[Any]) -> list[ColumnElement[Any]]:
@@ -184,10 +171,10 @@ def try_and_log(
     """Return the one statement that tries to take a use, logs it and binds the key, for PostgreSQL.
 
     No row: there is no such token. The only column, ``told``, is a list in JSON: uid, uses left,
-    whether one was taken, time and user of the use before (of the last one, where it is refused),
-    the code of the refusal, whether it is known, the code of the token and what
-    :attr:`ConsumedKind.shown` names. Where it is not known, another use came between, and nothing
-    was logged: ask again.
+    whether it was granted, else the code of the refusal, whether a use was taken, time and user of
+    the use before (of the last one, where it is refused), the code of the token and what
+    :attr:`ConsumedKind.shown` names. Where it is neither granted nor refused, another use came
+    between, and nothing was logged: ask again.
 
     The time is read once: a statement that waited for another consumption carries an earlier time
     than that one, so it is refused by its lock time.
@@ -195,9 +182,9 @@ def try_and_log(
     manner = _manner_of(shape)
     moment = select(func.clock_timestamp(type_=UtcDateTime).label("at")).cte("moment")
     spent = _update(kind, by, moment.c.at, manner).returning(*_spent(kind)).cte("spent")
-    tried = union_all(_granted(kind, spent, moment), _seen(kind, by, spent, moment, manner)).cte(
-        "tried"
-    )
+    tried = union_all(
+        _granted(kind, spent, moment, shape), _seen(kind, by, spent, moment, manner)
+    ).cte("tried")
     usage = {
         "uid": bindparam("receipt", type_=kind.usages.c.uid.type),
         "token_uid": tried.c.uid,
@@ -208,7 +195,7 @@ def try_and_log(
         **_logged_manner(kind, tried, shape),
     }
     logged = {column.name: usage[column.name] for column in kind.usages.c if column.name in usage}
-    told = ("uid", "usage_count", "is_taken", *_BEFORE, *_REASON, *kind.shown)
+    told = (*("uid", "usage_count", *_RESULT, "is_taken", *_BEFORE), *_codes(kind), *kind.shown)
     statement = select(_told(func.json_build_array, (tried.c[name] for name in told))).add_cte(
         _insert_tried(kind.usages, logged, tried, moment).cte("logged")
     )
@@ -225,21 +212,26 @@ def try_and_log(
     )
 
 
+def _codes(kind: ConsumedKind[Any]) -> tuple[str, ...]:
+    return (kind.code,) if kind.code else ()
+
+
 def _names(kind: ConsumedKind[Any]) -> list[str]:
     """Return the columns of a token that a try logs or tells, but those of its last uses."""
-    return list(dict.fromkeys(("uid", *kind.logged.values(), *kind.shown)))
+    return list(dict.fromkeys(("uid", *_codes(kind), *kind.logged.values(), *kind.shown)))
 
 
-def _granted(kind: ConsumedKind[Any], spent: CTE, moment: CTE) -> Select[Any]:
-    """Return the row of a use that was taken."""
-    is_taken = (spent.c.last_used == moment.c.at).label("is_taken")
+def _granted(kind: ConsumedKind[Any], spent: CTE, moment: CTE, shape: Shape) -> Select[Any]:
+    """Return the row of a use that was granted."""
+    is_taken: ColumnElement[Any] = literal_column("true")
+    if shape.direction is not None:
+        is_taken = spent.c.last_used == moment.c.at
     return select(
         *(spent.c[name] for name in _names(kind)),
         *(spent.c[name] for name in _BEFORE),
-        is_taken,
+        is_taken.label("is_taken"),
+        literal_column("true").label("is_granted"),
         cast(null(), Integer).label("code"),
-        true().label("is_known"),
-        cast(null(), Text).label("known_code"),
     ).select_from(spent.join(moment, true()))
 
 
@@ -258,15 +250,13 @@ def _seen(
         code = kind.rules.code(columns, moment.c.at, manner)
     for is_seen in _is_seen(kind):
         code = case((not_(is_seen), Denial.TOKEN_REUSED.code), else_=code)
-    known_code = columns[kind.code] if kind.code else null()
     return (
         select(
             *(columns[name] for name in _names(kind)),
             *(columns[name].label(told) for name, told in zip(_LAST, _BEFORE, strict=True)),
             false().label("is_taken"),
+            false().label("is_granted"),
             code.label("code"),
-            code.is_not(None).label("is_known"),
-            cast(known_code, Text).label("known_code"),
         )
         .select_from(kind.tokens.join(moment, true()))
         .where(finding.is_sought(kind, by), ~exists().select_from(spent))
@@ -287,8 +277,8 @@ def _logged_manner(
     asked: ColumnElement[Any] = literal(0, Integer)
     if shape.direction is not Direction.OUT:
         asked = bindparam("manner_uses", type_=Integer)
-    is_asked = or_(tried.c.is_taken, tried.c.code.is_not(None))
-    return {"uses": case((is_asked, asked), else_=0), **given}
+    takes_none = and_(tried.c.is_granted, not_(tried.c.is_taken))
+    return {"uses": case((takes_none, 0), else_=asked), **given}
 
 
 def _answer(receipt: ColumnElement[Any], tried: Any) -> ColumnElement[Any]:
@@ -302,7 +292,8 @@ def _insert_tried(
     table: Table, columns: Mapping[str, ColumnElement[Any]], tried: CTE, moment: CTE
 ) -> Insert:
     """Return the insert of a row about a try whose result is known."""
-    row = select(*columns.values()).select_from(tried.join(moment, true())).where(tried.c.is_known)
+    is_known = or_(tried.c.is_granted, tried.c.code.is_not(None))
+    row = select(*columns.values()).select_from(tried.join(moment, true())).where(is_known)
     return insert(table).from_select(list(columns), row)
 
 
