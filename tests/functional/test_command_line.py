@@ -82,6 +82,10 @@ class CommandLine:
         return json.loads(line)
 
 
+#: What is said of a time that is none.
+NO_TIME = "invalid datetime format; write it as 2026-11-28T18:00"
+
+
 @pytest.fixture(autouse=True)
 def _own_logging():
     logger = logging.getLogger("cone.tokens")
@@ -260,7 +264,8 @@ def test_add_when_it_is_repeated_with_its_key_then_it_adds_nothing(tokens, servi
         (["--uses", "x"], "usage_count: value is no integer"),
         (["--uses", "-2"], "usage_count: must be between -1 and 2147483647"),
         (["--lock-time", "-1"], "lock_time: must be between 0 and 2147483647"),
-        (["--valid-from", "soon"], "valid_from: invalid datetime format"),
+        (["--valid-from", "soon"], f"valid_from: {NO_TIME}"),
+        (["--valid-to", "28.11.2026 18:00"], f"valid_to: {NO_TIME}"),
         (["--valid-from", "2026-03-29 02:30"], "valid_from: the clocks skip this time"),
         (
             ["--valid-from", "2026-06-02 08:00", "--valid-to", "2026-06-01 08:00"],
@@ -391,6 +396,7 @@ def test_update_when_the_token_cannot_be_used_then_it_warns(tokens, service):
         (["v", "--label", "a\nb"], USAGE, "label: must not have control characters"),
         (["v", "--email", "nobody"], USAGE, "email: "),
         (["v", "--data", "[1]"], USAGE, "data: "),
+        (["v", "--valid-to", "28.11.2026 18:00"], USAGE, f"valid_to: {NO_TIME}"),
         (["v", "--valid-to", "2020-01-01 08:00"], USAGE, "valid_from must be before valid_to"),
     ],
 )
@@ -525,7 +531,7 @@ def test_query_when_a_page_is_full_then_it_says_how_to_go_on(tokens, service):
     [
         (["--status", "good"], "status: must be one of consumable, "),
         (["--limit", "501"], "limit: must be between 1 and 500"),
-        (["--created-from", "x"], "created_from: invalid datetime format"),
+        (["--created-from", "x"], f"created_from: {NO_TIME}"),
         (["v", "--uid", UNKNOWN_UID], "Either a VALUE or --uid is needed"),
         (["v", "--prefix", "x"], "Either a VALUE, or --uid, or options that list tokens"),
         ([""], "Missing ``value`` parameter"),

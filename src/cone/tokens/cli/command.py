@@ -167,6 +167,10 @@ def _name(work: Callable[..., None]) -> str:
     return work.__name__.rstrip("_").replace("_", "-")
 
 
+#: How a time is written.
+_TIME: Final = "2026-11-28T18:00"
+
+
 @contextlib.contextmanager
 def told_errors(output: Output) -> Iterator[None]:
     """Print an error of the block in one line, and exit with its status."""
@@ -179,7 +183,7 @@ def told_errors(output: Output) -> Iterator[None]:
     except TokenError as error:
         kinds = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
         status = next(kinds, Exit.NO)
-        fail(output, status, error.slug, str(error), error_code=error.code)
+        fail(output, status, error.slug, _told(error), error_code=error.code)
     except KeyboardInterrupt:
         output.say("Interrupted")
         raise click.exceptions.Exit(Exit.INTERRUPTED) from None
@@ -192,6 +196,12 @@ def told_errors(output: Output) -> Iterator[None]:
         traceback.print_exc()
         message = "This is a bug of cone-tokens: please report it with the lines on stderr"
         fail(output, Exit.BUG, "internal_error", message)
+
+
+def _told(error: TokenError) -> str:
+    """Return the message of an error; where a time is wrong with one that is right."""
+    is_time = isinstance(error, InvalidParameter) and error.reason == "invalid_datetime"
+    return f"{error}; write it as {_TIME}" if is_time else str(error)
 
 
 def _give_up_stdout() -> None:
