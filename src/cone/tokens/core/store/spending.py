@@ -69,24 +69,16 @@ _ACTOR: Final = bindparam("actor", type_=String)
 
 def parameters(manner: Manner) -> dict[str, Any]:
     """Return the parameters of the statements of a manner of its shape."""
+    given: dict[str, Any] = {}
     if manner is PLAIN:
-        return {}
-    given = {
-        "manner_uses": manner.uses,
-        "manner_inside_until": manner.inside_until,
-        "manner_categories": json.dumps(manner.categories),
-    }
-    return {name: given[name] for name in _parameters_of(manner.shape)}
-
-
-def _parameters_of(shape: Shape) -> list[str]:
-    """Return the names of the parameters of a shape."""
-    if shape.is_plain:
-        return []
-    names = [] if shape.direction is Direction.OUT else ["manner_uses"]
-    if shape.has_categories and not shape.is_override:
-        names.append("manner_categories")
-    return [*names, "manner_inside_until"] if shape.direction is Direction.IN else names
+        return given
+    if manner.direction is not Direction.OUT:
+        given["manner_uses"] = manner.uses
+    if manner.direction is Direction.IN:
+        given["manner_inside_until"] = manner.inside_until
+    if manner.categories is not None and manner.override is None:
+        given["manner_categories"] = json.dumps(manner.categories)
+    return given
 
 
 def _manner_of(shape: Shape) -> Manner:
