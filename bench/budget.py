@@ -19,7 +19,7 @@ BUDGETS: Mapping[str, Mapping[str, int]] = {
     "consume by value": {"sqlite": 2, "postgresql": 1},
     "consume with a key": {"sqlite": 3, "postgresql": 1},
     "consume, repeated key": {"sqlite": 5, "postgresql": 3},
-    "consume, refused": {"sqlite": 3, "postgresql": 3},
+    "consume, refused": {"sqlite": 3, "postgresql": 1},
     "update": {"sqlite": 3, "postgresql": 3},
     "usages": {"sqlite": 2, "postgresql": 2},
     "list page": {"sqlite": 2, "postgresql": 2},
