@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.functional.test_deploy import Browser
+from tests.functional.test_deploy import free_port
 from tests.support.served import Served
 from tests.support.site import PASSWORD
 from tests.support.site import login_form
@@ -208,3 +210,55 @@ def test_site_that_is_there_when_the_lines_of_the_readme_are_added_then_a_token_
         parser.write(file)
     with Served(ini) as served:
         use_a_token(served.connect())
+
+
+# One laptop, three phones
+
+PHONES = "One laptop, three phones"
+
+
+@pytest.fixture
+def door(tmp_path):
+    """The port of a site that the README's commands make and serve by https, and what they said."""
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in (*PROGRAMS, "gunicorn"):
+        (programs / name).symlink_to(Path(sys.executable).parent / name)
+    (programs / "pip").write_text('#!/bin/sh\necho "$@" > pip.txt\n')
+    (programs / "pip").chmod(0o755)
+    said = run(PHONES, tmp_path)
+    text = README.read_text().split(f"\n{PHONES}\n")[1]
+    [block] = re.findall(r"::\n\n((?:    set -a.*\n)(?:    .*\n)+)", text.split("\n====")[0])
+    port = free_port()
+    assert "0.0.0.0:8443" in block
+    command = textwrap.dedent(block).replace("0.0.0.0:8443", f"0.0.0.0:{port}")
+    command = command.replace(".venv/bin/gunicorn", "exec .venv/bin/gunicorn")
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(["sh", "-e", "-c", command], cwd=tmp_path, stderr=log)
+    try:
+        yield port, said
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_door_when_it_is_made_as_the_readme_says_then_phones_redeem_by_https(door, tmp_path):
+    port, said = door
+    assert (tmp_path / "pip.txt").read_text() == "install gunicorn>=27.0.1\n"
+    assert (tmp_path / "site/key.pem").stat().st_mode & 0o077 == 0
+    passwords = re.findall(r"Password  (\S+)", "\n".join(said))
+    names = ["admin", "north", "south", "east"]
+    browsers = {}
+    for name, password in zip(names, passwords, strict=True):
+        browsers[name] = browser = Browser(port)
+        form = {**login_form(name), "loginform.password": password}
+        assert browser.post("/login", form).status == 302
+        assert all("secure" in cookie.lower() for cookie in browser.cookies)
+    form = {"value": "TICKET-1", "usage_count": "3"}
+    assert browsers["admin"].post("/tokens/add_token", form).status == 200
+    for name in names[1:]:
+        assert browsers[name].get("/tokens/scan").status == 200
+        answer = browsers[name].post("/tokens/consume_token", {"value": "TICKET-1"})
+        assert json.loads(answer.text)["consumed"] is True

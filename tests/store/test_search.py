@@ -71,6 +71,27 @@ def test_search_when_a_code_or_a_label_has_the_parts_then_it_is_found(guests, so
     assert found(guests, sought) == values
 
 
+#: As the README tells it.
+SPELLINGS = {
+    "müller": {"Müller"},
+    "MULLER": {"Müller"},
+    "mueller": {"Mueller"},
+    "ller": {"Müller", "Mueller"},
+    "strasse": {"Straße"},
+    "lukasz": set(),
+    "ukasz": {"Łukasz"},
+}
+
+
+@pytest.mark.parametrize(("sought", "labels"), SPELLINGS.items(), ids=map(ascii, SPELLINGS))
+def test_search_when_a_name_has_another_spelling_then_accents_alone_do_not_count(
+    service, sought, labels
+):
+    for number, label in enumerate(["Müller", "Mueller", "Straße", "Łukasz"]):
+        service.add(new_token(value=f"N-{number}", label=label), by=None)
+    assert {token.label for token in service.every(TokenFilter(search=sought))} == labels
+
+
 def test_search_when_a_label_changes_then_the_new_one_is_found(guests):
     token = guests.find_by_value("G-1")
     guests.update(token.uid, TicketChanges(label="Somebody else", value="NEW-1"), by=None)
