@@ -1,5 +1,6 @@
 """What is left of people whose personal data was emptied, and that ``verify`` still holds."""
 
+import dataclasses
 import datetime
 import json
 import threading
@@ -13,11 +14,15 @@ from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
 
+from cone.tokens.core.errors import Denial
 from cone.tokens.core.history.findings import Problem
 from cone.tokens.core.history.forgetting import Person
 from cone.tokens.core.maintenance import Maintenance
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.purge import PurgePlan
 from cone.tokens.core.records import Base
+from cone.tokens.core.values import SentCode
 from cone.tokens.core.values import TokenFilter
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.values import TicketChanges
@@ -44,6 +49,7 @@ def anna(service) -> uuid.UUID:
     """A token of Anna that was changed and used."""
     uid = service.add(new_token(value="A-1", usage_count=5, category="VIP", **ANNA), by="me")
     service.consume(uid, by="door")
+    service.consume(uid, by="door", manner=Manner(override="Mustermann has lost it"))
     service.update(uid, TicketChanges(enabled=False), by="me")
     service.consume(uid, by="door")
     service.update(uid, TicketChanges(enabled=True, note="Mustermann has paid"), by="me")
@@ -116,7 +122,11 @@ def test_forget_when_a_token_is_named_then_codes_counts_and_times_stay(service, 
     names = ("value", "usage_count", "category", "last_used", "last_user", "created", "modified")
     assert [getattr(after, name) for name in names] == [getattr(before, name) for name in names]
     assert after.version == before.version + 1
-    assert service.usages(anna, 10).usages == usages
+    left = service.usages(anna, 10).usages
+    assert [usage.manner.override for usage in left] == [None, None, "", None]
+    assert [dataclasses.replace(usage, manner=PLAIN) for usage in left] == [
+        dataclasses.replace(usage, manner=PLAIN) for usage in usages
+    ]
     last = events_of(service, anna)[-1]
     assert (last.action, last.user, last.version) == ("forget", "boss", after.version)
     assert json.loads(last.new_values)["value"] == "A-1"
@@ -158,6 +168,91 @@ def test_forget_when_the_token_is_used_and_changed_on_then_verify_holds(service,
     service.update(anna, TicketChanges(label="Berta"), by="me")
     assert problems(maintenance) == []
     assert maintenance.forget([anna], by="boss") == [anna]
+    assert problems(maintenance) == []
+
+
+def override(service, uid, reason):
+    return service.consume(uid, by="door", manner=Manner(override=reason)).receipt
+
+
+def reasons_of(service, uid):
+    return [usage.manner.override for usage in service.usages(uid, 20).usages]
+
+
+def test_forget_when_a_reason_is_all_that_is_told_then_it_is_emptied_and_said(
+    service, maintenance, everything
+):
+    uid = service.add(new_token(usage_count=0), by="me")
+    override(service, uid, "Anna Mustermann has lost it")
+    assert maintenance.forget([uid], by="boss", is_dry=True) == [uid]
+    assert maintenance.forget([uid], by="boss") == [uid]
+    assert "Mustermann" not in everything()
+    assert [event.action for event in events_of(service, uid)] == ["add", "forget"]
+    assert maintenance.forget([uid], by="boss") == []
+    assert reasons_of(service, uid) == [""]
+    assert problems(maintenance) == []
+
+
+def test_forget_when_the_token_is_another_persons_by_now_then_their_reasons_stay(
+    service, maintenance, anna
+):
+    service.update(anna, TicketChanges(label="Berta", email="b@example.org"), by="me")
+    override(service, anna, "Berta forgot it")
+    assert maintenance.forget_person(PERSON, by="boss") == [anna]
+    assert [reason for reason in reasons_of(service, anna) if reason is not None] == [
+        "Berta forgot it",
+        "",
+    ]
+    assert problems(maintenance) == []
+
+
+def test_forget_when_a_replaced_code_was_overridden_then_the_reason_goes_and_later_ones_stay(
+    service, maintenance, anna, everything
+):
+    code = service.get(anna).value
+    service.replace(anna, by="me")
+    manner = Manner(override="Mustermann has the old one")
+    assert service.consume_code(SentCode(code), by="door", manner=manner).denial is Denial.REPLACED
+    maintenance.forget([anna], by="boss")
+    assert "Mustermann" not in everything()
+    service.consume_code(SentCode(code), by="door", manner=Manner(override="Berta has it"))
+    assert problems(maintenance) == []
+
+
+def test_verify_when_a_reason_tells_of_whom_was_forgotten_then_it_finds_that(
+    service, maintenance, anna
+):
+    receipt = override(service, anna, "Mustermann again")
+    maintenance.forget([anna], by="boss")
+    usage = TICKET.usages
+    with service._work.database.writing() as tx:
+        told = update(usage).where(usage.c.uid == receipt)
+        tx.connection.execute(told.values(override="Mustermann again"))
+    assert problems(maintenance) == [Problem.FORGOTTEN]
+
+
+def test_purge_when_a_reason_is_all_that_ended_tokens_tell_then_it_goes(
+    service, maintenance, everything, made_tables
+):
+    used_up = service.add(new_token(usage_count=1), by="me")
+    deleted = service.add(new_token(usage_count=1), by="me")
+    going_on = service.add(new_token(usage_count=9), by="me")
+    for uid in (used_up, deleted):
+        override(service, uid, "Mustermann has lost it")
+    override(service, going_on, "Berta has lost it")
+    service.delete(deleted, by="me")
+    old = NOW - 90 * A_DAY
+    with made_tables.begin() as connection:
+        for table in (TICKET.usages, TICKET.events):
+            connection.execute(update(table).values(timestamp=old))
+        times = {"created": old, "modified": old, "last_used": old}
+        connection.execute(update(TICKET.tokens).values(times))
+    plan = PurgePlan(personal=30, is_clock_right=True)
+    assert maintenance.purge(dataclasses.replace(plan, is_dry=True)).personal == 2
+    assert maintenance.purge(plan).personal == 2
+    assert "Mustermann" not in everything()
+    assert reasons_of(service, going_on) == ["Berta has lost it"]
+    assert maintenance.purge(plan).personal == 0
     assert problems(maintenance) == []
 
 

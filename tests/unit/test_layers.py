@@ -307,6 +307,7 @@ def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
         "core.history.event_values",
         "core.history.forgetting",
         "core.history.purging",
+        "core.history.reasons",
         "core.history.ranges",
         "core.history.rows",
         "core.history.streams",

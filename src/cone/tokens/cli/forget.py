@@ -40,9 +40,9 @@ def forget(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     by: Actor,
 ) -> None:
-    """Empty the personal data of tokens: label, e-mail, note and data.
+    """Empty the personal data of tokens: label, e-mail, note, data, and why rules were overridden.
 
-    It goes from the tokens, from the search, and from the log of events, for good. Codes,
+    It goes from the tokens, from the search, and from the logs, for good. Codes,
     categories, counts and times stay, and an event tells who did it and when: verify holds. Tokens
     that were deleted are looked for too. A token that has another address by now keeps what it has;
     what it had before goes from its events. Prints the uids, one a line. Exit status 1: there is no

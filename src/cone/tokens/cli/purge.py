@@ -48,7 +48,7 @@ _DAYS = click.IntRange(min=1, max=36_500)
         "--personal",
         type=_DAYS,
         metavar="DAYS",
-        help="Empty label, e-mail, note and data of tokens that ended more than DAYS ago: they "
+        help="Empty what forget empties, of tokens that ended more than DAYS ago: they "
         "expired, were used up, or were deleted.",
     ),
     click.option(

@@ -26,6 +26,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from cone.tokens.core.history import people
+from cone.tokens.core.history import reasons
 from cone.tokens.core.history.disposal import Ages
 from cone.tokens.core.history.disposal import may_go
 from cone.tokens.core.history.entries import BEHIND
@@ -33,6 +34,7 @@ from cone.tokens.core.history.entries import Event
 from cone.tokens.core.history.purging import events_of_tokens
 from cone.tokens.core.history.purging import lock_log
 from cone.tokens.core.history.ranges import KeyRange
+from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.kind import Stored
 from cone.tokens.core.records import UtcDateTime
@@ -111,7 +113,7 @@ def _last(texts: Sequence[tuple[int, bool]]) -> int:
 
 def find_ended(
     tx: Transaction,
-    kind: Kind[Any],
+    kind: ConsumedKind[Any],
     rows: KeyRange,
     ages: Ages,
 ) -> tuple[list[uuid.UUID], Reach]:
@@ -127,12 +129,13 @@ def find_ended(
     is_there = func.count(token.uid) > 0
     is_gone_long = func.max(event.timestamp) < literal(ages.expired, UtcDateTime)
     tells = func.sum(case((or_(*(_tells(kind, name) for name in kind.personal)), 1), else_=0))
+    has_reason = reasons.is_told(kind, event.token_uid)
     ended = (
         select(event.token_uid, is_there.label("is_there"), func.max(event.version))
         .select_from(kind.events.outerjoin(kind.tokens, token.uid == event.token_uid))
         .where(*rows.conditions, or_(may_go(kind, ages), token.uid.is_(None)))
         .group_by(event.token_uid)
-        .having(and_(tells > 0, or_(is_there, is_gone_long)))
+        .having(and_(or_(tells > 0, has_reason), or_(is_there, is_gone_long)))
     )
     there, gone = list[uuid.UUID](), dict[uuid.UUID, int]()
     for uid, is_there_still, version in tx.connection.execute(ended):
@@ -143,26 +146,28 @@ def find_ended(
     return there, gone
 
 
-def told_of(tx: Transaction, kind: Kind[Any], reach: Reach) -> list[uuid.UUID]:
+def told_of(tx: Transaction, kind: ConsumedKind[Any], reach: Reach) -> list[uuid.UUID]:
     """Return the tokens that :func:`forget_tokens` would empty.
 
-    SQL: 2 statements.
+    SQL: 3 statements.
     """
     current = finding.find_rows(tx, kind, [*reach])
     told = {token.uid for token in current if _is_told(kind, token)}
     histories = events_of_tokens(tx, kind, reach)
+    told.update(reasons.find(tx, kind, reach))
     return [uid for uid in reach if uid in told or any(_emptied(kind, histories[uid], reach[uid]))]
 
 
 def forget_tokens(
     tx: Transaction,
-    kind: Kind[Any],
+    kind: ConsumedKind[Any],
     reach: Reach,
     actor: Actor,
 ) -> list[uuid.UUID]:
     """Empty the personal data of tokens that have some, and return their uids.
 
-    SQL: 4 statements, 3 more where tokens change or events do; one is executed for each event.
+    SQL: 5 statements, 4 more where tokens change, or events or uses do; one is executed for each
+    event, one for each use.
     Concurrency: one caller after the other, purges included.
     """
     return _empty(tx, kind, reach, lock_there(tx, kind, reach), actor)
@@ -170,7 +175,7 @@ def forget_tokens(
 
 def forget_ended(
     tx: Transaction,
-    kind: Kind[Any],
+    kind: ConsumedKind[Any],
     found: tuple[Sequence[uuid.UUID], Reach],
     ages: Ages,
     actor: Actor,
@@ -189,12 +194,12 @@ def forget_ended(
 
 def _empty(
     tx: Transaction,
-    kind: Kind[Any],
+    kind: ConsumedKind[Any],
     reach: Reach,
     tokens: Sequence[Stored],
     actor: Actor,
 ) -> list[uuid.UUID]:
-    """Empty the personal data of tokens and of their events up to a version.
+    """Empty the personal data of tokens, of their events and of their uses up to a version.
 
     Tokens whose data is emptied get a new version: nobody writes an event with what they told
     before.
@@ -209,23 +214,35 @@ def _empty(
         for uid, last in reach.items()
     }
     events = {uid: list(_emptied(kind, histories[uid], reach[uid])) for uid in reach}
+    told = reasons.find(tx, kind, reach)
+    emptied = {uid for uid in reach if events[uid] or uid in told}
     theirs = [
         token
         for token in tokens
-        if reach[token.uid] >= token.version and (events[token.uid] or _is_told(kind, token))
+        if reach[token.uid] >= token.version and (token.uid in emptied or _is_told(kind, token))
     ]
     changed = {token.uid for token in theirs}
     others = [
-        (uid, min(reach[uid], histories[uid][-1].version))
-        for uid, emptied in events.items()
-        if emptied and uid not in changed
+        (uid, _last_told(histories[uid], told.get(uid, ()), reach[uid]))
+        for uid in reach
+        if uid in emptied - changed
     ]
-    _write_events(tx, kind, [row for emptied in events.values() for row in emptied])
+    _write_events(tx, kind, [row for rows in events.values() for row in rows])
+    reasons.empty(tx, kind, told)
     if theirs:
         changing.empty(tx, kind, theirs, events_of.of_forgetting(kind, theirs, [], actor))
     if others:
         tx.insert_events(events_of.of_forgetting(kind, [], others, actor))
     return [*changed, *(uid for uid, _version in others)]
+
+
+def _last_told(history: Sequence[Event], uses: Sequence[tuple[uuid.UUID, int]], last: int) -> int:
+    """Return the version up to which a history told of somebody, and its end does not.
+
+    :param uses: those with a reason; there may be some behind the last event.
+    :param last: the last version that was looked at.
+    """
+    return max(min(last, history[-1].version), *(version for _receipt, version in uses), 0)
 
 
 def _end(history: Sequence[Event]) -> int:

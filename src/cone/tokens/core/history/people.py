@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.event_values import PURGE
 from cone.tokens.core.history.event_values import Told
 from cone.tokens.core.kind import Kind
@@ -96,18 +97,21 @@ def _read(text: str) -> Mapping[str, Any]:
 
 
 class Forgotten:
-    """Looks through the events of a token, in the order of versions, for what was forgotten."""
+    """Looks through the history of a token, in the order of versions, for what was forgotten."""
 
     def __init__(self, kind: Kind[Any]) -> None:
         self._kind = kind
-        self._to = 0
-        #: The first version that an event tells personal data of.
+        self._to = self._to_of_uses = 0
+        #: The first version that an event or a use tells personal data of.
         self._first_told: int | None = None
 
     def is_told(self, event: Told) -> bool:
         """Return whether an event, or one before it, tells what it should not tell any more."""
         if event.action == FORGET:
             self._to = max(self._to, event.version)
+            # A refused try behind a change of the token has the version that it left.
+            is_change = event.old is not None
+            self._to_of_uses = max(self._to_of_uses, event.version - is_change)
             return self._first_told is not None and self._first_told <= event.version
         versions = [
             values.version or 0
@@ -116,5 +120,17 @@ class Forgotten:
         ]
         if not versions:
             return False
-        self._first_told = min(*versions, self._first_told or versions[0])
+        self._note(min(versions))
         return min(versions) <= self._to
+
+    def is_told_by(self, use: Use) -> bool:
+        """Return whether the reason of a use tells what it should not tell any more."""
+        if not use.manner.override:
+            return False
+        self._note(use.version)
+        return use.version <= self._to_of_uses
+
+    def _note(self, version: int) -> None:
+        """Note that personal data of a version is told."""
+        first = self._first_told
+        self._first_told = version if first is None else min(version, first)

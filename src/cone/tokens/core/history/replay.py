@@ -296,6 +296,8 @@ class _History:
             yield from self._before(use)
             return
         self._first = self._first or use
+        if self._kind.personal and self._forgotten.is_told_by(use):
+            yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", use)
         if use.place == GRANT:
             self._counts.uses += 1
             yield from self._grant(use)
