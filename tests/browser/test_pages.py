@@ -29,6 +29,7 @@ PAGES = {
     "delete": "/tokens/{uid}/delete",
     "label": "/tokens/{uid}/labels",
     "statistics": "/tokens/statistics",
+    "reset inside": "/tokens/reset_inside",
     "settings": "/settings/token_settings",
     "all settings": "/settings",
     "not found": "/tokens/nonsense",

@@ -1,6 +1,7 @@
 """The page of the statistics."""
 
 import datetime
+import json
 import re
 import uuid
 
@@ -11,6 +12,8 @@ from sqlalchemy import insert
 from cone.tokens.browser import statistics
 from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
 from cone.tokens.tickets.records import TokenUsageRecord
 from tests.support.factories import new_token
 
@@ -47,6 +50,12 @@ def log(wsgi_app):
             connection.execute(insert(TokenUsageRecord), values)
 
     return write
+
+
+@pytest.fixture(name="read_tables")
+def _read_tables(content):
+    # A function of this module has the name of that fixture.
+    return content
 
 
 def page(client, query=""):
@@ -217,8 +226,86 @@ def test_range_when_it_has_most_days_then_it_is_shown(editor):
     assert dates_of(page(editor, "?from=2025-06-06&to=2026-06-06"))[0] == "2025-06-06"
 
 
-def test_page_when_it_is_asked_for_then_that_is_one_statement(editor, query_recorder):
+def test_page_when_it_is_asked_for_then_three_statements_count(editor, query_recorder):
     page(editor)
     query_recorder.clear()
     page(editor)
-    assert len([text for text in query_recorder.statements if "token_usage" in text]) == 1
+    assert len([text for text in query_recorder.statements if "token_usage" in text]) == 3
+
+
+# How tokens were used
+
+ENTRY = Manner(
+    checkpoint="main <door>",
+    direction=Direction.IN,
+    inside_until=utc(2400, 1, 1),
+)
+
+
+@pytest.fixture
+def use(service, monkeypatch):
+    """Return a function that uses a new token in a manner, now."""
+    monkeypatch.undo()
+
+    def use(manner, **fields):
+        uid = service.add(new_token(**fields), by=None)
+        return uid, service.consume(uid, by="me", manner=manner).receipt
+
+    return use
+
+
+def test_page_when_rules_were_overridden_and_uses_taken_back_then_it_says_so(editor, service, use):
+    use(Manner(checkpoint="cloakroom"))
+    use(Manner(override="lost list"), usage_count=0)
+    taken_back = use(Manner(checkpoint="cloakroom"))
+    service.undo(*taken_back, by="me")
+    answer = page(editor, "?range=today")
+    assert "Granted 1 Let in anyway 1 Refused 0" in text_of(answer)
+    assert "What was taken back is left out of all figures." in text_of(answer)
+    assert "Checkpoint Granted Let in anyway Refused cloakroom 1 0 0" in text_of(answer)
+    [row] = [row for row in table_of(answer) if row[1:] != ["0", "0", "0"]]
+    assert row[1:] == ["1", "1", "0"]
+
+
+def test_page_when_a_reason_was_forgotten_then_the_override_still_counts_apart(editor, use):
+    use(Manner(override=""), usage_count=0)
+    assert "Granted 0 Let in anyway 1 Refused 0" in text_of(page(editor, "?range=today"))
+
+
+def test_page_when_nobody_can_be_inside_then_it_does_not_say_how_many(editor):
+    assert "Inside now" not in text_of(page(editor))
+
+
+def test_page_when_a_checkpoint_lets_out_then_it_says_that_nobody_is_inside(editor, settings_path):
+    entry = {"name": "main door", "directions": "in_out"}
+    settings_path.write_text(json.dumps({"checkpoints": [entry]}))
+    assert "Inside now 0" in text_of(page(editor))
+
+
+def test_reset_when_it_is_asked_and_confirmed_then_nobody_is_inside(
+    editor, service, use, read_tables
+):
+    use(ENTRY)
+    answer = page(editor)
+    assert "Inside now 1" in text_of(answer)
+    asked = answer.click("Reset inside")
+    assert "Tokens that are inside now: 1." in text_of(asked)
+    assert service.count_inside() == 1
+    form = next(form for form in asked.forms.values() if "reset_inside" in form.action)
+    done = form.submit().follow()
+    assert "Nobody counts as inside any more" in text_of(done)
+    assert service.count_inside() == 0
+    form.submit()
+    [reset] = [event for event in read_tables()["token_events"] if event.action == "reset"]
+    assert reset.user.startswith("editor")
+
+
+@pytest.mark.parametrize("role", ["viewer", "token_operator"])
+def test_reset_when_the_role_may_not_edit_then_it_is_forbidden(app, service, use, role):
+    use(ENTRY)
+    client = app(role)
+    if role == "viewer":
+        assert "Reset inside" not in client.get(PATH).text
+    client.get("/tokens/reset_inside", status=403)
+    client.post("/tokens/reset_inside", status=403)
+    assert service.count_inside() == 1

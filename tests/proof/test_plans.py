@@ -1,5 +1,6 @@
 """No statement of a use case walks through a large table."""
 
+import datetime
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.service import on_engine
 from cone.tokens.tickets.values import NewTicket
+from cone.tokens.tickets.values import Step
 from cone.tokens.tickets.values import TicketChanges
 from tests.conftest import QueryRecorder
 
@@ -133,6 +135,8 @@ def delete_some(service: TicketService, _uid: uuid.UUID) -> None:
     service.delete_many(service.add_many(NewTicket(), 100, "delete", by="me"), by="me")
 
 
+A_DAY = datetime.date(2026, 6, 1)
+
 #: Nothing is as old.
 LONG_AGO = PurgePlan(expired=36_500, used_up=36_500, log=36_500, requests=36_500)
 
@@ -170,6 +174,8 @@ USE_CASES: dict[str, Callable[[TicketService, uuid.UUID], Any]] = {
     "read alike": lambda service, uid: service.find_alike(service.get(uid)),
     "former code": come_with_a_former_code,
     "delete": delete_some,
+    "statistics": lambda service, _uid: service.statistics(A_DAY, A_DAY, Step.HOUR, datetime.UTC),
+    "inside": lambda service, _uid: service.count_inside(),
     "purge": lambda service, _uid: Maintenance(service._work.database, [TICKET]).purge(LONG_AGO),
 }
 

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
+from sqlalchemy import update
 
 from cone.tokens.core.errors import Denial
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
 from cone.tokens.tickets.periods import edges
 from cone.tokens.tickets.records import TokenUsageRecord
+from cone.tokens.tickets.values import CheckpointCounts
 from cone.tokens.tickets.values import Step
 from tests.support.factories import new_token
 
@@ -106,10 +110,78 @@ def test_statistics_when_the_zone_is_not_on_the_hour_then_its_clocks_count(servi
     assert counts(found) == {"05-31 18:15": (1, {}), "06-01 18:15": (1, {})}
 
 
-def test_statistics_when_they_are_asked_for_then_one_statement_counts(service, query_recorder):
+def test_statistics_when_they_are_asked_for_then_three_statements_count(service, query_recorder):
     query_recorder.clear()
     service.statistics(DATE, DATE, Step.HOUR, VIENNA)
-    assert len([text for text in query_recorder.statements if "token_usage" in text]) == 1
+    assert len([text for text in query_recorder.statements if "token_usage" in text]) == 3
+
+
+# How tokens were used
+
+
+def today(service):
+    date = datetime.datetime.now(datetime.UTC).date()
+    return service.statistics(date, date + datetime.timedelta(1), Step.DAY, datetime.UTC)
+
+
+@pytest.fixture
+def use(service):
+    """Return a function that uses a token in a manner, and returns uid and receipt."""
+
+    def use(uid=None, count=9, **manner):
+        uid = uid or service.add(new_token(usage_count=count, category="VIP"), by=None)
+        return uid, service.consume(uid, by="me", manner=Manner(**manner)).receipt
+
+    return use
+
+
+def test_statistics_when_uses_are_taken_back_then_they_count_nowhere(service, use):
+    use()
+    for manner in ({"uses": 3}, {"override": "lost list"}, {"checkpoint": "door"}):
+        uid, receipt = use(**manner)
+        service.undo(uid, receipt, by="me")
+    found = today(service)
+    assert (found.granted, found.overridden, found.refusals) == (1, 0, 0)
+    assert found.checkpoints == ()
+
+
+def test_statistics_when_rules_are_overridden_then_that_is_counted_apart(service, use):
+    use(override="lost list")
+    use(count=0, override="", checkpoint="door")
+    use(count=0)
+    use()
+    found = today(service)
+    assert (found.granted, found.overridden, found.refusals) == (1, 2, 1)
+    assert found.refused == {Denial.USAGE_COUNT_EXCEEDED: 1}
+    assert found.checkpoints == (
+        CheckpointCounts(checkpoint="door", granted=0, overridden=1, refusals=0),
+    )
+
+
+def test_statistics_when_there_are_checkpoints_then_each_has_its_counts(service, use):
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    entry = {"checkpoint": "main door", "direction": Direction.IN, "inside_until": until}
+    uid, _receipt = use(**entry)
+    use(uid, checkpoint="main door", direction=Direction.OUT)
+    use(uid, **entry)
+    use(uid, **entry)
+    use(uid, checkpoint="cloakroom", categories=("coat",))
+    use(uid, checkpoint="Éingang", uses=2)
+    use(uid)
+    counts = {each.checkpoint: (each.granted, each.refusals) for each in today(service).checkpoints}
+    assert counts == {"main door": (3, 1), "cloakroom": (0, 1), "Éingang": (1, 0)}
+
+
+def test_statistics_when_uses_of_a_checkpoint_are_of_another_time_then_it_is_not_there(
+    service, made_tables, use
+):
+    _uid, receipt = use(checkpoint="door", override="x")
+    for time in (utc(2026, 5, 31, 23, 59), utc(2026, 6, 2)):
+        with made_tables.begin() as connection:
+            moved = update(TokenUsageRecord).where(TokenUsageRecord.uid == receipt)
+            connection.execute(moved.values(timestamp=time))
+        found = service.statistics(DATE, DATE, Step.HOUR, datetime.UTC)
+        assert (found.overridden, found.checkpoints) == (0, ())
 
 
 @pytest.mark.parametrize(

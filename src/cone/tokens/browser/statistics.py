@@ -24,12 +24,15 @@ from cone.tokens.core.values import MAX_INSTANT
 from cone.tokens.core.values import MIN_INSTANT
 from cone.tokens.host import wiring
 from cone.tokens.i18n import _
+from cone.tokens.tickets.checkpoints import read as read_checkpoints
 from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import Statistics
 from cone.tokens.tickets.values import Step
 from cone.tokens.tickets.values import UsageBucket
+from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.moments import Moment
 from cone.tokens.web.moments import Moments
 from cone.tokens.web.page import Localized
@@ -58,6 +61,14 @@ _RANGES: Final = {
     "30-days": (29, 0, _("statistics_30_days", default="30 days")),
 }
 _DEFAULT: Final = "7-days"
+
+#: Name of the view that asks whether to end inside and outside of all tokens.
+RESET_INSIDE: Final = "reset_inside"
+#: In the address: that was done.
+RESET: Final = "reset"
+_RESET_DONE: Final = _(
+    "note_inside_reset", default="Nobody counts as inside any more, nor as gone out for a while."
+)
 _WRONG_RANGE: Final = _(
     "statistics_wrong_range",
     default="There is no such range: it needs a first and a last day in this order, and has "
@@ -103,6 +114,17 @@ class Row:
     iso: str
     text: str
     granted: str
+    overridden: str
+    refused: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """A row of the table of checkpoints."""
+
+    name: str
+    granted: str
+    overridden: str
     refused: str
 
 
@@ -171,6 +193,7 @@ class StatisticsTile(Localized, Tile):
     notes: list[Note]
     range: Range
     statistics: Statistics
+    count_inside: int
     moments: Moments
 
     def prepare(self) -> None:
@@ -185,10 +208,12 @@ class StatisticsTile(Localized, Tile):
             self.range = named_range(_DEFAULT, today)
             self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
         shown = self.range
+        if RESET in self.request.GET:
+            self.notes.append(Note("success", _RESET_DONE))
+        service = wiring.get(TicketService)
         with wiring.get(Places).work():
-            self.statistics = wiring.get(TicketService).statistics(
-                shown.first, shown.last, shown.step, zone
-            )
+            self.statistics = service.statistics(shown.first, shown.last, shown.step, zone)
+            self.count_inside = service.count_inside()
 
     @property
     def action_url(self) -> str:
@@ -220,7 +245,8 @@ class StatisticsTile(Localized, Tile):
     @property
     def is_empty(self) -> bool:
         """Whether nothing happened."""
-        return not (self.statistics.granted or self.statistics.refusals)
+        counted = self.statistics
+        return not (counted.granted or counted.overridden or counted.refusals)
 
     @property
     def is_long(self) -> bool:
@@ -236,6 +262,24 @@ class StatisticsTile(Localized, Tile):
     def refused(self) -> str:
         """How many were refused."""
         return grouped(self.statistics.refusals)
+
+    @property
+    def overridden(self) -> str | None:
+        """How many were let in although a rule refused it; None: nobody was."""
+        return grouped(self.statistics.overridden) if self.statistics.overridden else None
+
+    @property
+    def inside(self) -> str | None:
+        """How many are inside now; None: nobody is, and no checkpoint lets anybody out."""
+        checkpoints = read_checkpoints(current_settings().values).values()
+        is_asked = self.count_inside or any(one.has_directions for one in checkpoints)
+        return grouped(self.count_inside) if is_asked else None
+
+    @property
+    def reset_url(self) -> str | None:
+        """Address of the question, for those who may end inside and outside of all tokens."""
+        may_reset = self.request.has_permission(EDIT, self.model)
+        return url(self.request, self.model, RESET_INSIDE) if may_reset else None
 
     @property
     def range_days(self) -> list[Moment]:
@@ -257,8 +301,21 @@ class StatisticsTile(Localized, Tile):
         """The table."""
         for bucket in self.statistics.buckets:
             moment: Any = self.moments.show(bucket.start)
-            counts = (grouped(bucket.granted), grouped(bucket.refusals))
-            yield Row(moment.iso, self._text(bucket), *counts)
+            counts = (bucket.granted, bucket.overridden, bucket.refusals)
+            yield Row(moment.iso, self._text(bucket), *map(grouped, counts))
+
+    @property
+    def checkpoints(self) -> list[CheckpointRow]:
+        """The table of checkpoints; empty where none was used."""
+        return [
+            CheckpointRow(
+                counts.checkpoint,
+                grouped(counts.granted),
+                grouped(counts.overridden),
+                grouped(counts.refusals),
+            )
+            for counts in self.statistics.checkpoints
+        ]
 
     @property
     def reasons(self) -> list[Reason]:

@@ -26,6 +26,7 @@ from cone.tokens.host.callers import caller_of
 from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.metrics import Metrics
 from cone.tokens.host.ratelimit import RateLimits
+from cone.tokens.host.rendering import counted
 from cone.tokens.tickets.door_params import asks_for_door
 from cone.tokens.tickets.door_params import parse_manner
 from cone.tokens.tickets.security import EDIT
@@ -68,6 +69,14 @@ def undo(request: Request, uid: uuid.UUID, receipt: uuid.UUID) -> Undone:
     if not undone.is_repeat:
         logger.info("use undone: token %s, user %s", undone.token_uid, by)
     return undone
+
+
+def reset_inside(request: Request) -> int:
+    """Let no token be inside or outside any more, and log it; return how many were."""
+    by = wiring.actor(request)
+    count = wiring.get(TicketService).reset_presence(by=by)
+    logger.info("inside reset: %s, user %s", counted(count, "token"), by)
+    return count
 
 
 def guarded(request: Request, consume: Callable[[], Outcome]) -> Outcome:

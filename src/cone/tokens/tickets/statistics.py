@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY
+from sqlalchemy import CTE
 from sqlalchemy import ColumnElement
 from sqlalchemy import FromClause
 from sqlalchemy import Select
@@ -28,6 +29,7 @@ from cone.tokens.core.errors import Denial
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.transaction import Transaction
+from cone.tokens.tickets.values import CheckpointCounts
 from cone.tokens.tickets.values import Statistics
 from cone.tokens.tickets.values import UsageBucket
 
@@ -39,10 +41,12 @@ def statistics(
 ) -> Statistics:
     """Count the tries of all tokens between each two neighbours of ``edges``.
 
+    A use that was taken back counts nowhere, one that overrode a rule is counted apart.
+
     :param edges: two or more times, ascending.
 
-    SQL: 1 statement, 2 on PostgreSQL; the cost grows with the tries in that time, not with
-    the log.
+    SQL: 3 statements, 4 on PostgreSQL; the cost grows with the tries in that time and with the
+    checkpoints, not with the log.
     """
     pairs = list(itertools.pairwise(edges))
     given: dict[str, Any]
@@ -53,28 +57,104 @@ def statistics(
         texts = [(_stored_text(start), _stored_text(end)) for start, end in pairs]
         given = {"buckets": json.dumps(texts)}
     statement = _count_usages(kind, is_postgresql=tx.is_postgresql)
-    return _statistics(edges, tx.connection.execute(statement, given).all())
+    rows = tx.connection.execute(statement, given).all()
+    return _statistics(edges, rows, _at_checkpoints(tx, kind, edges[0], edges[-1]))
 
 
 @functools.cache
 def _count_usages(kind: ConsumedKind[Any], *, is_postgresql: bool) -> Select[Any]:
     """Return the statement that counts along the index, bucket by bucket and code by code.
 
-    No row is looked at, and nothing is sorted into groups: that takes several times as long. The
-    codes that there are are found by looking for the next one; behind the last one comes NULL,
-    that of a grant.
+    No row is looked at but those of overrides, and nothing is sorted into groups: that takes
+    several times as long. With the number of grants come those that were taken back, and those
+    that stand and overrode a rule.
     """
     usage = kind.usages.columns
-    code = usage.error_code
-    codes = select(func.min(code).label("error_code")).cte("codes", recursive=True)
-    next_code = select(func.min(code)).where(code > codes.c.error_code).scalar_subquery()
-    codes = codes.union_all(select(next_code).where(codes.c.error_code.is_not(None)))
+    codes = _every(usage.error_code, "codes")
     buckets, (number, start, end) = _buckets(is_postgresql=is_postgresql)
     within = select(func.count()).where(usage.timestamp >= start, usage.timestamp < end)
-    granted = within.where(code.is_(None)).scalar_subquery()
-    refused = within.where(code == codes.c.error_code).scalar_subquery()
-    count = case((codes.c.error_code.is_(None), granted), else_=refused)
-    return select(number, codes.c.error_code, count).select_from(buckets.join(codes, true()))
+    is_grant = codes.c.error_code.is_(None)
+    granted = within.where(usage.error_code.is_(None)).scalar_subquery()
+    refused = within.where(usage.error_code == codes.c.error_code).scalar_subquery()
+    undone = within.where(usage.undone_at.is_not(None)).scalar_subquery()
+    overridden = within.where(*_overrides(kind)).scalar_subquery()
+    return select(
+        number,
+        codes.c.error_code,
+        case((is_grant, granted), else_=refused),
+        case((is_grant, undone), else_=0),
+        case((is_grant, overridden), else_=0),
+    ).select_from(buckets.join(codes, true()))
+
+
+def _overrides(kind: ConsumedKind[Any]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that select uses that stand and overrode a rule.
+
+    A refused try does not, and is sought in a way that no index but that of overrides serves.
+    """
+    usage = kind.usages.columns
+    is_grant = func.coalesce(usage.error_code, 0) == 0
+    return usage.override.is_not(None), is_grant, usage.undone_at.is_(None)
+
+
+def _every(column: ColumnElement[Any], name: str) -> CTE:
+    """Return a table of the values that an indexed column has, and NULL behind the last one.
+
+    They are found by looking for the next one.
+    """
+    first = select(func.min(column).label(column.name)).where(column.is_not(None))
+    found = first.cte(name, recursive=True)
+    last = found.c[column.name]
+    following = select(func.min(column)).where(column > last).scalar_subquery()
+    return found.union_all(select(following).where(last.is_not(None)))
+
+
+def _at_checkpoints(
+    tx: Transaction, kind: ConsumedKind[Any], start: datetime.datetime, end: datetime.datetime
+) -> tuple[CheckpointCounts, ...]:
+    """Return the counts of each checkpoint between two times, in the order of names."""
+    given = {"start": start, "end": end}
+    overridden = Counter(tx.connection.scalars(_overrides_at_checkpoints(kind), given))
+    granted: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for checkpoint, code, count in tx.connection.execute(_count_at_checkpoints(kind), given):
+        (granted if code is None else refused)[checkpoint] += count
+    return tuple(
+        CheckpointCounts(
+            checkpoint=name,
+            granted=granted[name] - overridden[name],
+            overridden=overridden[name],
+            refusals=refused[name],
+        )
+        for name in sorted(granted | refused)
+    )
+
+
+def _in_time(kind: ConsumedKind[Any]) -> tuple[ColumnElement[bool], ...]:
+    time = kind.usages.columns.timestamp
+    start, end = (bindparam(name, type_=time.type) for name in ("start", "end"))
+    return time >= start, time < end
+
+
+@functools.cache
+def _count_at_checkpoints(kind: ConsumedKind[Any]) -> Select[Any]:
+    """Return the statement that counts along the index, checkpoint by checkpoint."""
+    usage = kind.usages.columns
+    checkpoints, codes = _every(usage.checkpoint, "checkpoints"), _every(usage.error_code, "codes")
+    checkpoint, code = checkpoints.c.checkpoint, codes.c.error_code
+    within = select(func.count()).where(usage.checkpoint == checkpoint, *_in_time(kind))
+    stand = usage.error_code.is_(None), usage.undone_at.is_(None)
+    granted = within.where(*stand).scalar_subquery()
+    refused = within.where(usage.error_code == code).scalar_subquery()
+    count = case((code.is_(None), granted), else_=refused)
+    joined = checkpoints.join(codes, true())
+    return select(checkpoint, code, count).select_from(joined).where(checkpoint.is_not(None))
+
+
+@functools.cache
+def _overrides_at_checkpoints(kind: ConsumedKind[Any]) -> Select[Any]:
+    """Return the statement of the checkpoints of uses that overrode a rule: there are few."""
+    return select(kind.usages.columns.checkpoint).where(*_overrides(kind), *_in_time(kind))
 
 
 def _buckets(*, is_postgresql: bool) -> tuple[FromClause, tuple[ColumnElement[Any], ...]]:
@@ -98,21 +178,29 @@ def _stored_text(time: datetime.datetime) -> str:
 
 def _statistics(
     edges: Sequence[datetime.datetime],
-    rows: Iterable[tuple[int, int | None, int]],
+    rows: Iterable[tuple[int, int | None, int, int, int]],
+    checkpoints: tuple[CheckpointCounts, ...],
 ) -> Statistics:
     granted: Counter[int] = Counter()
+    overridden: Counter[int] = Counter()
     refused: dict[int, Counter[Denial | None]] = defaultdict(Counter)
-    for bucket, code, count in rows:
+    for bucket, code, count, undone, over in rows:
         if not count:
             continue
         if code is None:
-            granted[bucket] = count
+            granted[bucket], overridden[bucket] = count - undone - over, over
         else:
             refused[bucket][Denial.from_code(code)] += count
     return Statistics(
         buckets=tuple(
-            UsageBucket(start=edge, granted=granted[number], refused=dict(refused[number]))
+            UsageBucket(
+                start=edge,
+                granted=granted[number],
+                overridden=overridden[number],
+                refused=dict(refused[number]),
+            )
             for number, edge in enumerate(edges[:-1])
         ),
         until=edges[-1],
+        checkpoints=checkpoints,
     )

@@ -218,6 +218,8 @@ class Step(enum.Enum):
 class UsageBucket:
     """How many tries to consume a token there were from ``start`` to the next bucket.
 
+    :ivar granted: by the rules. Uses that were taken back do not count.
+    :ivar overridden: granted although a rule refused it; likewise.
     :ivar refused: how many of them, by the reason; None where the log does not tell a known one.
         Reasons that did not occur are missing.
     """
@@ -225,6 +227,7 @@ class UsageBucket:
     start: datetime.datetime
     granted: int
     refused: Mapping[Denial | None, int]
+    overridden: int = 0
 
     @property
     def refusals(self) -> int:
@@ -233,16 +236,35 @@ class UsageBucket:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointCounts:
+    """How many tries there were at a checkpoint, as in :class:`UsageBucket`."""
+
+    checkpoint: str
+    granted: int
+    overridden: int
+    refusals: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """The tries of all tokens in a time, oldest bucket first; empty buckets are there too."""
+    """The tries of all tokens in a time, oldest bucket first; empty buckets are there too.
+
+    :ivar checkpoints: those with tries in that time.
+    """
 
     buckets: tuple[UsageBucket, ...]
     until: datetime.datetime
+    checkpoints: tuple[CheckpointCounts, ...] = ()
 
     @property
     def granted(self) -> int:
         """All that were granted."""
         return sum(bucket.granted for bucket in self.buckets)
+
+    @property
+    def overridden(self) -> int:
+        """All that were granted although a rule refused it."""
+        return sum(bucket.overridden for bucket in self.buckets)
 
     @property
     def refused(self) -> dict[Denial | None, int]:
