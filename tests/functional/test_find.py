@@ -171,8 +171,8 @@ def test_consume_when_what_was_found_is_gone_then_404_and_no_other_gets_its_numb
 
 def test_consume_when_it_has_an_unknown_parameter_then_it_is_refused(door, guests):
     (hit,) = found(door, "zoe")["hits"]
-    given = {"found": hit["found"], "uses": "2"}
-    assert_invalid(door.post("/tokens/consume_found", given, status="*"), "uses")
+    given = {"found": hit["found"], "usages": "2"}
+    assert_invalid(door.post("/tokens/consume_found", given, status="*"), "usages")
 
 
 def test_find_when_the_site_takes_it_away_from_operators_then_they_may_not(

@@ -57,9 +57,11 @@ def test_readme_when_its_commands_are_run_then_each_succeeds(serve, tmp_path):
     (picture,) = temporary.glob("*/ticket.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert not list(here.iterdir())
-    # A use by uid, one by value, the last one with a key, and its repeat.
+    # An override; a use by uid, one by value, the last one with a key, and its repeat.
     consumed = [answer for answer in answers if '"consumed": true' in answer]
-    assert [answer.split('"usage_count": ')[1][0] for answer in consumed] == ["2", "1", "0", "0"]
+    left = [answer.split('"usage_count": ')[1][0] for answer in consumed]
+    assert left == ["4", "2", "1", "0", "0"]
+    assert '{"success": true, "uses": 2, "usage_count": 5}' in answers
 
 
 def test_readme_when_its_command_line_is_run_then_each_command_succeeds(serve, tmp_path):
@@ -78,6 +80,33 @@ def test_readme_when_its_command_line_is_run_then_each_command_succeeds(serve, t
     (uids,) = temporary.glob("*/uids.txt")
     assert len(uids.read_text().splitlines()) == 100
     assert not list(here.iterdir())
+
+
+def test_readme_when_its_lines_for_doors_are_run_then_each_does_what_it_says(serve, tmp_path):
+    ini = write_site(tmp_path)
+    serve(ini)
+    chapter = "Groups, undo, cloakroom, out and in again"
+    (settings,) = re.findall(
+        r"\.\. code-block:: json\n\n((?:    .*\n)+)", README.read_text().split(f"\n{chapter}\n")[1]
+    )
+    (tmp_path / "tokens.json").write_text(settings)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    lines = run(chapter, tmp_path, CONFIG=str(ini), PATH=path)
+    told = [line for line in lines if line.startswith(("Valid", "Refused", "Taken", "Reset"))]
+    assert [re.sub(r"Token \S+ ", "", line) for line in told] == [
+        "Valid. Taken: 2. Uses left: 3",
+        "Refused: has fewer uses left",
+        "Taken back: 3 uses. Uses left: 3",
+        "Valid. Uses left: 0",
+        "Refused: is not for this checkpoint",
+        "Valid. Uses left: 0",
+        "Valid. Taken: 0. Uses left: 0",
+        "Valid. Taken: 0. Uses left: 0",
+        "Refused: is inside already",
+        "Valid. Taken: 0. Uses left: 0",
+        "Reset: 1 token",
+    ]
+    assert len([line for line in lines if ",overridden," in line]) == 1
 
 
 # Put it into a site

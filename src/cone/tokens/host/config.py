@@ -49,6 +49,7 @@ class TokensConfig:
     :ivar settings_path: names from the root to the settings node.
     :ivar zone: naive times are read and times of answers given in it.
     :ivar operators_find: who has the role ``token_operator`` may find tokens by their labels.
+    :ivar operators_override: they may let somebody in although a rule refuses it.
     :ivar auto_upgrade: a start upgrades a database of an older version.
     :ivar host_body: bytes that a body may have that is sent to a page of the host.
     :ivar places: how many requests of a process may be at long work, or wait for SQLite's lock.
@@ -61,6 +62,7 @@ class TokensConfig:
     zone: datetime.tzinfo
     consume_by_get: bool
     operators_find: bool
+    operators_override: bool
     auto_upgrade: bool
     host_body: int
     patience: Patience
@@ -80,6 +82,7 @@ def read_config(settings: Mapping[str, str]) -> TokensConfig:
         zone=_zone(settings),
         consume_by_get=_flag(settings, "cone.tokens.consume_by_get", default=True),
         operators_find=_flag(settings, "cone.tokens.operators_find", default=True),
+        operators_override=_flag(settings, "cone.tokens.operators_override", default=False),
         auto_upgrade=_flag(settings, "cone.tokens.auto_upgrade", default=False),
         host_body=_host_body(settings),
         patience=_patience(settings),

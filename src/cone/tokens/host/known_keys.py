@@ -24,6 +24,7 @@ NAMES: Final = (
     "limits.storage",
     "metrics_secret",
     "operators_find",
+    "operators_override",
     "parts",
     "places",
     "settings_node_path",

@@ -55,9 +55,14 @@ def _acl(operator: list[str]) -> list[tuple[str, str, Any]]:
     ]
 
 
-TOKENS_ACL: Final = _acl([VIEW, CONSUME, FIND])
-#: Where operators may scan and not find, as ``cone.tokens.operators_find`` says.
-_WITHOUT_FIND: Final = _acl([VIEW, CONSUME])
+#: By what the settings ``cone.tokens.operators_find`` and ``cone.tokens.operators_override`` say.
+_ACLS: Final = {
+    (finds, overrides): _acl([VIEW, CONSUME, *[FIND] * finds, *[OVERRIDE] * overrides])
+    for finds in (False, True)
+    for overrides in (False, True)
+}
+#: That of a site that says nothing else.
+TOKENS_ACL: Final = _ACLS[True, False]
 
 
 def acl_of(node: Any) -> list[tuple[str, str, Any]]:
@@ -69,7 +74,8 @@ def acl_of(node: Any) -> list[tuple[str, str, Any]]:
     """
     if not cone.app.security.node_available(node, node.node_info_name):
         return [(Deny, Everyone, ALL_PERMISSIONS)]
-    return TOKENS_ACL if wiring.get(TokensConfig).operators_find else _WITHOUT_FIND
+    config = wiring.get(TokensConfig)
+    return _ACLS[config.operators_find, config.operators_override]
 
 
 def register_operator_role() -> None:

@@ -97,12 +97,17 @@ def _overrides(kind: ConsumedKind[Any]) -> tuple[ColumnElement[bool], ...]:
     return usage.override.is_not(None), is_grant, usage.undone_at.is_(None)
 
 
-def _every(column: ColumnElement[Any], name: str) -> CTE:
+def _every(
+    column: ColumnElement[Any], name: str, is_there: ColumnElement[bool] | None = None
+) -> CTE:
     """Return a table of the values that an indexed column has, and NULL behind the last one.
 
     They are found by looking for the next one.
+
+    :param is_there: the condition that selects values; None: they are not NULL.
     """
-    first = select(func.min(column).label(column.name)).where(column.is_not(None))
+    condition = column.is_not(None) if is_there is None else is_there
+    first = select(func.min(column).label(column.name)).where(condition)
     found = first.cte(name, recursive=True)
     last = found.c[column.name]
     following = select(func.min(column)).where(column > last).scalar_subquery()
@@ -140,7 +145,9 @@ def _in_time(kind: ConsumedKind[Any]) -> tuple[ColumnElement[bool], ...]:
 def _count_at_checkpoints(kind: ConsumedKind[Any]) -> Select[Any]:
     """Return the statement that counts along the index, checkpoint by checkpoint."""
     usage = kind.usages.columns
-    checkpoints, codes = _every(usage.checkpoint, "checkpoints"), _every(usage.error_code, "codes")
+    codes = _every(usage.error_code, "codes")
+    # No name is less; PostgreSQL would leave "is not NULL" out, which the index says of all.
+    checkpoints = _every(usage.checkpoint, "checkpoints", usage.checkpoint >= "")
     checkpoint, code = checkpoints.c.checkpoint, codes.c.error_code
     within = select(func.count()).where(usage.checkpoint == checkpoint, *_in_time(kind))
     stand = usage.error_code.is_(None), usage.undone_at.is_(None)
