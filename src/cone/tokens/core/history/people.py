@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from cone.tokens.core.history.entries import Event
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.event_values import PURGE
 from cone.tokens.core.history.event_values import Told
@@ -105,8 +106,11 @@ class Forgotten:
         #: The first version that an event or a use tells personal data of.
         self._first_told: int | None = None
 
-    def is_told(self, event: Told) -> bool:
-        """Return whether an event, or one before it, tells what it should not tell any more."""
+    def is_told(self, entry: Event | Use) -> bool:
+        """Return whether an entry, or an event before it, tells what it should not any more."""
+        return self._is_told_by_use(entry) if isinstance(entry, Use) else self._is_told(entry)
+
+    def _is_told(self, event: Event) -> bool:
         if event.action == FORGET:
             self._to = max(self._to, event.version)
             # A refused try behind a change of the token has the version that it left.
@@ -123,9 +127,8 @@ class Forgotten:
         self._note(min(versions))
         return min(versions) <= self._to
 
-    def is_told_by(self, use: Use) -> bool:
-        """Return whether the reason of a use tells what it should not tell any more."""
-        if not use.manner.override:
+    def _is_told_by_use(self, use: Use) -> bool:
+        if not (self._kind.personal and use.manner.override):
             return False
         self._note(use.version)
         return use.version <= self._to_of_uses

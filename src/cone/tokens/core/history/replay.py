@@ -111,6 +111,8 @@ class _History:
         """Return the findings about it."""
         entry: Entry | None = None
         for entry in entries:
+            if isinstance(entry, Event | Use) and self._forgotten.is_told(entry):
+                yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", entry)
             if isinstance(entry, Use):
                 yield from self._use(entry)
             elif isinstance(entry, Event):
@@ -175,8 +177,6 @@ class _History:
     def _event(self, event: Event) -> Iterator[Finding]:
         self._counts.events += 1
         self._has_events = True
-        if self._forgotten.is_told(event):
-            yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", event)
         if event.action == event_values.PURGE:
             yield from self._begin_behind(event)
         elif event.action in BEGINNINGS and event.version == 1 and not self._has_beginning:
@@ -296,8 +296,6 @@ class _History:
             yield from self._before(use)
             return
         self._first = self._first or use
-        if self._kind.personal and self._forgotten.is_told_by(use):
-            yield self._finding(Problem.FORGOTTEN, "tells of whom was to be forgotten", use)
         if use.place == GRANT:
             self._counts.uses += 1
             yield from self._grant(use)
