@@ -29,9 +29,7 @@ GRANTED = {
 }
 ROLES = pytest.mark.parametrize("role", GRANTED)
 PERMISSIONS = ("view", "list", "add", "edit", "delete", "consume", "find")
-READING = [
-    view for view in VIEWS if view.permission in ("view", "list") or view.name == "find_tokens"
-]
+READING = [view for view in VIEWS if view.is_reading]
 CHANGING = [view for view in VIEWS if view not in READING]
 
 

@@ -60,6 +60,7 @@ VIEWS = {
     "consume_token",
     "find_tokens",
     "undo_use",
+    "door_figures",
     "delete",
     "delete_token",
     "delete_tokens",

@@ -62,6 +62,7 @@ NEEDED = {
     "find_tokens": "find",
     "consume_found": "find",
     "undo_use": "consume",
+    "door_figures": "consume",
     "update_token": "edit",
     "replace": "edit",
     "delete_token": "delete",

@@ -57,6 +57,11 @@ class View:
     def id(self) -> str:
         return f"{self.method} {'<uid>/' if self.on_token else ''}{self.name}"
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether it changes nothing."""
+        return self.permission in {"view", "list"} or self.name in {"find_tokens", "door_figures"}
+
     def path(self, uid: object) -> str:
         return f"/tokens/{uid}/{self.name}" if self.on_token else f"/tokens/{self.name}"
 
@@ -104,6 +109,7 @@ VIEWS = [
     View("consume_token", "POST", "consume", parameters={"value": "value"}),
     View("find_tokens", "GET", "find", parameters={"search": "anybody"}),
     View("consume_found", "POST", "find", parameters={"found": "found"}),
+    View("door_figures", "GET", "consume"),
     View("undo_use", "POST", "consume", on_token=True, parameters={"receipt": "receipt"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),
     View("replace", "POST", "edit", on_token=True),

@@ -45,6 +45,7 @@ from cone.tokens.host.statuses import WANTED
 from cone.tokens.host.templates import compile_one_at_a_time
 from cone.tokens.host.user_backend import require_user_backend
 from cone.tokens.migrations import schema
+from cone.tokens.tickets.kept_figures import KeptFigures
 from cone.tokens.tickets.nodes import ENTRY
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import register_operator_role
@@ -177,7 +178,8 @@ def _start(
     service = on_engine(engine, patience=config.patience, places=places)
     health = Health(service.check_database)
     metrics.watch_pool(engine)
-    for part in (config, settings_file, service, limits, health, places, Spool()):
+    figures = KeptFigures(service.door_figures)
+    for part in (config, settings_file, service, limits, health, places, Spool(), figures):
         wiring.add(part)
     wiring.add(metrics, Metrics)
     _prepare_database(engine, config)

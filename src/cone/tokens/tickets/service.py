@@ -85,6 +85,7 @@ from cone.tokens.tickets.kind import new_rows
 from cone.tokens.tickets.params import RANDOM_LENGTH
 from cone.tokens.tickets.params import invalid_receipt
 from cone.tokens.tickets.periods import edges
+from cone.tokens.tickets.values import DoorFigures
 from cone.tokens.tickets.values import ImportReport
 from cone.tokens.tickets.values import ImportRow
 from cone.tokens.tickets.values import Known
@@ -432,6 +433,10 @@ class TicketService:
     def count_inside(self) -> int:
         """Return the number of tokens that are inside."""
         return self._work.read(lambda tx: presence.count_inside(tx, TICKET))
+
+    def door_figures(self) -> DoorFigures:
+        """Return how many tokens are inside, and how many came."""
+        return self._work.read(lambda tx: presence.figures(tx, TICKET))
 
     def add(
         self,

@@ -28,6 +28,8 @@ from cone.tokens.core.values import Value
 CONSUME_TOKEN: Final = Operation("consume_token")
 #: A view of its own; its keys are those of :data:`CONSUME_TOKEN`.
 CONSUME_FOUND: Final = "consume_found"
+#: Figures of all devices for the scan page.
+DOOR_FIGURES: Final = "door_figures"
 ADD_TOKEN: Final = Operation("add_token")
 ADD_TOKENS: Final = Operation("add_tokens")
 #: Another code in place of the one that a token has.
@@ -288,3 +290,17 @@ def with_code(token: NewTicket) -> NewTicket:
     if token.value is None:
         return token
     return dataclasses.replace(token, value=codes.new_code(token.value))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DoorFigures:
+    """What is going on at all doors.
+
+    :ivar inside: tokens that are inside.
+    :ivar came: tokens of which a use was taken; None: there are too many to count.
+    :ivar total: all tokens; None: there are too many to count.
+    """
+
+    inside: int
+    came: int | None
+    total: int | None
