@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 #: open is answered. ``id`` and ``at`` are filled in where an event has none.
 DRIVE = """
     const drive = (events) => {
-        let state = m.INITIAL, at = 0;
+        let state = { ...m.INITIAL, may: { override: true, add: true } }, at = 0;
         const seen = {
             scans: [], asked: [], texts: [], answers: [], reasons: [], late: [], views: [],
             notices: [],
@@ -31,14 +31,18 @@ DRIVE = """
                 outcomes[sent.id] = event.answer;
             }
             state = next;
+            // What somebody does with a ticket is answered like a scan.
+            const isDeed = ["undo", "take", "confirm"].includes(event.type);
+            if (isDeed && state.number > before.number) seen.scans.push(state.scan.id);
             seen.effects = effects.map(({ type }) => type);
             for (const effect of effects) {
                 if (effect.type === "ask") {
                     seen.asked.push(effect.scan.id);
                     seen.texts.push(effect.scan.value);
                 }
-                if (["unclear", "unended"].includes(effect.reason)) seen.texts.push(effect.reason);
                 if (effect.type === "answer") {
+                    const { reason } = effect;
+                    if (["unclear", "unended"].includes(reason)) seen.texts.push(reason);
                     seen.answers.push([effect.id, effect.kind]);
                     seen.reasons.push(effect.reason);
                 }
@@ -67,6 +71,7 @@ DRIVE = """
             retrying: { type: "answered", answer: granted },
             told: { type: "continue" },
             question: { type: "no" },
+            deciding: { type: "no" },
             unsure: { type: "give_up" },
         };
         for (let turns = 0; state.phase !== "idle"; turns += 1) {
@@ -92,6 +97,10 @@ def just(event_type, **more):
 
 GRANTED = answered("granted", uses=1)
 LOST = answered("unsure", "offline", retries=True)
+UNDOABLE = answered("granted", uses=2, uid="1", receipt="2", taken=1)
+DENIED = answered("refused", "disabled", isDenied=True)
+UNKNOWN = answered("refused", "unknown", isDenied=True)
+LET_IN = just("decide", asked="override")
 
 #: How each state is reached.
 STATES = {
@@ -99,6 +108,13 @@ STATES = {
     "asking": [scan()],
     "told": [scan(), GRANTED],
     "told, a while": [scan(), GRANTED, just("fresh_over")],
+    "told, with a receipt": [scan(), UNDOABLE, just("fresh_over")],
+    "idle, told before": [
+        *[scan(), UNDOABLE, just("fresh_over"), just("shown_over")],
+        just("guard_over"),
+    ],
+    "told, refused": [scan(), DENIED, just("fresh_over")],
+    "deciding": [scan(), DENIED, just("fresh_over"), LET_IN],
     "question": [scan(), GRANTED, just("fresh_over"), scan()],
     "question, a while": [scan(), GRANTED, just("fresh_over"), scan(), just("fresh_over")],
     "unsure": [scan(), LOST],
@@ -123,6 +139,12 @@ EVENTS = {
     "begun": just("begun"),
     "notice_over": just("notice_over"),
     "guard_over": just("guard_over"),
+    "place": just("place", place={"checkpoint": "North", "direction": "in"}),
+    "undo": just("undo"),
+    "take": just("take", uses=1),
+    "decide": LET_IN,
+    "confirm": just("confirm", reason="guest"),
+    "undo_over": just("undo_over"),
 }
 
 TELL = "answer announce timer timer"
@@ -140,6 +162,27 @@ CHANGES = {
     ("told, a while", "reading"): ("told", "timer"),
     ("told, a while", "continue"): ("idle", "timer"),
     ("told, a while", "shown_over"): ("idle", "timer"),
+    ("told, a while", "take"): ("asking", "ask timer timer"),
+    ("told, with a receipt", "scan"): ("asking", "ask timer timer"),
+    ("told, with a receipt", "reading"): ("told", "timer"),
+    ("told, with a receipt", "continue"): ("idle", "timer"),
+    ("told, with a receipt", "shown_over"): ("idle", "timer"),
+    ("told, with a receipt", "undo"): ("asking", "ask timer timer"),
+    ("told, with a receipt", "take"): ("asking", "ask timer timer"),
+    ("idle, told before", "scan"): ("asking", "ask timer"),
+    ("idle, told before", "undo"): ("asking", "ask timer"),
+    ("idle, told before", "take"): ("asking", "ask timer"),
+    ("told, refused", "scan"): ("asking", "ask timer timer"),
+    ("told, refused", "reading"): ("told", "timer"),
+    ("told, refused", "continue"): ("idle", "timer"),
+    ("told, refused", "shown_over"): ("idle", "timer"),
+    ("told, refused", "decide"): ("deciding", "announce"),
+    ("deciding", "scan"): ("deciding", "announce"),
+    ("deciding", "confirm"): ("asking", "ask timer timer"),
+    ("deciding", "no"): ("idle", "timer"),
+    ("deciding", "continue"): ("idle", "timer"),
+    ("question", "place"): ("idle", "answer announce timer timer"),
+    ("question, a while", "place"): ("idle", "answer announce timer timer"),
     ("question", "scan"): ("question", "announce"),
     ("question", "mode"): ("idle", "answer announce timer timer"),
     ("question", "continue"): ("idle", "answer announce timer timer"),
@@ -525,12 +568,174 @@ def test_notice_when_another_scan_is_not_taken_then_it_sounds_again(drive):
     assert ran["effects"] == ["announce", "timer"]
 
 
+# --- what a ticket that is told can be asked for besides --------------------------------------
+
+OFFERS = {
+    "none are left": (answered("granted", uses=0), [], 0),
+    "one is left": (answered("granted", uses=1), [1], 1),
+    "few are left": (answered("granted", uses=3), [1, 2, 3], 3),
+    "some are left": (answered("granted", uses=40), [1, 2, 3, 40], 40),
+    "more than one press takes": (answered("granted", uses=101), [1, 2, 3, 5, 10], 101),
+    "uses never end": (answered("granted", uses=-1), [1, 2, 3, 5, 10], -1),
+    "fewer were left": (answered("redeemed", "not_enough_uses", uses=2), [1, 2], 2),
+}
+
+
+@pytest.fixture
+def offers(run):
+    """Return a function that tells what is offered after events."""
+
+    def offers(events, **may):
+        script = f"""
+            let state = {{ ...m.INITIAL, may: {json.dumps(may)} }};
+            for (const event of {json.dumps(events)}) {{
+                [state] = m.step(state, {{ at: 1, id: state.scan?.id, ...event }});
+            }}
+            return m.view(state).offers;
+        """
+        return run("machine", script)
+
+    return offers
+
+
+@pytest.mark.parametrize(("told", "counts", "all_"), OFFERS.values(), ids=OFFERS)
+def test_grant_when_uses_are_left_then_a_handful_of_counts_is_offered(offers, told, counts, all_):
+    said = offers([scan(), told])
+    assert (said["counts"], said["all"]) == (counts, all_)
+
+
+IN = just("place", place={"checkpoint": "North", "direction": "in"})
+OUT = just("place", place={"checkpoint": "North", "direction": "out"})
+NOTHING_OFFERED = {
+    "it was a check": [just("mode", mode="check"), scan(), UNDOABLE],
+    "nothing was told": [scan()],
+}
+
+
+@pytest.mark.parametrize("events", NOTHING_OFFERED.values(), ids=NOTHING_OFFERED)
+def test_ticket_when_no_use_of_it_was_asked_for_then_nothing_is_offered(offers, events):
+    said = offers(events, override=True, add=True)
+    assert (said.get("undo"), said.get("counts", []), said.get("override")) in (
+        (None, [], False),
+        (None, [], None),
+    )
+
+
+OVERRIDES = {
+    "a rule refused it": ([scan(), DENIED], True),
+    "it was redeemed": ([scan(), answered("redeemed", "redeemed", isDenied=True)], True),
+    "it is unknown": ([scan(), UNKNOWN], False),
+    "it was replaced": ([scan(), answered("refused", "replaced", isDenied=True)], False),
+    "somebody goes out": ([OUT, scan(), answered("redeemed", "not_inside", isDenied=True)], False),
+    "somebody comes in": (
+        [IN, scan(), answered("redeemed", "already_inside", isDenied=True)],
+        True,
+    ),
+    "the page refused it": ([scan(verdict="unread")], False),
+}
+
+
+@pytest.mark.parametrize(("events", "is_offered"), OVERRIDES.values(), ids=OVERRIDES)
+def test_refusal_when_one_may_override_then_it_is_offered_where_a_rule_refused(
+    offers, events, is_offered
+):
+    assert offers(events, override=True)["override"] is is_offered
+    assert offers(events)["override"] is False
+
+
+def test_unknown_code_when_one_may_add_then_making_it_is_offered(offers):
+    assert offers([scan(), UNKNOWN], add=True)["add"] is True
+    assert offers([scan(), UNKNOWN], override=True)["add"] is False
+    assert offers([scan(by="found"), UNKNOWN], add=True)["add"] is False
+    assert offers([scan(), DENIED], add=True)["add"] is False
+
+
+def test_several_when_tickets_go_in_and_out_then_they_are_not_offered(offers):
+    assert offers([IN, scan(), UNDOABLE])["counts"] == []
+    assert offers([IN, scan(), UNDOABLE])["undo"]["receipt"] == "2"
+
+
+def test_undo_when_its_time_is_over_then_it_is_not_offered(offers):
+    undo = {"id": 1, "uid": "1", "receipt": "2", "taken": 1, "label": "Ann", "category": None}
+    labelled = answered("granted", uses=2, uid="1", receipt="2", taken=1, label="Ann")
+    assert offers([scan(), labelled])["undo"] == undo
+    assert offers([scan(), UNDOABLE, just("undo_over")])["undo"] is None
+    assert offers([scan(), UNDOABLE, just("undo_over", id=7)])["undo"] is not None
+
+
+UNDONE = answered("undone", "undone", uid="1", taken=-1)
+
+
+def test_undone_use_when_its_code_is_scanned_again_then_it_is_no_repeat(drive):
+    [ran] = drive([*STATES["told, with a receipt"], just("undo"), UNDONE, just("continue"), scan()])
+    assert ran["asked"] == [1, 2, 3]
+    assert kinds(ran) == ["granted", "undone", "granted"]
+    assert ran["views"][4][2] == "grey"
+
+
+def test_undo_when_nobody_knows_whether_it_was_done_then_that_is_told(drive):
+    [ran] = drive([*STATES["told, with a receipt"], just("undo"), LOST, just("give_up")])
+    assert ran["reasons"][-1] == "given_up_undo"
+    assert "restore" not in ran["effects"]
+
+
+def test_press_when_it_may_be_meant_for_what_stood_there_then_it_is_none(drive):
+    guarded = [*STATES["told, with a receipt"], just("shown_over")]
+    fresh = STATES["told, with a receipt"][:2]
+    for event in (just("undo"), just("take", uses=1)):
+        ran = drive([*guarded, event], [*fresh, event])
+        assert [end["asked"] for end in ran] == [[1], [1]]
+
+
+def test_count_when_it_is_not_offered_then_nothing_is_taken(drive):
+    [ran] = drive([*STATES["told, with a receipt"], just("take", uses=3)])
+    assert ran["asked"] == [1]
+
+
+def test_scan_when_somebody_decides_then_it_waits(drive):
+    waiting = [*STATES["deciding"], scan("B")]
+    [left, done] = drive([*waiting, just("no")], [*waiting, just("confirm", reason="guest")])
+    assert left["texts"] == ["A", "B"]
+    assert done["texts"] == ["A", "A", "B"]
+
+
+def test_decision_when_somebody_leaves_it_then_the_refusal_stays(drive):
+    [ran] = drive([*STATES["deciding"], just("no")])
+    assert [ran["views"][at][1:3] for at in (-2, -1)] == [["question", "amber"], ["refused", "red"]]
+
+
+def test_scan_when_the_device_has_no_checkpoint_yet_then_nothing_is_asked(drive):
+    [ran] = drive([just("place", place={"isMissing": True}), scan()])
+    assert (ran["asked"], ran["reasons"]) == ([], ["no_checkpoint"])
+
+
+def test_checkpoint_when_it_is_gone_then_the_page_hears_of_it(drive):
+    [ran] = drive([IN, scan(), answered("noted", "unknown_checkpoint")])
+    assert "lose_place" in ran["effects"]
+
+
+def test_code_when_it_goes_in_and_out_then_the_server_knows_whether_it_is_a_repeat(drive):
+    left = answered("left", "left", uid="1", receipt="2", taken=0, uses=0)
+    on = just("continue")
+    [ran] = drive([IN, scan(), UNDOABLE, on, scan(), DENIED, on, OUT, scan(), left])
+    assert ran["asked"] == [1, 2, 3]
+    assert kinds(ran) == ["granted", "refused", "left"]
+
+
 VALUES = st.sampled_from(["A", "B", "C"])
 OUTCOMES = st.sampled_from(
     [
         GRANTED,
         answered("granted", uses=0),
         answered("granted", uses=-1, readAs="B"),
+        UNDOABLE,
+        DENIED,
+        UNKNOWN,
+        UNDONE,
+        answered("left", "left", uid="1", receipt="2", taken=0),
+        answered("returned", "returned", uid="1", receipt="2", taken=0),
+        answered("overridden", "overridden", uid="1", receipt="2", taken=1),
+        answered("elsewhere", "wrong_checkpoint", isDenied=True),
         answered("refused", "unknown"),
         answered("redeemed", "redeemed"),
         answered("valid", "valid"),
@@ -539,6 +744,16 @@ OUTCOMES = st.sampled_from(
         answered("unsure", "signed_out"),
     ],
 )
+COLOURS = {
+    "granted": "green",
+    "returned": "green",
+    "valid": "blue",
+    "refused": "red",
+    "left": "violet",
+    "overridden": "dark",
+    "undone": "grey",
+    "elsewhere": "orange",
+}
 ANY_EVENT = st.one_of(
     st.builds(
         scan,
@@ -552,6 +767,7 @@ ANY_EVENT = st.one_of(
     st.builds(lambda event, stale: {**event, "id": stale}, OUTCOMES, st.integers(0, 5)),
     st.sampled_from([event for name, event in EVENTS.items() if name not in {"scan", "answered"}]),
     st.sampled_from([just("mode", mode="consume"), just("reading", isOpen=True)]),
+    st.sampled_from([OUT, just("decide", asked="add"), just("take", uses=2)]),
 )
 
 
@@ -572,12 +788,9 @@ def test_machine_when_anything_happens_then_each_scan_has_one_answer_in_its_own_
             assert waiting <= 8
             if number is None:
                 assert (kind in {"waiting", "none"}, colour, is_big) == (True, "none", False)
-            elif colour in {"green", "blue", "red"}:
+            elif colour != "amber":
                 # Nobody is let in or turned away but by an answer to this very scan.
                 assert (kind, answers[number]) == (outcome, outcome)
             else:
                 assert answers[number] != "granted" or outcome in {None, "granted", "unsure"}
-            assert colour == {"granted": "green", "valid": "blue", "refused": "red"}.get(
-                kind,
-                "none" if number is None else "amber",
-            )
+            assert colour == COLOURS.get(kind, "none" if number is None else "amber")

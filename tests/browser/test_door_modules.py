@@ -294,7 +294,7 @@ def test_keys_when_a_scan_was_given_up_then_its_request_is_kept_for_two_minutes(
         return [...seen, kept().length];
     """
     asked = {"value": "a", "key": "key-1", "endedBy": "pause", "others": ["uid"]}
-    first = {**asked, **dict.fromkeys(("by", "found", "uid", "isLost"))}
+    first = {**asked, **dict.fromkeys(("by", "found", "manner", "uid", "isLost"))}
     assert run("server", script) == [[first], [], 1, 0]
 
 

@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -62,11 +63,15 @@ def _build() -> ModuleType:
     return module
 
 
+def weight_of(files: Iterable[Path]) -> int:
+    """Return the bytes of files after gzip."""
+    return sum(len(gzip.compress(as_built(file))) for file in files)
+
+
 def weight_of_door(page: bytes) -> tuple[int, int]:
     """Return the bytes of the door page and its files after gzip: without the wasm, and with it."""
     scripts = imported_by(STATIC / "scan" / "main.js")
     files = [*scripts, STATIC / "scan" / "scan.css", *(STATIC / "vendor").rglob("*.js")]
     [wasm] = (STATIC / "vendor").rglob("*.wasm")
-    contents = [page, *(as_built(file) for file in files)]
-    light = sum(len(gzip.compress(content)) for content in contents)
+    light = len(gzip.compress(page)) + weight_of(files)
     return light, light + len(gzip.compress(wasm.read_bytes()))

@@ -15,20 +15,26 @@ from pyramid.renderers import render
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from cone.tokens.browser.scan_texts import TEXTS
+from cone.tokens.browser.scan_texts import texts_for
 from cone.tokens.host import headers
 from cone.tokens.host.request_data import SIGN_IN
 from cone.tokens.host.security import VIEW
 from cone.tokens.host.site_request import READING
 from cone.tokens.host.wiring import actor
 from cone.tokens.i18n import _
+from cone.tokens.tickets import checkpoints
+from cone.tokens.tickets.checkpoints import Checkpoint
 from cone.tokens.tickets.nodes import SCAN
 from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.security import ADD
 from cone.tokens.tickets.security import CONSUME
 from cone.tokens.tickets.security import FIND
+from cone.tokens.tickets.security import OVERRIDE
 from cone.tokens.tickets.settings_file import CODE_KINDS
 from cone.tokens.tickets.settings_file import SOUNDS
+from cone.tokens.tickets.values import ADD_TOKEN
 from cone.tokens.tickets.values import CONSUME_FOUND
+from cone.tokens.tickets.values import DOOR_FIGURES
 from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.host import CAME_FROM
 from cone.tokens.web.page import language
@@ -65,9 +71,11 @@ _ICONS: Final = (
 def scan_page(model: TokenContainer, request: Request) -> Response:
     """Show the scan page."""
     _check_method(request)
+    found = list(checkpoints.read(current_settings().values).values())
     values: dict[str, Any] = {
         "lang": language(request),
-        "settings": _settings(model, request),
+        "settings": _settings(model, request, found),
+        "checkpoints": found,
         "static": lambda name: static_url(request, name),
         "manifest_url": url(request, model, MANIFEST),
         "sign_in_url": url(request, model, SIGN_IN, f"?{urlencode({CAME_FROM: request.path})}"),
@@ -119,15 +127,35 @@ def _check_method(request: Request) -> None:
         raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(READING)})
 
 
-def _settings(model: TokenContainer, request: Request) -> str:
-    """Return the data for the scripts."""
-    urls = {
+def _settings(model: TokenContainer, request: Request, found: list[Checkpoint]) -> str:
+    """Return the data for the scripts.
+
+    :param found: the checkpoints that there are.
+    """
+    urls: dict[str, Any] = {
         "consume": url(request, model, "consume_token"),
         "look_up": url(request, model, "query_token"),
+        "tokens": url(request, model),
+        "figures": url(request, model, DOOR_FIGURES),
     }
     if request.has_permission(FIND, model):
         urls["find"] = url(request, model, "find_tokens")
         urls["consume_found"] = url(request, model, CONSUME_FOUND)
+    may = {name: bool(request.has_permission(name, model)) for name in (OVERRIDE, ADD)}
     values = current_settings().values
-    chosen = {name: values[name] for name in (SOUNDS, CODE_KINDS)}
-    return script_json(request, TEXTS, urls=urls, user=actor(request), **chosen)
+    if may[ADD]:
+        urls["add"] = url(request, model, ADD_TOKEN)
+        # What is made at a door is redeemed there.
+        urls["add_uses"] = values["default_usage_count"] or 1
+    chosen = {
+        **{name: values[name] for name in (SOUNDS, CODE_KINDS)},
+        "may": may,
+        **({"checkpoints": [_checkpoint(each) for each in found]} if found else {}),
+    }
+    texts = texts_for(has_checkpoints=bool(found), may_override=may[OVERRIDE], may_add=may[ADD])
+    return script_json(request, texts, urls=urls, user=actor(request), **chosen)
+
+
+def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    names = ("name", "categories", "has_directions", "sound")
+    return {name: getattr(checkpoint, name) for name in names}

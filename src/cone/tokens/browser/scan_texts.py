@@ -6,8 +6,11 @@ its place where the time is known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+from pyramid.i18n import TranslationString
 
 from cone.tokens.browser.texts import UNLIMITED_WORD
 from cone.tokens.i18n import _
@@ -44,6 +47,24 @@ _ANSWERS: Final = {
     "replaced_text": _(
         "door_replaced_text",
         default="This code is no longer good: the ticket got a new one. Ask for the new ticket.",
+    ),
+    "granted_more_word": _("door_granted_more_word", default="${count} more"),
+    "granted_more_text": _(
+        "door_granted_more_text", default="More uses of this code were redeemed."
+    ),
+    "not_enough_uses_word": _("door_not_enough_uses_word", default="Fewer uses left: ${uses}"),
+    "not_enough_uses_text": _("door_not_enough_uses_text", default="Nothing more was redeemed."),
+    "undone_word": _("door_undone_word", default="Taken back"),
+    "undone_text": _("door_undone_text", default="It counts as not redeemed."),
+    "not_undone_word": _("door_not_undone_word", default="Not taken back"),
+    "not_undone_text": _(
+        "door_not_undone_text",
+        default="It stays redeemed. Only who may edit tokens can take it back now.",
+    ),
+    "given_up_undo_word": _("door_given_up_undo_word", default="Not known"),
+    "given_up_undo_text": _(
+        "door_given_up_undo_text",
+        default="Nobody knows whether it was taken back. The page of the token tells.",
     ),
     "question_word": _SAME_CODE,
     "question_text": _("door_question_text", default="Redeem another?"),
@@ -220,9 +241,13 @@ _CAMERA: Final = {
     "camera_failed": _("door_camera_failed", default="The camera does not work."),
 }
 
-TEXTS: Final = MappingProxyType(
+_BASE: Final = MappingProxyType(
     {
         "sound": _("door_sound", default="Sound"),
+        "figures_came": _("door_figures_came", default="Came: ${came} of ${total}"),
+        "undo": _("door_undo", default="Take back"),
+        "take_more": _("door_take_more", default="Redeem more"),
+        "take_all": _("door_take_all", default="All ${count}"),
         "submit_consume": _("door_submit_consume", default="Redeem"),
         "submit_check": _("door_submit_check", default="Check"),
         "waiting": _("door_waiting", default="Asking …"),
@@ -254,3 +279,79 @@ TEXTS: Final = MappingProxyType(
         **_CAMERA,
     },
 )
+
+_CHECKPOINTS: Final = {
+    "figures_inside": _("door_figures_inside", default="Inside: ${count}"),
+    "left_word": _("door_left_word", default="Goodbye"),
+    "left_text": _("door_left_text", default="Out. The way back in is free."),
+    "returned_word": _("door_returned_word", default="Welcome back"),
+    "returned_text": _("door_returned_text", default="In again: no use was taken."),
+    "wrong_checkpoint_word": _("door_wrong_checkpoint_word", default="Not for this door"),
+    "wrong_checkpoint_text": _(
+        "door_wrong_checkpoint_text",
+        default="This ticket is for another checkpoint. Nothing was redeemed.",
+    ),
+    "already_inside_word": _("door_already_inside_word", default="Already inside"),
+    "already_inside_text": _(
+        "door_already_inside_text",
+        default="Somebody came in with it and did not go out. Nothing was redeemed.",
+    ),
+    "not_inside_word": _("door_not_inside_word", default="Not inside"),
+    "not_inside_text": _("door_not_inside_text", default="Nobody came in with it before."),
+    "no_checkpoint_word": _("door_no_checkpoint_word", default="Where is this?"),
+    "no_checkpoint_text": _(
+        "door_no_checkpoint_text",
+        default="Nothing was redeemed. Choose the checkpoint of this device first.",
+    ),
+    "unknown_checkpoint_word": _("door_unknown_checkpoint_word", default="Choose again"),
+    "unknown_checkpoint_text": _(
+        "door_unknown_checkpoint_text",
+        default="Nothing was redeemed. The settings no longer have this checkpoint.",
+    ),
+    "checkpoint_gone": _(
+        "door_checkpoint_gone",
+        default="The settings no longer have “${name}”. Choose the checkpoint of this device.",
+    ),
+}
+
+_OVERRIDE: Final = {
+    "override": _("door_override", default="Let in anyway"),
+    "override_reason": _("door_override_reason", default="Why? A few words"),
+    "override_confirm": _("door_override_confirm", default="Let in"),
+    "override_question_word": _("door_override_question_word", default="Let in anyway?"),
+    "override_question_text": _(
+        "door_override_question_text",
+        default="The log keeps your reason. A use is redeemed if one is left.",
+    ),
+    "overridden_word": _("door_overridden_word", default="Let in anyway"),
+    "overridden_text": _("door_overridden_text", default="The log has your reason."),
+}
+
+_ADD: Final = {
+    "add": _("door_add", default="Make one and redeem"),
+    "add_confirm": _("door_add_confirm", default="Make and redeem"),
+    "add_question_word": _("door_add_question_word", default="Make one?"),
+    "add_question_text": _(
+        "door_add_question_text",
+        default="A token with this code is made and redeemed.",
+    ),
+    "added_word": _("door_added_word", default="Made and redeemed"),
+    "added_text": _("door_added_text", default="There is a token with this code now."),
+    "not_added_word": _("door_not_added_word", default="Not made"),
+    "not_added_text": _("door_not_added_text", default="This text cannot be a code."),
+}
+
+#: All of them, whoever scans wherever.
+TEXTS: Final = MappingProxyType({**_BASE, **_CHECKPOINTS, **_OVERRIDE, **_ADD})
+
+
+def texts_for(
+    *, has_checkpoints: bool, may_override: bool, may_add: bool
+) -> Mapping[str, TranslationString]:
+    """Return the texts that a page shows: it has no others to load."""
+    return {
+        **_BASE,
+        **(_CHECKPOINTS if has_checkpoints else {}),
+        **(_OVERRIDE if may_override else {}),
+        **(_ADD if may_add else {}),
+    }

@@ -3,7 +3,19 @@
 // Green is one thing only: an answer that says `consumed: true`.
 
 import { failureName } from "../failures.js";
-import { GRANTED, NOTED, REDEEMED, REFUSED, UNSURE, VALID } from "./machine.js";
+import {
+  ELSEWHERE,
+  GRANTED,
+  LEFT,
+  NOTED,
+  OVERRIDDEN,
+  REDEEMED,
+  REFUSED,
+  RETURNED,
+  UNDONE,
+  UNSURE,
+  VALID,
+} from "./machine.js";
 
 /** What is asked again by itself, and with the same key. */
 const PASSING = new Set(["offline", "rate_limited", "unavailable"]);
@@ -21,6 +33,10 @@ const REFUSALS = {
   token_disabled: "disabled",
   token_not_exists: "unknown",
   replaced: "replaced",
+  wrong_checkpoint: "wrong_checkpoint",
+  already_inside: "already_inside",
+  not_inside: "not_inside",
+  not_enough_uses: "not_enough_uses",
 };
 
 export const STATUSES = {
@@ -31,13 +47,30 @@ export const STATUSES = {
   disabled: "disabled",
 };
 
-const HARMLESS = new Set(["redeemed", "locked", "used_up"]);
+const HARMLESS = new Set([
+  "redeemed",
+  "locked",
+  "used_up",
+  "already_inside",
+  "not_inside",
+  "not_enough_uses",
+]);
+/** Refusals that tell all that is to be told. */
+const TOLD = new Set(["redeemed", "already_inside", "not_inside", "not_enough_uses"]);
+/** Mistakes that say that the settings have changed: their texts name the parameter. */
+const OF_PLACE = /^(checkpoint|direction):/;
 const SAME = { not_found: "not_possible", too_large: "not_possible" };
 
-export function consumption({ status, body, wait }) {
+/** `manner`: what was asked for besides the code, {uses, direction, override}. */
+export function consumption({ status, body, wait }, manner = {}) {
   if (status === 200 && body?.success === true && body.consumed === true) {
-    const facts = { uses: body.usage_count, before: body.used_before };
-    return { kind: GRANTED, reason: "granted", ...facts, ...common(body) };
+    const { usage_count: uses, used_before: before, receipt, uses: taken = 1 } = body;
+    const facts = { receipt, taken, ...common(body) };
+    // What takes no use has none before it.
+    return { ...passage(manner, taken), ...facts, ...(taken !== 0 && { uses, before }) };
+  }
+  if (status === 400 && OF_PLACE.test(body?.message)) {
+    return { kind: NOTED, reason: "unknown_checkpoint" };
   }
   if (status === 200 && body?.consumed === false) {
     if (body.error === "unfinished") return { kind: NOTED, reason: "unfinished" };
@@ -45,25 +78,54 @@ export function consumption({ status, body, wait }) {
   }
   if (body?.consumed === false && body.error in REFUSALS) {
     const facts = { lastUsed: body.last_used, lastUser: body.last_user, ...common(body) };
-    return refused({ reason: REFUSALS[body.error], ...facts });
+    const { usage_count: uses } = body;
+    return refused({ reason: REFUSALS[body.error], isDenied: true, uses, ...facts });
   }
   return failure(status, body, wait);
 }
 
-export function lookUp({ status, body, wait }) {
+function passage({ direction, override, uses, isNew }, taken) {
+  if (override) return { kind: OVERRIDDEN, reason: "overridden" };
+  if (direction === "out") return { kind: LEFT, reason: "left" };
+  if (direction && !taken) return { kind: RETURNED, reason: "returned" };
+  if (uses) return { kind: GRANTED, reason: "granted_more" };
+  return { kind: GRANTED, reason: isNew ? "added" : "granted" };
+}
+
+/** What came of taking a use back; `taken`: how many it were. */
+export function undoing({ status, body, wait }, { uid, taken, label, category }) {
+  if (status === 200 && body?.success === true) {
+    const facts = { uid, uses: body.usage_count, taken: -taken, label, category };
+    return { kind: UNDONE, reason: "undone", ...facts };
+  }
+  const isRefused = status === 400 || body?.error === "not_undone";
+  return isRefused ? { kind: NOTED, reason: "not_undone" } : failure(status, body, wait);
+}
+
+/** Why a ticket was not made; null: it was, or somebody else made it. */
+export function adding({ status, body, wait }) {
+  if (body?.success === true || body?.error === "value_taken") return null;
+  if (status === 400) return { kind: NOTED, reason: "not_added" };
+  return { ...failure(status, body, wait), isLost: false };
+}
+
+export function lookUp({ status, body, wait }, { categories } = {}) {
   if (status !== 200 || body?.success !== true) return failure(status, body, wait);
   if (body.unfinished) return { kind: NOTED, reason: "unfinished" };
   if (body.replaced) return refused({ reason: "replaced" });
   if (body.token === null) return refused({ reason: "unknown" });
   if (!body.token) return failure(status, body, wait);
   const facts = { ...common(body), ...tokenFacts(body.token) };
+  const isElsewhere = categories?.length && !categories.includes(facts.category);
+  if (isElsewhere) return refused({ ...facts, reason: "wrong_checkpoint" });
   if (body.token.status === "consumable") return { ...facts, kind: VALID, reason: "valid" };
   return refused(facts);
 }
 
 export function wantsDetails({ kind, reason, lastUsed }) {
   if (kind !== REFUSED && kind !== REDEEMED) return false;
-  return reason !== "unknown" && reason !== "replaced" && !(reason === "redeemed" && lastUsed !== undefined);
+  const isTold = lastUsed !== undefined && TOLD.has(reason);
+  return reason !== "unknown" && reason !== "replaced" && !isTold;
 }
 
 export function detailed(answer, { status, body }) {
@@ -75,15 +137,16 @@ export function detailed(answer, { status, body }) {
   // When and who belong together.
   const { lastUsed, lastUser } = answer.lastUsed ? answer : facts;
   const time = isMore ? facts.time : undefined;
-  const { readAs, label, category } = answer;
+  const { readAs, label, category, isDenied } = answer;
   const { uses } = facts;
-  return refused({ readAs, label, category, uses, lastUsed, lastUser, reason, time });
+  return refused({ readAs, label, category, isDenied, uses, lastUsed, lastUser, reason, time });
 }
 
 function refused(facts) {
   const isBorn = facts.reason === "redeemed" && facts.lastUsed === null;
   const reason = isBorn ? "used_up" : facts.reason;
-  return { ...facts, reason, kind: HARMLESS.has(reason) ? REDEEMED : REFUSED };
+  const kind = reason === "wrong_checkpoint" ? ELSEWHERE : REFUSED;
+  return { ...facts, reason, kind: HARMLESS.has(reason) ? REDEEMED : kind };
 }
 
 function common(body) {

@@ -1,6 +1,20 @@
 // Sound and vibration.
 
-import { GRANTED, NOTED, QUESTION, QUEUED, REDEEMED, REFUSED, UNSURE, VALID } from "./machine.js";
+import {
+  ELSEWHERE,
+  GRANTED,
+  LEFT,
+  NOTED,
+  OVERRIDDEN,
+  QUESTION,
+  QUEUED,
+  REDEEMED,
+  REFUSED,
+  RETURNED,
+  UNDONE,
+  UNSURE,
+  VALID,
+} from "./machine.js";
 
 const VIBRATIONS = {
   [GRANTED]: 80,
@@ -11,6 +25,11 @@ const VIBRATIONS = {
   [NOTED]: [60, 60, 60],
   [UNSURE]: [400],
   [QUEUED]: 30,
+  [LEFT]: [40, 40, 80],
+  [RETURNED]: [80, 40, 40],
+  [OVERRIDDEN]: [80, 60, 300],
+  [UNDONE]: [30, 30, 30, 30],
+  [ELSEWHERE]: [120, 80, 300],
 };
 
 /** Tones as [frequency in Hz, start and end in seconds]; no two kinds sound alike. */
@@ -23,6 +42,20 @@ const TONES = {
   [NOTED]: [[330, 0, 0.09], [330, 0.14, 0.23], [330, 0.28, 0.37]],
   [UNSURE]: [[440, 0, 0.12], [440, 0.2, 0.32]],
   [QUEUED]: [[1760, 0, 0.04]],
+  [LEFT]: [[1320, 0, 0.08], [880, 0.09, 0.22]],
+  [RETURNED]: [[880, 0, 0.08], [1100, 0.09, 0.17], [1320, 0.18, 0.3]],
+  [OVERRIDDEN]: [[880, 0, 0.08], [440, 0.1, 0.2], [1320, 0.22, 0.4]],
+  [UNDONE]: [[990, 0, 0.07], [660, 0.09, 0.16], [495, 0.18, 0.3]],
+  [ELSEWHERE]: [[300, 0, 0.15], [400, 0.18, 0.5]],
+  already_inside: [[660, 0, 0.12], [660, 0.16, 0.28], [440, 0.3, 0.5]],
+  not_inside: [[440, 0, 0.12], [660, 0.14, 0.4]],
+  not_enough_uses: [[660, 0, 0.1], [550, 0.12, 0.22], [440, 0.24, 0.4]],
+};
+/** What a grant sounds like at a checkpoint: doors beside each other are told apart. */
+const GRANTS = {
+  high: [[1320, 0, 0.08], [1980, 0.09, 0.22]],
+  low: [[587, 0, 0.08], [880, 0.09, 0.22]],
+  double: [[880, 0, 0.07], [1320, 0.08, 0.16], [880, 0.24, 0.31], [1320, 0.32, 0.42]],
 };
 
 const GAP_S = 0.08;
@@ -45,11 +78,13 @@ export function unlockSound() {
   if (sound.state === "suspended") ready = sound.resume().catch(() => {});
 }
 
-export function announce(kind) {
+/** `reason`: some have a sound of their own; `ofPlace`: the sound of the checkpoint. */
+export function announce(kind, reason, ofPlace) {
   // Before the first touch browsers complain.
   if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.(VIBRATIONS[kind]);
+  const tones = (kind === GRANTED && GRANTS[ofPlace]) || (TONES[reason] ?? TONES[kind]);
   // The key that ends the first scan is the first touch as well.
-  if (isLoud && sound) ready.then(() => sound.state === "running" && playAll(TONES[kind]));
+  if (isLoud && sound) ready.then(() => sound.state === "running" && playAll(tones));
 }
 
 function playAll(tones) {

@@ -41,6 +41,8 @@ export class Finder extends EventTarget {
     field.addEventListener("down", () => this.#move(this.#buttons[0]));
     this.#list.addEventListener("keydown", (event) => this.#press(event));
     root.hidden = false;
+    // It may have been typed before this was loaded.
+    this.#plan();
   }
 
   /** Whether `value` is what the list was about, and who enters it saw that. */

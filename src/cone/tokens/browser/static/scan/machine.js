@@ -12,6 +12,15 @@ export const GRANTED = "granted";
 export const VALID = "valid";
 export const REFUSED = "refused";
 export const REDEEMED = "redeemed";
+/** Somebody goes out, and who did comes back: neither takes a use. */
+export const LEFT = "left";
+export const RETURNED = "returned";
+/** Granted although a rule refuses it. */
+export const OVERRIDDEN = "overridden";
+/** A use was taken back. */
+export const UNDONE = "undone";
+/** It is good at another checkpoint. */
+export const ELSEWHERE = "elsewhere";
 /** Nothing was asked, or what was asked could not be decided. */
 export const NOTED = "noted";
 /** It is not known whether a use was taken. */
@@ -20,17 +29,42 @@ export const QUESTION = "question";
 /** It waits in line. */
 export const QUEUED = "queued";
 
-const COLOURS = { [GRANTED]: "green", [VALID]: "blue", [REFUSED]: "red" };
+const COLOURS = {
+  [GRANTED]: "green",
+  [RETURNED]: "green",
+  [VALID]: "blue",
+  [REFUSED]: "red",
+  [LEFT]: "violet",
+  [OVERRIDDEN]: "dark",
+  [UNDONE]: "grey",
+  [ELSEWHERE]: "orange",
+};
+/** Somebody was let through. */
+export const PASSED = new Set([GRANTED, RETURNED, LEFT, OVERRIDDEN]);
 
 export function colourOf(kind) {
   return COLOURS[kind] ?? "amber";
 }
 
+/** How long a use can be taken back here; later on the page of its ticket. */
+export const UNDO_MS = 30_000;
+/** The most that one press takes. */
+const MOST_AT_ONCE = 100;
+const FEW = [1, 2, 3];
+const MORE = [...FEW, 5, 10];
+/** Nothing is there that somebody could be let in with. */
+const HOPELESS = new Set(["unknown", "replaced", "not_enough_uses"]);
+
 export const FRESH_MS = 1_000;
 /** How long an answer fills the screen; no less than it is fresh. */
 export const SHOWN_MS = {
   [GRANTED]: 1_500,
+  [RETURNED]: 1_500,
+  [LEFT]: 1_500,
   [VALID]: 1_500,
+  [OVERRIDDEN]: 3_000,
+  [UNDONE]: 3_000,
+  [ELSEWHERE]: 4_000,
   [REFUSED]: 4_000,
   [REDEEMED]: 4_000,
   [NOTED]: 3_000,
@@ -51,11 +85,22 @@ const LONGEST_PAUSE_MS = 8_000;
 const BEGINNINGS = new Set(["unfinished", "unended", "unclear"]);
 const SIGN_IN = new Set(["signed_out", "other_user"]);
 
-const COUNTED = { [GRANTED]: "granted", [REFUSED]: "refused", [REDEEMED]: "refused" };
+const COUNTED = {
+  [GRANTED]: "granted",
+  [OVERRIDDEN]: "granted",
+  [UNDONE]: "granted",
+  [REFUSED]: "refused",
+  [REDEEMED]: "refused",
+  [ELSEWHERE]: "refused",
+};
 
 export const INITIAL = {
   phase: "idle",
   mode: CONSUME,
+  /** What the device stands for: {checkpoint, direction, categories, isMissing}; null: nothing. */
+  place: null,
+  /** What who scans may do besides: {override, add}. */
+  may: {},
   number: 0,
   /** The scan that `answer` belongs to; without one it is being asked. */
   scan: null,
@@ -75,15 +120,28 @@ export const INITIAL = {
   typed: null,
   /** Whether the last text of a scanner was not taken: what goes on is not a code. */
   isCut: false,
+  /** The use that can be taken back: {id, uid, receipt, taken, label, category}. */
+  undo: null,
+  /** What is asked for: "override" or "add", and the answer before that. */
+  asked: null,
+  before: null,
 };
 
 /**
- * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name, isCaps}, `answered` {id, answer, at}, `notice` {name},
- * `sent` {id}: its consumption goes out, `mode` {mode}, `reading` {isOpen}, the buttons `retry`, `give_up`, `continue`, `another`, `no`,
- * `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`, `slow_due`, `notice_over`, each with its {id},
- * and `guard_over`.
+ * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name, isCaps}, `answered` {id, answer, at},
+ * `notice` {name}, `sent` {id}: its consumption goes out, `mode` {mode}, `place` {place}, `reading` {isOpen},
+ * the buttons `retry`, `give_up`, `continue`, `another`, `no`, `undo`, `take` {uses}, `decide` {asked},
+ * `confirm` {reason}, `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`,
+ * `slow_due`, `notice_over`, `undo_over`, each with its {id}, and `guard_over`.
  */
-const ALWAYS = { mode: setMode, notice: showNotice, notice_over: endNotice, guard_over: endGuard };
+const ALWAYS = {
+  mode: setMode,
+  place: setPlace,
+  undo_over: endUndo,
+  notice: showNotice,
+  notice_over: endNotice,
+  guard_over: endGuard,
+};
 const NOTHING = {
   answered: stay,
   sent: stay,
@@ -98,14 +156,21 @@ const NOTHING = {
   retry_due: stay,
   slow_due: stay,
   begun: stay,
+  undo: stay,
+  take: stay,
+  decide: stay,
+  confirm: stay,
 };
+/** What a ticket that is told can be asked for besides. */
+const DEEDS = { undo: takeBack, take: takeMore, decide };
 
 export const TABLE = {
-  idle: { ...ALWAYS, ...NOTHING, scan: begin, answered: tellLate, notice: noticeAlone, begun: forget },
+  idle: { ...ALWAYS, ...NOTHING, ...DEEDS, scan: begin, answered: tellLate, notice: noticeAlone, begun: forget },
   asking: { ...ALWAYS, ...NOTHING, scan: wait, sent: noteSent, answered: settle, slow_due: beSlow },
   told: {
     ...ALWAYS,
     ...NOTHING,
+    ...DEEDS,
     scan: beginOrWait,
     answered: tellLate,
     reading: read,
@@ -120,11 +185,14 @@ export const TABLE = {
     ...NOTHING,
     scan: declineAndBegin,
     mode: declineAndSetMode,
+    place: declineAndSetPlace,
     another: askAnother,
     no: decline,
     continue: (state) => declineUnasked(state),
     fresh_over: ripenQuestion,
   },
+  /** Is somebody to be let in anyway, or is a ticket to be made? Scans wait. */
+  deciding: { ...ALWAYS, ...NOTHING, scan: wait, confirm, no: leave, continue: leave },
   /** No answer; it is asked again, by itself or by hand. */
   unsure: {
     ...ALWAYS,
@@ -161,12 +229,45 @@ export function view(state) {
     give_up: isUnsure,
     sign_in: isUnsure && (SIGN_IN.has(answer.reason) || SIGN_IN.has(answer.cause)),
     another: phase === "question",
-    no: phase === "question",
+    no: phase === "question" || phase === "deciding",
     continue: phase === "told",
   };
-  const isNew = phase === "question" && state.isFresh;
-  const more = { isGuarded, isSlow, notice, mode };
+  const isNew = (phase === "question" || phase === "told") && state.isFresh;
+  const offers = phase === "told" || phase === "idle" ? offersOf(state) : { asked: state.asked };
+  const more = { isGuarded, isSlow, notice, mode, offers };
   return { kind, scan, answer, isBig, isNew, buttons, waiting: line.length, ...more };
+}
+
+/** What a ticket that is told can be asked for: {undo, counts, all, override, add}. */
+function offersOf({ scan, answer, undo, may }) {
+  const isOpen = answer && scan.mode === CONSUME;
+  const isRefused = isOpen && answer.isDenied;
+  const isUnknown = isRefused && answer.reason === "unknown" && scan.by !== FOUND;
+  return {
+    undo: isOpen && undo?.id === scan.id ? undo : null,
+    counts: isOpen ? countsOf(scan, answer) : [],
+    all: answer?.uses,
+    override: Boolean(isRefused && may.override && !isOut(scan) && !HOPELESS.has(answer.reason)),
+    add: Boolean(isUnknown && may.add),
+  };
+}
+
+function isOut({ place }) {
+  return place?.direction === "out";
+}
+
+/** Presence is the ticket's: where tickets go in and out, nobody else comes in with it. */
+function countsOf({ place }, { kind, reason, uses }) {
+  const isMeant = kind === GRANTED || reason === "not_enough_uses";
+  if (!isMeant || !Number.isInteger(uses) || place?.direction) return [];
+  if (uses < 0 || uses > MOST_AT_ONCE) return MORE;
+  return [...FEW.filter((count) => count < uses), ...(uses ? [uses] : [])];
+}
+
+/** The use that an answer tells, where it can be taken back. */
+function undoOf({ id }, { kind, uid, receipt, taken, label, category }) {
+  if (!PASSED.has(kind) || !uid || !receipt) return null;
+  return { id, uid, receipt, taken, label, category };
 }
 
 export function isCovered(state) {
@@ -206,10 +307,10 @@ function wait(state, event) {
 function numbered(state, event) {
   const { value, by, at, endedBy = null, goesOn = false, verdict = null } = event;
   const { name, isSought, isCaps } = event;
+  const { mode, place } = state;
   const id = state.number + 1;
   const isRest = goesOn && state.isCut;
-  const scan = { id, value, by, at, endedBy, goesOn, name, isSought, isCaps, tries: 0 };
-  scan.mode = state.mode;
+  const scan = { id, value, by, at, endedBy, goesOn, name, isSought, isCaps, mode, place, tries: 0 };
   scan.verdict = verdict ?? (isRest ? "unclear" : null);
   return [{ ...state, number: id, isCut: state.isCut && by !== KEYS }, scan];
 }
@@ -230,7 +331,8 @@ export function nameOf({ value, name }) {
 
 function start(state, sent) {
   const scan = whole(state, sent);
-  if (scan.verdict) return tell(state, scan, { kind: NOTED, reason: scan.verdict });
+  const verdict = scan.verdict ?? (scan.place?.isMissing ? "no_checkpoint" : null);
+  if (verdict) return tell(state, scan, { kind: NOTED, reason: verdict });
   const grant = scan.mode === CONSUME && state.grants.find(isRepeat, scan);
   return grant ? repeat(state, scan, grant) : askFirst(state, scan);
 }
@@ -337,7 +439,9 @@ function settleRepeated(state, answer) {
 
 /** `forms`: what the request said, where it was made for another form of the code. */
 function withGrant(state, { kind, uid, readAs, uses, label, category, forms = [] }, at) {
-  if (kind !== GRANTED) return state;
+  if (kind === UNDONE) return { ...state, grants: state.grants.filter((one) => one.uid !== uid) };
+  // Where tickets go in and out, the server knows where they are.
+  if (kind !== GRANTED || state.scan.place?.direction) return state;
   const { value, by } = state.scan;
   const found = by === FOUND ? numberOf(value) : undefined;
   const code = readAs ?? value;
@@ -363,16 +467,19 @@ function tell(state, scan, answer) {
   const shown = { phase: "told", scan, answer, isBig: !isName, isFresh: true, isRead: false };
   const effects = [
     answerOf(scan, answer),
-    { type: "announce", kind: answer.kind },
+    { type: "announce", kind: answer.kind, reason: answer.reason, sound: scan.place?.sound },
     timer("fresh_over", scan.id, FRESH_MS),
     timer("shown_over", scan.id, SHOWN_MS[answer.kind]),
   ];
   const typed = typedOf(state, scan, answer);
   const counter = scan.mode === CONSUME && COUNTED[answer.kind];
-  if (counter) effects.push({ type: "count", counter });
+  if (counter) effects.push({ type: "count", counter, by: answer.taken ?? 1 });
+  const undo = undoOf(scan, answer);
+  if (undo) effects.push(timer("undo_over", scan.id, UNDO_MS));
+  if (answer.reason === "unknown_checkpoint") effects.push({ type: "lose_place" });
   if (isName || answer.reason === "unfinished") effects.push({ type: "restore", value: scan.value });
   if (isName) effects.push({ type: "choose" });
-  return [withoutHint({ ...state, ...shown, typed, isOver: false }), effects];
+  return [withoutHint({ ...state, ...shown, typed, undo, isOver: false }), effects];
 }
 
 function typedOf({ typed }, { by, value }, { kind, reason }) {
@@ -463,6 +570,10 @@ function declineAndSetMode(state, { mode }) {
   return declineUnasked({ ...state, mode });
 }
 
+function declineAndSetPlace(state, { place }) {
+  return declineUnasked({ ...state, place, grants: [] });
+}
+
 function ripenQuestion(state, { id }) {
   if (id !== state.scan.id) return stay(state);
   return state.line.length ? declineUnasked(state) : [{ ...state, isFresh: false }, []];
@@ -470,6 +581,56 @@ function ripenQuestion(state, { id }) {
 
 function declined({ scan }) {
   return answerOf(scan, { kind: QUESTION, reason: "declined" });
+}
+
+// --- what a ticket that is told can be asked for besides
+
+function takeBack(state) {
+  const { undo } = state;
+  if (!offersOf(state).undo || isUntouchable(state)) return stay(state);
+  return act({ ...state, undo: null }, undo);
+}
+
+function takeMore(state, { uses }) {
+  if (!offersOf(state).counts.includes(uses) || isUntouchable(state)) return stay(state);
+  return act(state, { uses });
+}
+
+/** A tap that was meant for what stood there before is none. */
+function isUntouchable({ isFresh, isGuarded }) {
+  return isFresh || isGuarded;
+}
+
+function decide(state, { asked }) {
+  if (!offersOf(state)[asked] || isUntouchable(state)) return stay(state);
+  const answer = { ...state.answer, kind: QUESTION, reason: `${asked}_question` };
+  const shown = { phase: "deciding", asked, before: state.answer, answer, isBig: true };
+  return [{ ...state, ...shown }, [{ type: "announce", kind: QUESTION }]];
+}
+
+function confirm(state, { reason }) {
+  return act(decided(state), state.asked === "add" ? { isNew: true } : { override: reason });
+}
+
+/** It stays as it was told. */
+function leave(state) {
+  return startNext({ ...decided(state), answer: state.before });
+}
+
+function decided(state) {
+  return { ...state, asked: null, before: null };
+}
+
+/** What somebody does is asked and answered like a scan of the same ticket. */
+function act(state, deed) {
+  const { value, by, at, name, mode, place } = state.scan;
+  const id = state.number + 1;
+  const scan = { id, value, by, at, endedBy: null, name, mode, place, deed, tries: 0 };
+  return ask({ ...state, number: id }, scan, "asking", null);
+}
+
+function endUndo(state, { id }) {
+  return id === state.undo?.id ? [{ ...state, undo: null }, []] : stay(state);
 }
 
 // --- where the answer is missing
@@ -490,14 +651,20 @@ function giveUp(state) {
   const isLost = state.scan.isLost || state.scan.isOut === true;
   const scan = { ...state.scan, isLost };
   const untaken = isLost ? "given_up" : "given_up_untaken";
-  const reason = scan.mode === CONSUME ? untaken : "given_up_check";
+  const asked = scan.deed?.receipt ? "given_up_undo" : untaken;
+  const reason = scan.mode === CONSUME ? asked : "given_up_check";
   const [next, effects] = tell(state, scan, { kind: NOTED, reason });
   const { value, by } = scan;
-  const restored = by === FOUND ? [] : [{ type: "restore", value }];
+  const restored = by === FOUND || scan.deed ? [] : [{ type: "restore", value }];
   return [next, [{ type: "keep", scan }, ...restored, ...effects]];
 }
 
 // --- beside the scans
+
+/** A code that was redeemed there is no repeat here. */
+function setPlace(state, { place }) {
+  return [{ ...state, place, grants: [] }, []];
+}
 
 function setMode(state, { mode }) {
   const next = { ...state, mode };

@@ -3,11 +3,9 @@
 import { clockFormat } from "../times.js";
 import { announce, switchSound, unlockSound } from "./feedback.js";
 import { ValueField } from "./field.js";
-import { Finder } from "./finder.js";
-import { CAMERA, GRANTED, INITIAL, KEYS, NOTED, isCovered, isOpen, step, view } from "./machine.js";
+import { CAMERA, INITIAL, KEYS, PASSED, isCovered, isOpen, step, view } from "./machine.js";
 import { NoticeBar, ResultPanel } from "./result.js";
 import { Keys, Server } from "./server.js";
-import { Viewfinder } from "./viewfinder.js";
 
 const COUNTS = "cone.tokens.counts";
 /** What somebody chose for this device; else it is as the site says. */
@@ -15,35 +13,38 @@ const SOUND = "cone.tokens.sound";
 const OPEN = "cone.tokens.open";
 
 const settings = JSON.parse(document.getElementById("door").textContent);
-const { texts, urls, sounds, user } = settings;
+const { texts, urls, sounds, user, checkpoints, may } = settings;
 const part = (id) => document.getElementById(id);
 
 const keys = new Keys({ storage: sessionStorage, name: `${OPEN}.${user}` });
 const server = new Server(urls, user, keys);
 const field = new ValueField(part("entry"));
-const finder = urls.find && new Finder(part("finder"), field, server, texts);
 const panel = new ResultPanel(part("result"), texts, clockFormat(settings, texts.today), user);
 const bar = new NoticeBar(part("notice"), texts);
-const viewfinder = new Viewfinder(part("viewfinder"), texts, settings.code_kinds);
 const counts = { granted: 0, refused: 0, ...JSON.parse(sessionStorage.getItem(COUNTS)) };
 const timers = new Map();
 /** What a big answer hides from the eyes and the keyboard. */
-const hidden = document.querySelectorAll("header, #viewfinder, .modes, #submit, #finder");
+const hidden = document.querySelectorAll("header, #place, #viewfinder, .modes, #submit, #finder");
 
-let state = INITIAL;
+// Until it is known where the device stands, nothing is redeemed.
+let state = { ...INITIAL, may, place: checkpoints ? { isMissing: true } : null };
+/** What comes behind the first part of the page. */
+let more = null;
+let finder = null;
 /** Keeps the screen on. */
 let lock = null;
 
 const EFFECTS = {
   ask: ({ scan }) => ask(scan),
-  announce: ({ kind }) => {
-    announce(kind);
-    if (kind === GRANTED && state.scan.by === CAMERA) viewfinder.redeemed(state.scan.value);
+  announce: ({ kind, reason, sound }) => {
+    announce(kind, reason, sound);
+    if (PASSED.has(kind) && state.scan.by === CAMERA) more.viewfinder.redeemed(state.scan.value);
   },
   answer: ({ reason }) => reason !== "no_code" && finder?.clear(),
   choose: () => finder?.offer(),
-  count: ({ counter }) => count(counter),
+  count: ({ counter, by }) => count(counter, by),
   keep: ({ scan }) => server.keep(scan),
+  lose_place: () => more?.losePlace(),
   restore: ({ value }) => field.restore(value),
   settle: ({ value, key }) => {
     server.settle(key);
@@ -63,10 +64,7 @@ field.addEventListener("rests", () => {
   const { typed } = field;
   if (typed && !finder?.hasFound(typed)) part("note").textContent = texts.rests;
 });
-finder?.addEventListener("chosen", ({ detail }) => send({ type: "scan", ...detail }));
 window.addEventListener("resize", () => finder?.settle());
-viewfinder.addEventListener("seen", ({ detail }) => send({ by: CAMERA, ...detail }));
-viewfinder.addEventListener("fault", () => announce(NOTED));
 panel.addEventListener("pressed", ({ detail }) => send(detail));
 part("sound").addEventListener("click", () => {
   localStorage.setItem(SOUND, !isSoundOn());
@@ -81,6 +79,7 @@ for (const event of ["pointerdown", "keydown"]) {
 }
 window.addEventListener("online", () => {
   showConnection();
+  load();
   send({ type: "retry" });
 });
 window.addEventListener("offline", showConnection);
@@ -101,8 +100,19 @@ showConnection();
 document.addEventListener("visibilitychange", keepAwake);
 keepAwake();
 field.focus();
+await load();
 // Clicks before this are lost: tests wait for it, and so does the style of the buttons.
 document.documentElement.dataset.ready = "true";
+
+/** What the first scan does not need; where it does not come, it is asked for again later. */
+async function load() {
+  if (more) return;
+  const loaded = await import("./more.js").catch(() => null);
+  if (more || !loaded) return;
+  more = loaded.start({ settings, field, server, part, send });
+  finder = more.finder;
+  draw(view(state));
+}
 
 function send(event) {
   const [next, effects] = step(state, { at: performance.now(), ...event });
@@ -116,7 +126,8 @@ function send(event) {
 function draw(seen) {
   panel.draw(seen);
   bar.draw(seen.notice);
-  viewfinder.isCovered = isCovered(state);
+  more?.draw(seen);
+  if (more) more.viewfinder.isCovered = isCovered(state);
   for (const element of hidden) element.inert = seen.isBig || seen.isGuarded;
   finder?.settle();
 }
@@ -126,8 +137,8 @@ async function ask(scan) {
   send({ type: "answered", id, answer: await server.answer(scan, () => send({ type: "sent", id })) });
 }
 
-function count(counter) {
-  counts[counter] += 1;
+function count(counter, by) {
+  counts[counter] = Math.max(counts[counter] + by, 0);
   sessionStorage.setItem(COUNTS, JSON.stringify(counts));
   showCounts();
 }
@@ -141,7 +152,7 @@ function setMode() {
   const mode = document.querySelector("[name=mode]:checked").value;
   document.body.dataset.mode = mode;
   part("submit").textContent = texts[`submit_${mode}`];
-  viewfinder.setMode(mode);
+  more?.viewfinder.setMode(mode);
   send({ type: "mode", mode });
 }
 

@@ -98,7 +98,7 @@ export class ResultPanel extends EventTarget {
       return;
     }
     const name = answer.reason;
-    const parts = [word(this.#word(name))];
+    const parts = [word(this.#word(name, answer))];
     const reason = this.#reason(name, answer);
     if (reason) parts.push(element("p", "reason", reason));
     if (answer.label) parts.push(labelled(visible(answer.label)));
@@ -107,16 +107,16 @@ export class ResultPanel extends EventTarget {
     const isLabelled = scan.by === FOUND && answer.label;
     if (nameOf(scan) && !isLabelled) parts.push(this.#value(nameOf(scan)));
     if (answer.readAs) parts.push(this.#readAs(answer.readAs));
-    this.#alert.append(icon(kind), ...parts);
+    this.#alert.append(icon(name, kind), ...parts);
     this.#facts.append(...this.#factsOf(scan, answer));
     const text = visible(nameOf(scan));
     this.#whole.hidden = shortened(text) === text;
     this.#whole.querySelector("bdi").textContent = text;
   }
 
-  #word(name) {
+  #word(name, { taken: count, uses } = {}) {
     const text = this.#texts[`${name}_word`];
-    return text && filled(text, { user: visible(this.#user ?? "") });
+    return text && filled(text, { user: visible(this.#user ?? ""), count, uses });
   }
 
   #value(value) {
@@ -144,7 +144,7 @@ export class ResultPanel extends EventTarget {
     const texts = this.#texts;
     const facts = [];
     // That none are left is the reason already.
-    if (Number.isInteger(uses) && (uses || kind !== REDEEMED)) {
+    if (Number.isInteger(uses) && (uses || kind !== REDEEMED) && reason !== "not_enough_uses") {
       facts.push([texts.uses_left, uses === UNLIMITED ? texts.unlimited : uses]);
     }
     if (before) facts.push([texts.before, this.#use(before.time, before.user)]);
@@ -194,7 +194,7 @@ function word(text) {
   return element("p", isLong ? "word is-long" : "word", text);
 }
 
-function icon(kind) {
-  const template = document.getElementById(`icon-${kind}`) ?? document.getElementById("icon-noted");
+function icon(reason, kind) {
+  const [template] = [reason, kind, "noted"].flatMap((name) => document.getElementById(`icon-${name}`) ?? []);
   return template.content.firstElementChild.cloneNode(true);
 }

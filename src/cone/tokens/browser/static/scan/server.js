@@ -4,19 +4,21 @@
 // the server repeats an answer that was lost instead of refusing the guest at the second try.
 
 import { randomKey } from "../random.js";
-import { afterLoss, consumption, detailed, lookUp, wantsDetails } from "./answers.js";
+import { adding, afterLoss, consumption, detailed, lookUp, undoing, wantsDetails } from "./answers.js";
 import { CHECK, FOUND, NOTED, UNSURE, numberOf } from "./machine.js";
 
 /** Longer than the server waits for a database that is locked: it says so itself. */
 const TIMEOUT_MS = 8_000;
 const DETAILS_MS = 700;
+/** Parameters of a consumption. */
+const MANNER = ["uses", "checkpoint", "direction", "override"];
 const LONGEST_WAIT_MS = 60_000;
 
 /** A value that is shown later is another visit: it must not be let in by an old answer. */
 const KEPT_MS = 120_000;
 
 export class Keys {
-  /** By value: {value, key, endedBy, others, uid, isLost, since}. */
+  /** By value: {value, key, endedBy, others, manner, uid, isLost, since}. */
   #open;
   #now;
   #make;
@@ -37,13 +39,13 @@ export class Keys {
     return [...this.#open.values()].filter(({ since }) => this.#now() - since < KEPT_MS);
   }
 
-  made({ value, by, endedBy, others, found }, uid) {
-    return { value, by, key: this.#make(), endedBy, others, found, uid };
+  made({ value, by, endedBy, others, found, manner }, uid) {
+    return { value, by, key: this.#make(), endedBy, others, found, manner, uid };
   }
 
-  keep({ value, by, key, endedBy, others, found, uid, isLost }) {
+  keep({ value, by, key, endedBy, others, found, manner, uid, isLost }) {
     const since = this.#now();
-    this.#open.set(value, { value, by, key, endedBy, others, found, uid, isLost, since });
+    this.#open.set(value, { value, by, key, endedBy, others, found, manner, uid, isLost, since });
     this.#store();
   }
 
@@ -85,9 +87,12 @@ export class Server {
 
   /** What the server answers to a scan. Asked again, it is the same request. `sent`: it goes out. */
   async answer(scan, sent = () => {}) {
+    const { deed, place } = scan;
     if (scan.mode === CHECK) {
-      return (await this.#doubt(scan)) ?? lookUp(await this.#lookUp(scan, TIMEOUT_MS));
+      const doubt = await this.#doubt(scan);
+      return doubt ?? lookUp(await this.#lookUp(scan, TIMEOUT_MS), place ?? {});
     }
+    if (deed?.receipt) return undoing(await this.#undo(deed), deed);
     this.#asked = scan.id;
     if (this.#open?.id !== scan.id) {
       const { failure, request } = await this.#request(scan);
@@ -95,10 +100,14 @@ export class Server {
       this.#open = { ...request, id: scan.id };
     }
     const open = this.#open;
-    const { key } = open;
+    const { key, manner } = open;
+    if (manner?.isNew) {
+      const failure = adding(await this.#add(open));
+      if (failure) return failure;
+    }
     this.#keys.keep({ ...open, isLost: true });
     sent();
-    const said = consumption(await this.#consume(open));
+    const said = consumption(await this.#consume(open), manner);
     const answer = asScanned(open.isLost ? afterLoss(said) : said, open.value, scan.value);
     open.isLost ||= answer.isLost;
     // One that was given up meanwhile keeps its key until this is told.
@@ -124,9 +133,15 @@ export class Server {
 
   /** What to ask, or why it cannot be told whether that was asked and given up before. */
   async #request(scan) {
+    const manner = mannerOf(scan);
+    if (scan.deed) return { request: this.#keys.made({ ...scan, manner }) };
     const doubt = await this.#doubt(scan);
-    if (doubt) return { failure: doubt };
-    const kept = this.#keys.kept();
+    return doubt ? { failure: doubt } : this.#plainRequest({ ...scan, manner });
+  }
+
+  async #plainRequest(scan) {
+    // At another checkpoint, and the other way, it is another request.
+    const kept = this.#keys.kept().filter((one) => isSamePlace(one.manner, scan.manner));
     const same = kept.find(({ value }) => value === scan.value);
     if (same || !kept.length) return { request: same ?? this.#keys.made(scan) };
     if (scan.by === FOUND) return this.#foundBeside(kept, scan);
@@ -175,11 +190,25 @@ export class Server {
     return one;
   }
 
-  #consume({ value, by, key, endedBy, others, found }) {
+  /** It is one request as long as its key is: what was added is not added again. */
+  #add({ value, key }) {
+    const body = new URLSearchParams({ value: value.trim(), usage_count: this.#urls.add_uses });
+    const headers = { "Idempotency-Key": `${key}-add` };
+    return this.#ask(this.#urls.add, TIMEOUT_MS, { method: "POST", headers, body });
+  }
+
+  #undo({ uid, receipt }) {
+    const body = new URLSearchParams({ receipt });
+    const url = `${this.#urls.tokens.replace(/\/$/, "")}/${uid}/undo_use`;
+    return this.#ask(url, TIMEOUT_MS, { method: "POST", body });
+  }
+
+  #consume({ value, by, key, endedBy, others, found, manner }) {
     const isFound = by === FOUND;
     const body = isFound ? foundParameters(value) : parameters({ value, endedBy });
     if (others?.length) body.set("not_read_as", JSON.stringify(others));
     if (found?.length && !isFound) body.set("not_found", JSON.stringify(found));
+    for (const name of MANNER) if (manner?.[name]) body.set(name, manner[name]);
     const headers = { "Idempotency-Key": key };
     const url = isFound ? this.#urls.consume_found : this.#urls.consume;
     return this.#ask(url, TIMEOUT_MS, { method: "POST", headers, body });
@@ -201,6 +230,11 @@ export class Server {
     return this.#ask(`${this.#urls.find}?${new URLSearchParams(asked)}`, timeout);
   }
 
+  /** How many are inside and came, told by all devices. */
+  figures() {
+    return this.#ask(this.#urls.figures, TIMEOUT_MS);
+  }
+
   #ask(url, timeout, options = {}) {
     const user = this.#user && { "Expected-User": encodeURIComponent(this.#user) };
     return ask(url, timeout, { ...options, headers: { ...options.headers, ...user } });
@@ -218,6 +252,15 @@ function asScanned(answer, sent, value) {
 function swapped(text) {
   const isLow = (sign) => sign === sign.toLowerCase();
   return [...text].map((sign) => (isLow(sign) ? sign.toUpperCase() : sign.toLowerCase())).join("");
+}
+
+/** What is asked for besides the code, where anything is. */
+function mannerOf({ deed, place }) {
+  return deed || place ? { ...place, ...deed } : undefined;
+}
+
+function isSamePlace(one, other) {
+  return one?.checkpoint === other?.checkpoint && one?.direction === other?.direction;
 }
 
 function foundParameters(value) {
