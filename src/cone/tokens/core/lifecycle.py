@@ -39,6 +39,7 @@ from cone.tokens.core.dialects import seconds_after
 from cone.tokens.core.errors import Denial
 from cone.tokens.core.manner import ENTRY
 from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.values import LAST_LOCKING
@@ -155,7 +156,10 @@ class Rules(tuple[Rule, ...]):
         """
         (rule,) = (rule for rule in self if rule.status is Status.EXHAUSTED)
         rests_since = (columns.last_used < time, columns.modified < time)
-        return and_(not_(rule.clause(columns, time, PLAIN)), *rests_since)
+        # Who is inside still goes out, and comes in again.
+        stays = (columns[name] for name in PRESENCE if name in columns)
+        is_nowhere = (or_(until.is_(None), until < time) for until in stays)
+        return and_(not_(rule.clause(columns, time, PLAIN)), *rests_since, *is_nowhere)
 
     def is_in_window(self, columns: Columns, time: SqlTime) -> ColumnElement[bool]:
         """Return the condition that selects the tokens whose window has ``time`` in it."""

@@ -55,6 +55,11 @@ class Manner:
     override: str | None = None
 
     @property
+    def asked(self) -> Any:
+        """How many uses it asks for: an exit asks for none."""
+        return 0 if self.direction is Direction.OUT else self.uses
+
+    @property
     def shape(self) -> Shape:
         """What of it makes another statement."""
         if self is PLAIN:

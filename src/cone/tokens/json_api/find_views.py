@@ -79,7 +79,8 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
     number = found.parse_found(fields)
     but = frozenset(params.parse_not_read_as(fields))
     # The same key for the same token in another way is a mistake, not another use.
-    key = wiring.idempotency_key(request, CONSUME_TOKEN, fields)
+    asked = {name: raw for name, raw in fields.items() if raw or name == found.FOUND.name}
+    key = wiring.idempotency_key(request, CONSUME_TOKEN, asked)
     by = wiring.actor(request)
 
     def consume() -> Outcome:

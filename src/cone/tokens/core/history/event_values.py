@@ -32,8 +32,11 @@ from cone.tokens.core.store.events import UNDO
 #: The action of an event that stands for purged history.
 PURGE: Final = "purge"
 
+#: The action of a token that was taken over from an older version.
+UPGRADE: Final = "upgrade"
+
 #: The actions that a history begins with.
-BEGINNINGS: Final = ("add", "upgrade")
+BEGINNINGS: Final = ("add", UPGRADE)
 
 #: The actions of changes.
 _CHANGES: Final = ("update", "enable", "disable", "delete", FORGET, REPLACE, UNDO, RESET)

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
+from typing import Final
 
 from cone.tokens.core.history.entries import BEHIND
 from cone.tokens.core.history.entries import Event
@@ -18,6 +19,9 @@ from cone.tokens.core.history.event_values import read_mark
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.store.events import FORGET
 from cone.tokens.core.store.events import as_json
+
+#: In place of a time.
+_UNKNOWN: Final = object()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,9 +69,15 @@ def purge_mark(
     told = {
         reach: values_of[reach]["last_used"] for reach in known if "last_used" in values_of[reach]
     }
-    told |= {use.version: use.time.isoformat() for use in grants if use.is_taken}
+    # Which use stood before one that was taken back later is not known any more.
+    told |= {
+        use.version: _UNKNOWN if use.undone_at else use.time.isoformat()
+        for use in grants
+        if use.is_taken
+    }
     if told:
-        made["last_used"] = told[max(told)]
+        last_used = told[max(told)]
+        made |= {} if last_used is _UNKNOWN else {"last_used": last_used}
     elif first and first.action == "add" and marked not in known:
         made["last_used"] = None
     return PurgeMark(made, marked)

@@ -123,8 +123,7 @@ class _History:
                 yield from self._present(entry)
         if not isinstance(entry, Present):
             yield from self._absent()
-        for use in self._standing.left():
-            yield self._finding(Problem.UNDONE, "was taken back, and no event tells it", use)
+        yield from self._not_told()
 
     def _finding(self, problem: Problem, text: str, row: Event | Use | None = None) -> Finding:
         return finding_of(problem, self._token_uid, text, row)
@@ -133,6 +132,10 @@ class _History:
         self, problem: Problem, texts: Iterable[str], row: Event | Use | None = None
     ) -> Iterator[Finding]:
         return (self._finding(problem, text, row) for text in texts)
+
+    def _not_told(self) -> Iterator[Finding]:
+        text = "was taken back, and no event tells it"
+        return (self._finding(Problem.UNDONE, text, use) for use in self._standing.left())
 
     def _link(self, row: Event | Use) -> Generator[Finding, None, bool]:
         """Append a change to the history; return whether it follows the last one."""
@@ -161,13 +164,10 @@ class _History:
         first = self._version + 1
         if first > last or self._is_deleted or not (self._has_beginning or self._purged_to):
             return
-        text = f"rows of versions {first} to {last} are missing"
-        yield Finding(
-            problem=Problem.MISSING,
-            token_uid=self._token_uid,
-            text=text if last > first else f"the row of version {first} is missing",
-            version=first,
-        )
+        text = f"the row of version {first} is missing"
+        if last > first:
+            text = f"rows of versions {first} to {last} are missing"
+        yield Finding(problem=Problem.MISSING, token_uid=self._token_uid, text=text, version=first)
         self._is_behind_gap, self._facts = True, judging.told_in_part(self._facts)
         self._replaced.miss()
         self._last_uses.clear()
@@ -221,6 +221,7 @@ class _History:
         if self._purged_to:
             self._facts = judging.facts_of_purged(event, self._facts)
             return
+        self._standing = Standing(is_new=is_new)
         if is_new:
             self._facts = judging.facts_of(event)
         yield from self._link(event)
@@ -244,6 +245,8 @@ class _History:
     def _begin_anew(self, event: Event) -> Iterator[Finding]:
         self._is_deleted, self._state = False, None
         self._last_uses.clear()
+        yield from self._not_told()
+        self._standing = Standing()
         if not self._has_beginning:
             self._has_beginning, self._version = True, event.version - 1
         if (yield from self._link(event)):
@@ -285,7 +288,8 @@ class _History:
         values = event_values.read_new(self._kind, event)
         if event.action == RESET:
             self._standing.reset()
-        judging.note_given(self._kind, self._facts, self._state, values, is_new=is_new)
+        elif event.action != UNDO:
+            judging.note_given(self._kind, self._facts, self._state, values, is_new=is_new)
         if values and self._state:
             self._state.change(values)
         else:
@@ -320,8 +324,7 @@ class _History:
         self._standing.take(use, use.advanced)
         if state is None:
             return
-        impossible = list(judging.wrong_manner(use))
-        if impossible:
+        if impossible := list(judging.wrong_manner(use)):
             yield from self._findings(Problem.MANNER, impossible, use)
             state.believe(use)
             return
@@ -385,14 +388,12 @@ class _History:
         if token.current_version < self._version:
             text = f"has version {token.current_version}, by its history {self._version}"
             yield self._finding(Problem.VERSION, text)
-        for use in judging.uses_told_wrongly(token.fields, self._last_uses):
+        fields = token.fields
+        for use in judging.uses_told_wrongly(fields, self._last_uses):
             yield self._finding(Problem.USERS, "tells of other last uses than its history", use)
-        wrong = judging.wrong_token(
-            self._kind, token.fields, self._facts, self._replaced, self._times
-        )
+        wrong = judging.wrong_token(self._kind, fields, self._facts, self._replaced, self._times)
         if self._state:
-            differing = judging.differences(self._kind, token.fields, self._state)
-            wrong = itertools.chain(wrong, differing)
+            wrong = itertools.chain(wrong, judging.differences(self._kind, fields, self._state))
         yield from (self._finding(problem, text) for problem, text in wrong)
 
 

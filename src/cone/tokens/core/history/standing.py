@@ -27,8 +27,13 @@ class Standing:
     :ivar presence: likewise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_new: bool = True) -> None:
+        """Begin a history.
+
+        :param is_new: the token cannot have been used before.
+        """
         self.last_used: datetime.datetime | None = None
+        self._is_last_known = is_new
         self.presence = NOWHERE
         self._taken: list[Use] = []
         self._passages: list[tuple[Use, Presence]] = []
@@ -37,6 +42,7 @@ class Standing:
     def begin(self, values: Mapping[str, Any]) -> None:
         """Begin with what a mark of purged history tells, or an undo of a use that is purged."""
         self.last_used = values.get("last_used")
+        self._is_last_known = "last_used" in values
         self.presence = tuple(values.get(name) for name in PRESENCE)
         self._taken, self._passages = [], []
 
@@ -65,8 +71,14 @@ class Standing:
         """Forget where the token is."""
         self._passages, self.presence = [], NOWHERE
 
+    def may_be_last(self, time: datetime.datetime | None) -> bool:
+        """Return whether the last use that stands may have been then; None: there is none."""
+        if self._taken:
+            return time == self._taken[-1].time
+        return time == self.last_used or not self._is_last_known
+
     def last_time(self) -> datetime.datetime | None:
-        """Return the time of the last use that stands."""
+        """Return the time of the last use that stands, as far as it is known."""
         return self._taken[-1].time if self._taken else self.last_used
 
     def last_presence(self) -> Presence:

@@ -53,7 +53,7 @@ def _differences(
     count = lifecycle.after_undo(state.usage_count, use.manner.uses)
     if told.values["usage_count"] != count:
         yield f"leaves {told.values['usage_count']} uses, by its history {count}"
-    if told.last_used != standing.last_time():
+    if not standing.may_be_last(told.last_used):
         yield f"last used {told.last_used} afterwards, by its history {standing.last_time()}"
     before = tuple(getattr(state, name) for name in PRESENCE)
     presence = standing.last_presence() if is_last else before

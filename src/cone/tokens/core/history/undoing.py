@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement
 from sqlalchemy import Row
 from sqlalchemy import Select
+from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
@@ -20,7 +21,9 @@ from sqlalchemy import update
 from cone.tokens.core import lifecycle
 from cone.tokens.core.errors import NotUndone
 from cone.tokens.core.history import event_values
+from cone.tokens.core.history.event_values import BEGINNINGS
 from cone.tokens.core.history.event_values import PURGE
+from cone.tokens.core.history.event_values import UPGRADE
 from cone.tokens.core.history.standing import NOWHERE
 from cone.tokens.core.history.standing import Presence
 from cone.tokens.core.kind import ConsumedKind
@@ -102,7 +105,8 @@ def undo(tx: Transaction, kind: ConsumedKind[T], asked: Undoing) -> Undone | Non
     uid, receipt = asked.uid, asked.receipt
     (token,) = lock_many(tx, kind, [uid], 1)
     use = tx.connection.execute(_select_use(kind, uid, receipt)).one_or_none()
-    if use is None:
+    past = _past(tx, kind, uid)
+    if use is None or use.version <= past.beginning:
         return None
     if not asked.may_undo(LastUse(use.timestamp, use.user), tx.read_clock()):
         raise NotUndone
@@ -110,9 +114,9 @@ def undo(tx: Transaction, kind: ConsumedKind[T], asked: Undoing) -> Undone | Non
     if use.undone_at is not None:
         return Undone(uid, receipt, uses, token.usage_count, is_repeat=True)
     count = lifecycle.after_undo(token.usage_count, uses)
-    presence = zip(PRESENCE, _presence(tx, kind, token, use), strict=True)
+    presence = zip(PRESENCE, _presence(tx, kind, token, use, past), strict=True)
     changed: dict[str, Any] = {"usage_count": count, **dict(presence)}
-    last, before = _last_uses(tx, kind, uid, receipt)
+    last, before = _last_uses(tx, kind, use, past)
     columns = {
         **changed,
         "last_used": last.time,
@@ -141,57 +145,87 @@ def _select_use(kind: ConsumedKind[Any], uid: uuid.UUID, receipt: uuid.UUID) -> 
     )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Past:
+    """What the events of a token tell of its uses.
+
+    :ivar beginning: the version that it was added with. Uses before it are of a token that was
+        deleted, and had its uid.
+    :ivar is_upgraded: it has uses from before its history begins.
+    :ivar reset: the version of the last reset; 0: there was none.
+    :ivar mark: of its purged history; empty: none was.
+    """
+
+    beginning: int
+    is_upgraded: bool
+    reset: int
+    mark: dict[str, Any]
+
+
+def _past(tx: Transaction, kind: ConsumedKind[Any], uid: uuid.UUID) -> _Past:
+    event = kind.events.c
+
+    def newest(told: ColumnElement[Any], *actions: str) -> ColumnElement[Any]:
+        return func.max(case((event.action.in_(actions), told)))
+
+    sought = select(
+        newest(event.version, *BEGINNINGS),
+        newest(event.version, UPGRADE),
+        newest(event.version, RESET),
+        newest(event.new_values, PURGE),
+    )
+    told = tx.connection.execute(sought.where(event.token_uid == uid)).one()
+    beginning, upgrade, reset, text = told
+    mark = event_values.read_mark(kind, text) or {}
+    begun = beginning or 0
+    is_of_life = mark.get("version", 0) >= begun
+    return _Past(begun, upgrade == begun, reset or 0, mark if is_of_life else {})
+
+
 def _standing(
-    kind: ConsumedKind[Any], uid: uuid.UUID, but: uuid.UUID, *conditions: ColumnElement[bool]
+    kind: ConsumedKind[Any], use: Row[Any], past: _Past, *conditions: ColumnElement[bool]
 ) -> Select[Any]:
-    """Return the statement of the uses of a token that stand, the last one first."""
+    """Return the statement of the uses of a token that stand without one, the last one first."""
     usage = kind.usages.c
-    stands = (usage.error_code.is_(None), usage.undone_at.is_(None), usage.version > 0)
-    found = select(kind.usages).where(usage.token_uid == uid, usage.uid != but, *stands)
-    return found.where(*conditions).order_by(usage.version.desc())
+    of_life = usage.version > past.beginning
+    found = select(kind.usages).where(
+        usage.token_uid == use.token_uid,
+        usage.uid != use.uid,
+        usage.error_code.is_(None),
+        usage.undone_at.is_(None),
+        or_(of_life, usage.version == 0) if past.is_upgraded else of_life,
+    )
+    return found.where(*conditions).order_by(usage.version.desc(), usage.timestamp.desc())
 
 
 def _last_uses(
-    tx: Transaction, kind: ConsumedKind[Any], uid: uuid.UUID, but: uuid.UUID
+    tx: Transaction, kind: ConsumedKind[Any], use: Row[Any], past: _Past
 ) -> list[LastUse]:
-    """Return the last use of a token that stands, and the one before.
+    """Return the last use of a token that stands without one, and the one before.
 
     A mark of purged history tells when the last one was, and not by whom.
     """
     usage = kind.usages.c
     is_taken = or_(usage.uses.is_(None), usage.uses != 0, usage.override.is_not(None))
-    statement = _standing(kind, uid, but, is_taken).limit(_TOLD)
+    statement = _standing(kind, use, past, is_taken).limit(_TOLD)
     uses = [LastUse(row.timestamp, row.user) for row in tx.connection.execute(statement)]
-    if len(uses) < _TOLD:
-        mark = _mark(tx, kind, uid)
-        uses.append(LastUse(mark.get("last_used"), None))
-    return [*uses, LastUse(None, None)][:_TOLD]
+    marked = LastUse(past.mark.get("last_used"), None)
+    return [*uses, marked, LastUse(None, None)][:_TOLD]
 
 
-def _mark(tx: Transaction, kind: ConsumedKind[Any], uid: uuid.UUID) -> dict[str, Any]:
-    """Return what the mark of the purged history of a token tells; nothing without one."""
-    event = kind.events.c
-    sought = select(event.new_values).where(event.token_uid == uid, event.action == PURGE)
-    text = tx.connection.scalars(sought).first()
-    return event_values.read_mark(kind, text) or {}
-
-
-def _presence(tx: Transaction, kind: ConsumedKind[Any], token: Any, use: Row[Any]) -> Presence:
+def _presence(
+    tx: Transaction, kind: ConsumedKind[Any], token: Any, use: Row[Any], past: _Past
+) -> Presence:
     """Return where a token is when ``use`` is taken back."""
     stays = tuple(getattr(token, name) for name in PRESENCE)
-    if use.direction is None:
+    if use.direction is None or past.reset > use.version:
         return stays
-    usage, event = kind.usages.c, kind.events.c
-    reset = tx.connection.scalar(
-        select(func.max(event.version)).where(event.token_uid == token.uid, event.action == RESET)
-    )
-    passages = _standing(kind, token.uid, use.uid, usage.direction.is_not(None))
+    passages = _standing(kind, use, past, kind.usages.c.direction.is_not(None))
     last = tx.connection.execute(passages.limit(1)).one_or_none()
-    if max(reset or 0, last.version if last else 0) > use.version:
+    if last and last.version > use.version:
         return stays
-    if last and last.version > (reset or 0):
+    if last and last.version > past.reset:
         return tuple(getattr(last, name) for name in PRESENCE)
-    if reset:
+    if past.reset > past.mark.get("version", 0):
         return NOWHERE
-    mark = _mark(tx, kind, token.uid)
-    return tuple(mark.get(name) for name in PRESENCE)
+    return tuple(past.mark.get(name) for name in PRESENCE)

@@ -160,7 +160,7 @@ def _try_at_once(
     }
     if is_granted:
         value = str(sought) if by == kind.code else None
-        return Granted(before=last, value=value, uses=manner.uses if is_taken else 0, **common)
+        return Granted(before=last, value=value, uses=manner.asked if is_taken else 0, **common)
     denial = Denial(Denial.from_code(code))
     return Denied(denial=denial, last=last, value=known_code, **common)
 
@@ -220,7 +220,7 @@ def _granted(
         value=value,
         before=LastUse(time and read_instant(time), user),
         details=dict(zip(kind.shown, rest, strict=True)),
-        uses=attempt.manner.uses,
+        uses=attempt.manner.asked,
     )
 
 

@@ -199,7 +199,7 @@ def row_of(
 
 def logged_manner(manner: Manner) -> dict[str, Any]:
     """Return the columns of a try that tell its manner; those of a plain one stay NULL."""
-    return {} if manner is PLAIN else {"uses": manner.uses, **told_manner(manner)}
+    return {} if manner is PLAIN else {"uses": manner.asked, **told_manner(manner)}
 
 
 def told_manner(manner: Manner, prefix: str = "") -> dict[str, str | None]:
