@@ -28,6 +28,8 @@ from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import Derived
 from cone.tokens.core.lifecycle import Effect
 from cone.tokens.core.maintenance import PurgePlan
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import EventColumns
 from cone.tokens.core.records import ExactText
 from cone.tokens.core.records import LastUseColumns
@@ -131,6 +133,21 @@ def test_kind_when_it_shows_its_code_then_the_code_is_told_as_both(work):
     assert (outcome.value, outcome.details) == ("abc", {"value": "abc"})
 
 
+@pytest.mark.parametrize(
+    "manner",
+    [Manner(uses=2), Manner(checkpoint="x"), Manner(direction=Direction.IN), Manner(override="x")],
+    ids=str,
+)
+def test_kind_when_its_log_has_no_manners_then_another_than_the_plain_one_is_refused(work, manner):
+    desk = desk_of(work, make_kind({}))
+    uid = desk.add("x")
+    attempt = Attempt(uuid.uuid4(), "user", None, manner=manner)
+    with pytest.raises(TypeError, match="a made is used in the plain manner alone"):
+        work.write(lambda tx: consuming.consume(tx, desk.kind, "uid", uid, attempt))
+    assert desk.usages(uid) == []
+    assert isinstance(desk.consume(uid), Granted)
+
+
 class Side(enum.Enum):
     LEFT = "left"
 
@@ -189,6 +206,11 @@ WRONG = [
         {"own": BigInteger()},
     ),
     ("made_usage.own is filled by no use", {"logged": {"own": Integer()}}, {}),
+    (
+        "made_usage has no checkpoint: its record has no MannerColumns",
+        {"logged": {"uses": Integer()}},
+        {},
+    ),
     # What outcomes show
     ("shown: creator is no own column", {"shown": ("creator",)}, {}),
     ("shown: made.own is no text", {"shown": ("own",)}, {"own": Boolean()}),

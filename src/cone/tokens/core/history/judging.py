@@ -18,6 +18,7 @@ from cone.tokens.core.history.findings import Times
 from cone.tokens.core.history.replaced import Replaced
 from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.manner import Direction
 from cone.tokens.core.values import Status
 
 #: What each rule means that a use breaks. Those of a status are told by it.
@@ -55,6 +56,12 @@ def wrong_manner(use: Use) -> Iterator[str]:
         yield "went in or out at no checkpoint"
     if type(use.manner.uses) is not int or use.manner.uses < 0:
         yield f"took {use.manner.uses!r:.20} uses"
+    elif use.manner.override is not None and use.manner.uses > 1:
+        yield "overrode the rules for several uses"
+    if use.manner.override is not None and use.manner.direction is Direction.OUT:
+        yield "overrode the rules for an exit"
+    if use.undone_at and use.error_code is not None:
+        yield "was taken back"
 
 
 def wrong_refusal(
