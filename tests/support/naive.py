@@ -6,7 +6,6 @@ them.
 """
 
 import dataclasses
-import datetime
 import functools
 import multiprocessing.connection
 import threading
@@ -26,11 +25,16 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
 
+from cone.tokens.core import lifecycle
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.driver_errors import KeyTaken
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.history.undoing import Undone
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import PRESENCE
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import Base
 from cone.tokens.core.store import changing
 from cone.tokens.core.store import events
@@ -39,6 +43,7 @@ from cone.tokens.core.store import keys
 from cone.tokens.core.store import usages
 from cone.tokens.core.transaction import Transaction
 from cone.tokens.core.unit_of_work import UnitOfWork
+from cone.tokens.core.values import EVERYTHING
 from cone.tokens.core.values import Attempt
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
@@ -47,8 +52,11 @@ from cone.tokens.migrations import schema
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.kind import new_row
 from cone.tokens.tickets.records import TokenRecord
+from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import Ticket
+
+USAGES = TokenUsageRecord.__table__
 
 PASS = "pass"
 CLOSE = "close"
@@ -119,13 +127,13 @@ class NaiveService(TicketService):
         super().__init__(UnitOfWork(Database(engine, utc_now)))
         self._pass_gate = pass_gate
 
-    def consume(self, uid, *, by, key=None) -> Outcome:
-        return self._take("uid", uid, by, key)
+    def consume(self, uid, *, by, key=None, manner=PLAIN) -> Outcome:
+        return self._take("uid", uid, by, key, manner)
 
-    def consume_code(self, sent, *, by, key=None) -> Outcome:
-        return self._take("value", sent.text, by, key)
+    def consume_code(self, sent, *, by, key=None, manner=PLAIN) -> Outcome:
+        return self._take("value", sent.text, by, key, manner)
 
-    def _take(self, selector, sought, by, key) -> Outcome:
+    def _take(self, selector, sought, by, key, manner) -> Outcome:
         with self._work.database.reading() as tx:
             recorded = key and keys.find_answer(tx, key)
             if recorded:
@@ -134,40 +142,62 @@ class NaiveService(TicketService):
         if token is None:
             raise TokenNotFound(sought)
         self._pass_gate()
-        outcome = self._decide(token)
-        attempt = Attempt(outcome.receipt, by, key)
+        if manner.override is not None and token.usage_count == 0:
+            manner = dataclasses.replace(manner, uses=0)
+        outcome = self._decide(token, manner)
+        attempt = Attempt(outcome.receipt, by, key, manner=manner)
         with self._work.database.writing() as tx:
             if isinstance(outcome, Granted):
-                token = self._write_grant(tx, token)
-                row = usages.row_of(TICKET, token, token.last_used, None, attempt)
+                token = self._write_grant(tx, token, manner)
+                row = usages.row_of(TICKET, token, token.read_at, None, attempt)
             else:
                 row = usages.row_of(TICKET, token, utc_now(), outcome.denial, attempt)
             usages.log(tx, TICKET, row)
         self._bind(key, {"receipt": str(outcome.receipt)})
         return outcome
 
-    def _decide(self, token: Ticket) -> Outcome:
+    def _decide(self, token: Ticket, manner: Manner) -> Outcome:
         receipt = uuid.uuid4()
-        denial = TICKET.rules.denial(token, token.read_at)
+        denial = TICKET.rules.denial(token, token.read_at, manner)
         if denial:
             return Denied(token_uid=token.uid, denial=denial, receipt=receipt)
-        left = token.usage_count if token.is_unlimited else token.usage_count - 1
+        left = lifecycle.after_use(token, token.read_at, TICKET.effects, manner)["usage_count"]
         return Granted(token_uid=token.uid, usage_count=left, receipt=receipt)
 
-    def _write_grant(self, tx: Transaction, token: Ticket) -> Ticket:
-        left = token.usage_count if token.is_unlimited else token.usage_count - 1
-        fields: dict[str, Any] = {
-            "usage_count": left,
-            "last_used": token.read_at,
-            "version": token.version + 1,
-        }
-        if token.lock_time:
-            rest = datetime.timedelta(seconds=token.lock_time)
-            fields["locked_until"] = token.read_at + rest
+    def _write_grant(self, tx: Transaction, token: Ticket, manner: Manner) -> Ticket:
+        fields = lifecycle.after_use(token, token.read_at, TICKET.effects, manner)
+        fields["version"] = token.version + 1
         tx.connection.execute(
             update(TokenRecord).where(TokenRecord.uid == token.uid).values(fields),
         )
         return dataclasses.replace(token, **fields)
+
+    def undo(self, uid, receipt, *, by, may_edit=True) -> Undone:
+        token = self.get(uid)
+        with self._work.database.reading() as tx:
+            use = tx.connection.execute(select(USAGES).where(USAGES.c.uid == receipt)).one()
+        self._pass_gate()
+        uses = usages.manner_of(use).uses
+        if use.undone_at:
+            return Undone(uid, receipt, uses, token.usage_count, is_repeat=True)
+        changed = {"usage_count": token.usage_count + uses}
+        told = {"receipt": str(receipt), "last_used": None}
+        row = update(USAGES).where(USAGES.c.uid == receipt)
+        with self._work.database.writing() as tx:
+            tx.connection.execute(row.values(undone_at=utc_now()))
+            told_by = events.of_undoing(TICKET, token, changed, told, by)
+            changing.update(tx, TICKET, [token], changed, told_by)
+        return Undone(uid, receipt, uses, changed["usage_count"])
+
+    def reset_presence(self, *, by) -> int:
+        tokens = [token for token in self.find_many(EVERYTHING) if token.inside_until]
+        self._pass_gate()
+        nothing = dict.fromkeys(PRESENCE)
+        for token in tokens:
+            told = events.of_changes(TICKET, [(token, nothing)], by, events.RESET)
+            with self._work.database.writing() as tx:
+                changing.update(tx, TICKET, [token], nothing, told)
+        return len(tokens)
 
     def _add(self, tokens, by, key) -> list[uuid.UUID]:
         with self._work.database.reading() as tx:
