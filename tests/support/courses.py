@@ -1,6 +1,7 @@
 """Races through HTTP: a site served by two processes over one database, and its clients."""
 
 import functools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support import naive_site
 from tests.support.naive import Gate
 from tests.support.naive import make_naive_tables
 from tests.support.races import CALLERS
+from tests.support.races import CHECKPOINTS
 from tests.support.races import Course
 from tests.support.races import ThreadCrew
 from tests.support.races import ask_site
@@ -57,6 +59,7 @@ def served_course(folder: Path, engine: Engine, gate: Gate | None = None) -> Ite
         ini.write_text(ini.read_text().replace(PLUGINS, plugins))
     else:
         ini = write_site(folder, database_url=url)
+    ini.with_name("tokens.json").write_text(json.dumps({"checkpoints": CHECKPOINTS}))
     with serve_twice(ini) as both:
         cookie = both[0].sign_in().headers
         clients = [both[number % 2].connect() for number in range(CALLERS)]

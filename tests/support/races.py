@@ -7,7 +7,10 @@ them.
 """
 
 import dataclasses
+import datetime
 import functools
+import http
+import itertools
 import json
 import multiprocessing
 import threading
@@ -36,7 +39,11 @@ from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import Unavailable
+from cone.tokens.core.history.undoing import Undone
 from cone.tokens.core.maintenance import Maintenance
+from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Direction
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import TokenRequestRecord
 from cone.tokens.core.values import Denied
 from cone.tokens.core.values import Granted
@@ -60,6 +67,10 @@ PAUSE_S = 0.2
 PROCESSES = 4
 #: Makes a service for as long as it is needed.
 MakeService = Callable[[], AbstractContextManager[TicketService]]
+#: The checkpoint that callers go through, in the settings of a served site.
+DOOR = "Door"
+CHECKPOINTS = [{"name": DOOR, "directions": "in_out", "inside_hours": 9}]
+STAY = datetime.timedelta(hours=9)
 #: Seconds after which a caller gives up on the others.
 PATIENCE = 60
 
@@ -77,6 +88,36 @@ class Call:
     count: int = 0
     uids: Sequence[uuid.UUID] = ()
     key: str | None = None
+    uses: int = 1
+    #: Through the door of :data:`CHECKPOINTS`.
+    direction: str | None = None
+    override: str | None = None
+    receipt: uuid.UUID | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """How a token is used, as parameters of a request; none of the plain manner."""
+        given = {
+            "uses": self.uses if self.uses > 1 else None,
+            "checkpoint": DOOR if self.direction else None,
+            "direction": self.direction,
+            "override": self.override,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def manner(self) -> Manner:
+        """How a token is used."""
+        if not self.parameters:
+            return PLAIN
+        is_entry = self.direction == Direction.IN.value
+        return Manner(
+            uses=self.uses,
+            checkpoint=DOOR if self.direction else None,
+            direction=Direction(self.direction) if self.direction else None,
+            inside_until=utc_now() + STAY if is_entry else None,
+            override=self.override,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,7 +147,11 @@ def _use_case(service: TicketService, call: Call) -> Any:  # noqa: PLR0911 - a t
     key = _key(call)
     match call.use_case:
         case "consume":
-            return service.consume(call.uid, by="me", key=key)
+            return service.consume(call.uid, by="me", key=key, manner=call.manner)
+        case "undo":
+            return service.undo(call.uid, call.receipt, by="me")
+        case "reset":
+            return service.reset_presence(by="me")
         case "consume_value":
             return service.consume_value(call.value, by="me", key=key)
         case "add":
@@ -135,6 +180,8 @@ def _told(outcome: Any) -> Answer:
             return Answer(usage_count=outcome.usage_count, receipt=outcome.receipt)
         case Denied():
             return Answer(error=outcome.denial.value, receipt=outcome.receipt)
+        case Undone():
+            return Answer(usage_count=outcome.usage_count)
         case list():
             return Answer(uids=tuple(outcome))
     return Answer()
@@ -142,6 +189,8 @@ def _told(outcome: Any) -> Answer:
 
 def ask_site(client: Any, call: Call) -> Answer:
     """Send the call to a site, with a :class:`tests.functional.conftest.Client`."""
+    if call.use_case == "reset":
+        return _reset(client)
     path, form = _request(call)
     headers = {"idempotency_key": call.key} if call.key else {}
     for _try in range(TRIES):
@@ -158,10 +207,22 @@ def ask_site(client: Any, call: Call) -> Answer:
     )
 
 
+def _reset(client: Any) -> Answer:
+    """Send the form of the page that resets; again where the database is busy."""
+    for _try in range(TRIES):
+        status = client.post("/tokens/reset_inside").status
+        if status != http.HTTPStatus.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(PAUSE_S)
+    return Answer(error=None if status == http.HTTPStatus.SEE_OTHER else str(status))
+
+
 def _request(call: Call) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - a table
     match call.use_case:
         case "consume":
-            return f"/tokens/{call.uid}/consume_token", {}
+            return f"/tokens/{call.uid}/consume_token", call.parameters
+        case "undo":
+            return f"/tokens/{call.uid}/undo_use", {"receipt": str(call.receipt)}
         case "consume_value":
             return "/tokens/consume_token", {"value": call.value}
         case "add":
@@ -413,6 +474,99 @@ def repeat_an_addition(course: Course, count: int = 5) -> None:
     expect("answers", len({answer.uids for answer in answers}), 1)
 
 
+def take_several_at_once(course: Course) -> None:
+    """Who takes two at once gets both or none, also of the last three."""
+    uses = CALLERS + 1
+    uid = course.service.add(NewTicket(usage_count=uses), by=None)
+    answers = course.crew.perform([[Call(use_case="consume", uid=uid, uses=2)]] * CALLERS)
+    errors = Counter(answer.error for answer in answers)
+    expect("grants", errors, {None: CALLERS // 2, "not_enough_uses": CALLERS // 2})
+    expect("uses left", course.service.get(uid).usage_count, 1)
+    granted = [answer for answer in answers if answer.error is None]
+    _expect_log(course, uid, CALLERS, granted)
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+def take_back_the_same(course: Course) -> None:
+    """The uses of one consumption come back once, whoever takes them back."""
+    uid = course.service.add(NewTicket(usage_count=9), by=None)
+    receipt = course.service.consume(uid, by="me", manner=Manner(uses=3)).receipt
+    answers = course.crew.perform([[Call(use_case="undo", uid=uid, receipt=receipt)]] * CALLERS)
+    expect("events", _actions(course, uid), ["add", "undo"])
+    expect("errors", {answer.error for answer in answers}, {None})
+    expect("uses told", {answer.usage_count for answer in answers}, {9})
+    expect("uses left", course.service.get(uid).usage_count, 9)
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+def take_back_beside_consumptions(course: Course) -> None:
+    """Uses that are taken and taken back at once are all counted."""
+    half = CALLERS // 2
+    uid = course.service.add(NewTicket(usage_count=1_000), by=None)
+    taken = [course.service.consume(uid, by="me").receipt for _ in range(half)]
+    undos = [Call(use_case="undo", uid=uid, receipt=receipt) for receipt in taken]
+    consume = Call(use_case="consume", uid=uid)
+    answers = course.crew.perform([[call] for undo in undos for call in (undo, consume)])
+    expect("errors", {answer.error for answer in answers}, {None})
+    token = course.service.get(uid)
+    expect("changes", (token.usage_count, token.version), (1_000 - half, 1 + 3 * half))
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+def go_in_and_out(course: Course) -> None:
+    """Who is inside goes out once, then in once, and so on; one use is taken for all of that."""
+    uid = course.service.add(NewTicket(usage_count=5), by=None)
+    ways = [
+        Call(use_case="consume", uid=uid, direction=direction.value)
+        for direction in (Direction.OUT, Direction.IN)
+    ]
+    course.service.consume(uid, by="me", manner=ways[1].manner)
+    answers = course.crew.perform([[ways[number % 2]] * 2 for number in range(CALLERS)])
+    passages = _passages(course, uid)
+    expect("passages", passages, _alternating(passages, "in", "out"))
+    expect("refusals", {answer.error for answer in answers} - _OF_PASSAGES, set())
+    expect("uses left", course.service.get(uid).usage_count, 4)
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+def go_in_while_all_are_reset(course: Course) -> None:
+    """Between two entries of a ticket there is a reset."""
+    uid = course.service.add(NewTicket(usage_count=1_000), by=None)
+    entry = Call(use_case="consume", uid=uid, direction=Direction.IN.value)
+    calls = [[entry], [Call(use_case="reset")]] * (CALLERS // 2)
+    answers = course.crew.perform([own * 2 for own in calls])
+    passages = _passages(course, uid)
+    expect("passages", passages, _alternating(passages, "in", "reset"))
+    expect("refusals", {answer.error for answer in answers} - _OF_PASSAGES, set())
+    left = 1_000 - passages.count("in")
+    expect("uses left", course.service.get(uid).usage_count, left)
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+def override_beside_consumptions(course: Course) -> None:
+    """The last use is taken once; who is let in anyway takes it, or none."""
+    uid = course.service.add(NewTicket(usage_count=1), by=None)
+    ways = [
+        Call(use_case="consume", uid=uid),
+        Call(use_case="consume", uid=uid, override="lost list"),
+    ]
+    answers = course.crew.perform([[ways[number % 2]] for number in range(CALLERS)])
+    log = _log(course, uid)
+    granted = [row for row in log if row.error_code is None]
+    taken = sum(1 if row.uses is None else row.uses for row in granted)
+    expect("uses", taken, 1)
+    overridden = [row for row in granted if row.override == "lost list"]
+    expect("overrides", len(overridden), CALLERS // 2)
+    expect("refusals", {answer.error for answer in answers} - {None, "usage_count_exceeded"}, set())
+    expect("rows of the log", len(log), CALLERS)
+    expect("uses left", course.service.get(uid).usage_count, 0)
+    expect("audit", audit(course.engine, [uid]), [])
+
+
+#: What somebody hears who comes in or goes out at the same time as others.
+_OF_PASSAGES = {None, "already_inside", "not_inside"}
+
+
 #: Every race, and what is said first where it is lost.
 RACES: Mapping[Callable[[Course], None], str] = {
     take_the_only_use: "^grants: ",
@@ -426,6 +580,12 @@ RACES: Mapping[Callable[[Course], None], str] = {
     repeat_a_consumption: "^rows of the log: ",
     repeat_a_refused_consumption: "^rows of the log: ",
     repeat_an_addition: "^tokens: ",
+    take_several_at_once: "^grants: ",
+    take_back_the_same: "^events: ",
+    take_back_beside_consumptions: "^changes: ",
+    go_in_and_out: "^passages: ",
+    go_in_while_all_are_reset: "^passages: ",
+    override_beside_consumptions: "^uses: ",
 }
 
 
@@ -444,6 +604,28 @@ def _expect_log(
     expect("rows of the log", len(rows), tries)
     kept = {row.uid for row in rows if row.error_code is None}
     expect("receipts in the log", kept, {answer.receipt for answer in granted})
+
+
+def _actions(course: Course, uid: uuid.UUID) -> list[str]:
+    """Return the actions of the events of a token, in their order."""
+    event = TokenEventRecord.__table__.c
+    with course.engine.connect() as connection:
+        sought = select(event.action).where(event.token_uid == uid).order_by(event.version)
+        return list(connection.scalars(sought))
+
+
+def _passages(course: Course, uid: uuid.UUID) -> list[str]:
+    """Return how a token went in and out, and was reset, in the order of its history."""
+    event = TokenEventRecord.__table__.c
+    with course.engine.connect() as connection:
+        sought = select(event.version, event.action).where(event.token_uid == uid)
+        resets = connection.execute(sought.where(event.action == "reset")).all()
+    ways = [(row.version, row.direction) for row in _log(course, uid) if row.error_code is None]
+    return [what for _version, what in sorted([*ways, *map(tuple, resets)])]
+
+
+def _alternating(passages: Sequence[str], *ways: str) -> list[str]:
+    return [way for way, _passage in zip(itertools.cycle(ways), passages, strict=False)]
 
 
 def _log(course: Course, uid: uuid.UUID) -> Sequence[Any]:
