@@ -11,6 +11,7 @@ from cone.tokens.core.errors import InvalidParameter
 from cone.tokens.core.errors import TokenChanged
 from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.errors import ValueTaken
+from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.values import EVERYTHING
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.values import DETAILS
@@ -105,7 +106,7 @@ def test_add_when_done_then_an_event_tells_the_values(service, engine):
         "usage_count": 1,
         "lock_time": 0,
         "enabled": True,
-        **dict.fromkeys(DETAILS),
+        **dict.fromkeys((*DETAILS, *PRESENCE)),
     }
 
 
