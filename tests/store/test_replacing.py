@@ -209,12 +209,12 @@ def test_consume_when_the_code_is_exact_then_no_statement_looks_for_former_ones(
     assert not [one for one in query_recorder.statements if "token_former" in one]
 
 
-def test_consume_when_the_code_was_replaced_then_it_takes_four_statements(
-    service, uid, query_recorder
+def test_consume_when_the_code_was_replaced_then_it_takes_three_statements_or_four_on_sqlite(
+    service, engine, uid, query_recorder
 ):
     query_recorder.clear()
     service.consume_value("Lost-1", by=None)
-    assert len(query_recorder) == 4
+    assert len(query_recorder) == (4 if engine.dialect.name == "sqlite" else 3)
 
 
 def test_replace_when_it_runs_then_it_takes_five_statements(service, uid, query_recorder):
