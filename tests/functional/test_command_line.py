@@ -109,6 +109,14 @@ def service(made_tables) -> TicketService:
 
 
 @pytest.fixture
+def make_token(service):
+    def make(**overrides):
+        return service.get(service.add(new_token(**overrides), by="someone"))
+
+    return make
+
+
+@pytest.fixture
 def tokens(service, made_tables, tmp_path) -> CommandLine:
     """Return the command line of a site that has no tokens, on each kind of database."""
     ini = write_site(tmp_path, database_url=site_url(made_tables))

@@ -10,26 +10,18 @@ from tests.functional.test_command_line import NO
 from tests.functional.test_command_line import USAGE
 from tests.functional.test_command_line import assert_failed
 from tests.functional.test_command_line import made_tables
+from tests.functional.test_command_line import make_token
 from tests.functional.test_command_line import rows
 from tests.functional.test_command_line import service
 from tests.functional.test_command_line import tokens
 from tests.support.asking import UNKNOWN_UID
-from tests.support.factories import new_token
 
-__all__ = ["made_tables", "rows", "service", "tokens"]
+__all__ = ["made_tables", "make_token", "rows", "service", "tokens"]
 
 CHECKPOINTS = [
     {"name": "main door", "directions": "in_out"},
     {"name": "cloakroom", "categories": ["coat"]},
 ]
-
-
-@pytest.fixture
-def make_token(service):
-    def make(**overrides):
-        return service.get(service.add(new_token(**overrides), by="someone"))
-
-    return make
 
 
 @pytest.fixture

@@ -326,19 +326,21 @@ def test_a_ticket_when_inside_ends_then_it_comes_in_by_another_use(operator, tok
 
 # The order of refusals
 
+#: What makes each rule fail, of a ticket that is inside.
+ALL_WRONG = {
+    "category": "Coat",
+    "enabled": "false",
+    "usage_count": "0",
+    "lock_time": "3600",
+    "valid_to": "2020-01-01T00:00:00Z",
+}
+
 
 def test_an_entry_when_all_is_wrong_then_refusals_come_in_their_order(admin, make_token, service):
     token = make_token(usage_count=2, category="VIP")
     given = {"checkpoint": "VIP door", "uses": "2"}
     assert by_post(admin, token, {**given, "uses": "1"}).json["consumed"]
-    wrong = {
-        "category": "Coat",
-        "enabled": "false",
-        "usage_count": "0",
-        "lock_time": "3600",
-        "valid_to": "2020-01-01T00:00:00Z",
-    }
-    admin.post(f"/tokens/{token.uid}/update_token", wrong)
+    admin.post(f"/tokens/{token.uid}/update_token", ALL_WRONG)
     errors = []
     for mended in (
         {},
@@ -372,14 +374,7 @@ def test_an_exit_when_all_is_wrong_then_only_what_concerns_it_refuses_it(admin, 
     way_out = {"checkpoint": "VIP door", "direction": "out"}
     errors = [by_post(admin, token, way_out).json["error"]]
     by_post(admin, token, {"checkpoint": "VIP door"})
-    wrong = {
-        "category": "Coat",
-        "enabled": "false",
-        "usage_count": "0",
-        "lock_time": "3600",
-        "valid_to": "2020-01-01T00:00:00Z",
-    }
-    for mended in (wrong, {"enabled": "true"}, {"category": "VIP"}):
+    for mended in (ALL_WRONG, {"enabled": "true"}, {"category": "VIP"}):
         admin.post(f"/tokens/{token.uid}/update_token", mended)
         errors.append(by_post(admin, token, way_out).json.get("error"))
     assert errors == ["not_inside", "token_disabled", "wrong_checkpoint", None]

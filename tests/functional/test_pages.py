@@ -596,6 +596,18 @@ def settings_form(client):
     return form_of(client.get("/settings/token_settings"), "/edit")
 
 
+def refused_settings(client, fields, name, mistake):
+    """Send settings of which one field is wrong, and return the answer: it tells there alone."""
+    form = settings_form(client)
+    fill(form, fields)
+    answer = form.submit("action.settingsform.save", status=400)
+    assert mistake_at(answer, name).startswith(mistake)
+    assert len(content(answer).find_all(attrs={"aria-invalid": "true"})) == 1
+    again = form_of(answer, "/edit")
+    assert {field: again[field].value for field in fields} == fields
+    return answer
+
+
 def test_settings_when_they_are_right_then_they_are_written(app, settings_path):
     form = settings_form(app("manager"))
     form["settingsform.morning_start"] = "07:30"
@@ -737,13 +749,7 @@ def test_time_ranges_when_a_row_is_wrong_then_it_tells_at_the_field_and_keeps_th
 ):
     write_ranges(settings_path, "one", "two")
     before = settings_path.read_text()
-    form = settings_form(app("manager"))
-    fill(form, fields)
-    answer = form.submit("action.settingsform.save", status=400)
-    assert mistake_at(answer, f"settingsform.{name}").startswith(mistake)
-    assert len(content(answer).find_all(attrs={"aria-invalid": "true"})) == 1
-    again = form_of(answer, "/edit")
-    assert {field: again[field].value for field in fields} == fields
+    answer = refused_settings(app("manager"), fields, f"settingsform.{name}", mistake)
     assert time_rows_of(answer)[-1] == EMPTY
     assert settings_path.read_text() == before
 
@@ -871,13 +877,7 @@ def test_checkpoints_when_a_row_is_wrong_then_it_tells_at_the_field_and_keeps_th
 ):
     write_checkpoints(settings_path, {"name": "one"}, {"name": "two"})
     before = settings_path.read_text()
-    form = settings_form(app("manager"))
-    fill(form, fields)
-    answer = form.submit("action.settingsform.save", status=400)
-    assert mistake_at(answer, f"{CHECKPOINT}{name}").startswith(mistake)
-    assert len(content(answer).find_all(attrs={"aria-invalid": "true"})) == 1
-    again = form_of(answer, "/edit")
-    assert {field: again[field].value for field in fields} == fields
+    answer = refused_settings(app("manager"), fields, f"{CHECKPOINT}{name}", mistake)
     assert checkpoint_names_of(answer)[-1] == ""
     assert settings_path.read_text() == before
 

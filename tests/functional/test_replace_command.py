@@ -8,20 +8,12 @@ from tests.functional.test_command_line import NO
 from tests.functional.test_command_line import USAGE
 from tests.functional.test_command_line import assert_failed
 from tests.functional.test_command_line import made_tables
+from tests.functional.test_command_line import make_token
 from tests.functional.test_command_line import service
 from tests.functional.test_command_line import tokens
 from tests.support.asking import UNKNOWN_UID
-from tests.support.factories import new_token
 
-__all__ = ["made_tables", "service", "tokens"]
-
-
-@pytest.fixture
-def make_token(service):
-    def make(**overrides):
-        return service.get(service.add(new_token(**overrides), by="someone"))
-
-    return make
+__all__ = ["made_tables", "make_token", "service", "tokens"]
 
 
 @pytest.fixture

@@ -37,6 +37,9 @@ from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import ADD_TOKENS
 from cone.tokens.tickets.values import CONSUME_TOKEN
 from cone.tokens.tickets.values import TicketChanges
+from tests.support.damage import do
+from tests.support.damage import expect_found
+from tests.support.damage import expect_not_found
 from tests.support.factories import new_token
 
 TOKENS = TokenRecord.__table__
@@ -618,11 +621,8 @@ FOUND: dict[str, tuple[Damage, Problem]] = {
 def test_verify_when_a_row_is_damaged_then_it_is_found(
     maintenance, life, made_tables, damage, problem
 ):
-    with made_tables.begin() as connection:
-        assert connection.execute(damage(life)).rowcount != 0
-    problems = maintenance.verify().problems
-    assert problem in problems
-    assert problems.total() <= 6
+    do(made_tables, damage(life))
+    expect_found(maintenance, problem)
 
 
 def test_verify_when_nothing_is_damaged_then_nothing_is_wrong(maintenance, life):
@@ -689,9 +689,8 @@ def test_verify_when_nothing_contradicts_a_damage_then_it_is_not_found(
     maintenance, life, made_tables, damage
 ):
     """Whoever makes one of these be found moves it to the others, and says so in decision 0016."""
-    with made_tables.begin() as connection:
-        assert connection.execute(damage(life)).rowcount != 0
-    assert maintenance.verify().findings == ()
+    do(made_tables, damage(life))
+    expect_not_found(maintenance)
 
 
 NUMBERS = {"added": 1, "updated": 0, "unchanged": 2, "skipped": 0}

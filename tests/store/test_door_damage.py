@@ -27,6 +27,9 @@ from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.records import TokenEventRecord
 from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
+from tests.support.damage import do
+from tests.support.damage import expect_found
+from tests.support.damage import expect_not_found
 from tests.support.factories import new_token
 
 TOKENS = TokenRecord.__table__
@@ -210,11 +213,8 @@ def test_verify_when_nothing_is_damaged_then_nothing_is_wrong(maintenance, life)
 def test_verify_when_a_row_of_a_door_is_damaged_then_it_is_found(
     maintenance, life, made_tables, damage, problem
 ):
-    with made_tables.begin() as connection:
-        assert connection.execute(damage(life)).rowcount != 0
-    problems = maintenance.verify().problems
-    assert problem in problems
-    assert problems.total() <= 6
+    do(made_tables, damage(life))
+    expect_found(maintenance, problem)
 
 
 #: What is not found: the rest of the database is as it would be had this been so from the start.
@@ -238,6 +238,5 @@ def test_verify_when_nothing_contradicts_a_damage_of_a_door_then_it_is_not_found
     maintenance, life, made_tables, damage
 ):
     """Whoever makes one of these be found moves it to the others, and says so in decision 0016."""
-    with made_tables.begin() as connection:
-        assert connection.execute(damage(life)).rowcount != 0
-    assert maintenance.verify().findings == ()
+    do(made_tables, damage(life))
+    expect_not_found(maintenance)

@@ -51,6 +51,9 @@ class _Refused(TokenException):
 
     denial: ClassVar[Denial]
 
+    def __init_subclass__(cls) -> None:
+        cls.error_code = cls.denial.code
+
     def __init__(self, token_uid: object) -> None:
         super().__init__(self.denial.message(token_uid))
         _be_about(self, token_uid)
@@ -59,21 +62,18 @@ class _Refused(TokenException):
 class TokenUsageCountExceeded(_Refused):
     """The token has no uses left."""
 
-    error_code = 2
     denial = Denial.USAGE_COUNT_EXCEEDED
 
 
 class TokenLockTimeViolation(_Refused):
     """The token rests after its last consumption."""
 
-    error_code = 3
     denial = Denial.TOKEN_LOCKED
 
 
 class TokenTimeRangeViolation(_Refused):
     """The token is not valid yet, or not any more."""
 
-    error_code = 4
     denial = Denial.OUT_OF_TIME_RANGE
 
 
@@ -92,35 +92,30 @@ class TokenAPIError(TokenException):
 class TokenDisabled(_Refused):
     """The token is disabled."""
 
-    error_code = 7
     denial = Denial.TOKEN_DISABLED
 
 
 class TokenWrongCheckpoint(_Refused):
     """The token is not for this checkpoint."""
 
-    error_code = 8
     denial = Denial.WRONG_CHECKPOINT
 
 
 class TokenAlreadyInside(_Refused):
     """The token is inside already."""
 
-    error_code = 9
     denial = Denial.ALREADY_INSIDE
 
 
 class TokenNotInside(_Refused):
     """The token goes out and is not inside."""
 
-    error_code = 10
     denial = Denial.NOT_INSIDE
 
 
 class TokenNotEnoughUses(_Refused):
     """The token has fewer uses left than were asked for."""
 
-    error_code = 12
     denial = Denial.NOT_ENOUGH_USES
 
 

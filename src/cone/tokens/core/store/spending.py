@@ -31,7 +31,6 @@ from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import insert
 from sqlalchemy import literal
-from sqlalchemy import literal_column
 from sqlalchemy import not_
 from sqlalchemy import null
 from sqlalchemy import or_
@@ -215,14 +214,14 @@ def _names(kind: ConsumedKind[Any]) -> list[str]:
 
 def _granted(kind: ConsumedKind[Any], spent: CTE, moment: CTE, shape: Shape) -> Select[Any]:
     """Return the row of a use that was granted."""
-    is_taken: ColumnElement[Any] = literal_column("true")
+    is_taken: ColumnElement[bool] = true()
     if shape.direction is not None:
         is_taken = spent.c.last_used == moment.c.at
     return select(
         *(spent.c[name] for name in _names(kind)),
         *(spent.c[name] for name in _BEFORE),
         is_taken.label("is_taken"),
-        literal_column("true").label("is_granted"),
+        true().label("is_granted"),
         cast(null(), Integer).label("code"),
     ).select_from(spent.join(moment, true()))
 
