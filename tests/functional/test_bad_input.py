@@ -674,13 +674,14 @@ ON_TOKEN = pytest.mark.parametrize(
     [view for view in VIEWS if view.on_token],
     ids=lambda view: view.id,
 )
+# Parameters that a view on a token refuses to miss, and that are told before the token.
+REQUIRED = {"update_token": {"usage_count": "1"}, "undo_use": {"receipt": UNKNOWN_UID}}
 
 
 @ON_TOKEN
 @pytest.mark.parametrize("uid", [UNKNOWN_UID, UNKNOWN_UID.upper()], ids=["lower", "upper"])
 def test_a_token_when_it_is_unknown_then_it_is_404(admin, content, view, uid):
-    parameters = {"usage_count": "1"} if view.name == "update_token" else {}
-    answer = send(admin, view.method, view.path(uid), parameters)
+    answer = send(admin, view.method, view.path(uid), REQUIRED.get(view.name))
     text = f"Token {UNKNOWN_UID} not exists"
     assert_failure(answer, 404, "token_not_exists", text)
     assert not any(content().values())
@@ -695,7 +696,7 @@ NO_UIDS_OF_VIEWS = [
 
 @pytest.mark.parametrize(("view", "uid"), NO_UIDS_OF_VIEWS)
 def test_a_uid_when_it_is_none_then_it_is_404(admin, content, view, uid):
-    answer = send(admin, view.method, view.path(uid))
+    answer = send(admin, view.method, view.path(uid), REQUIRED.get(view.name))
     said = assert_failure(answer, 404, "token_not_exists")
     assert said["message"].startswith("Token ")
     assert said["message"].endswith(" not exists")

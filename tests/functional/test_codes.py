@@ -212,7 +212,7 @@ def test_consume_when_there_is_an_unknown_parameter_then_it_is_refused(
     answer = send(editor, "POST", CONSUME, {"value": "G-1", "count": "3"}, by=by)
     assert_invalid(answer, "count", "count: is no parameter of this view")
     path = f"/tokens/{token.uid}/consume_token"
-    assert_invalid(send(editor, "POST", path, {"uses": "3"}, by=by), "uses")
+    assert_invalid(send(editor, "POST", path, {"number": "3"}, by=by), "number")
     assert_invalid(send(editor, "GET", path, {"value": "G-1"}), "value")
     assert content() == before
     assert send(editor, "POST", f"{path}?_=1", {"_": "2"}, by=by).json["consumed"] is True
