@@ -79,6 +79,22 @@ def test_hit_when_it_is_chosen_then_one_use_is_redeemed_under_its_name(door, gue
     assert token(guests[0])["usage_count"] == 1
 
 
+def test_hit_when_its_use_is_taken_back_then_it_is_there_again(door, guests, name, token):
+    for uses_left in (1, 1):
+        type_by_hand(door, f"zoe {name}")
+        hits(door).first.click()
+        answer(door, "granted")
+        assert token(guests[0])["usage_count"] == uses_left
+        back = told(door).get_by_role("button", name="Take back")
+        expect(back).to_be_enabled()
+        back.click()
+        alert = answer(door, "undone")
+        expect(alert.locator(".label")).to_have_text(f"Zoë {name}")
+        assert token(guests[0])["usage_count"] == 2
+        door.keyboard.press("Escape")
+        expect(door.locator("header")).not_to_have_attribute("inert", "")
+
+
 def test_hit_when_it_is_chosen_with_the_keyboard_then_it_is_redeemed(door, guests, name, token):
     type_by_hand(door, f"jo {name}")
     expect(hits(door)).to_have_count(1)

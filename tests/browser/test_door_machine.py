@@ -656,11 +656,30 @@ def test_several_when_tickets_go_in_and_out_then_they_are_not_offered(offers):
 
 
 def test_undo_when_its_time_is_over_then_it_is_not_offered(offers):
-    undo = {"id": 1, "uid": "1", "receipt": "2", "taken": 1, "label": "Ann", "category": None}
+    undo = {
+        "id": 1,
+        "uid": "1",
+        "found": None,
+        "receipt": "2",
+        "taken": 1,
+        "label": "Ann",
+        "category": None,
+    }
     labelled = answered("granted", uses=2, uid="1", receipt="2", taken=1, label="Ann")
     assert offers([scan(), labelled])["undo"] == undo
     assert offers([scan(), UNDOABLE, just("undo_over")])["undo"] is None
     assert offers([scan(), UNDOABLE, just("undo_over", id=7)])["undo"] is not None
+
+
+def test_found_ticket_when_its_use_is_undone_then_it_is_no_repeat(drive, offers):
+    granted = answered("granted", receipt="2", taken=1, uses=1)
+    chosen = scan("#5", by="found")
+    assert offers([chosen, granted])["undo"]["found"] == 5
+    undone = answered("undone", "undone", found=5, taken=-1)
+    ripe = just("fresh_over")
+    [ran] = drive([chosen, granted, ripe, just("undo"), undone, just("continue"), chosen])
+    assert ran["asked"] == [1, 2, 3]
+    assert kinds(ran) == ["granted", "undone", "granted"]
 
 
 UNDONE = answered("undone", "undone", uid="1", taken=-1)

@@ -456,7 +456,7 @@ def test_undo_when_the_use_is_an_own_one_then_all_of_its_uses_come_back(
     assert (after.usage_count, after.last_used, after.locked_until) == (5, None, None)
     assert after.modified == before.modified
     (row,) = content()["token_usage"]
-    assert row.undone_at is not None
+    assert (row.undone_at is None, row.undone_by) == (False, row.user)
     last = max(content()["token_events"], key=lambda event: event.version)
     assert (last.action, last.version) == ("undo", 3)
 
@@ -502,6 +502,44 @@ def test_undo_when_it_is_repeated_then_the_answer_is_the_same_and_nothing_change
     assert undo(operator, token, receipt).json == first
     assert undo(editor, token, receipt).json == first
     assert_failure(undo(app("token_operator"), token, receipt), 403, "not_undone")
+    assert content() == before
+
+
+def undo_found(client, number, receipt, **more):
+    given = {"found": number, "receipt": str(receipt)}
+    return send(client, "POST", "/tokens/undo_found", given, **more)
+
+
+@BODIES
+def test_undo_found_when_the_use_is_of_that_token_then_it_is_undone_as_by_its_uid(
+    operator, token, content, by
+):
+    number = number_of(token)
+    receipt = by_number(operator, token, {"uses": "2"}).json["receipt"]
+    first = undo_found(operator, number, receipt, by=by)
+    assert first.json == {"success": True, "uses": 2, "usage_count": 5}
+    before = content()
+    assert undo_found(operator, number, receipt, by=by).json == first.json
+    assert undo(operator, token, receipt).json == first.json
+    assert content() == before
+    (row,) = before["token_usage"]
+    assert row.undone_by == row.user
+
+
+def test_undo_found_when_it_cannot_be_then_it_is_refused_and_nothing_changes(
+    app, operator, token, make_token, content
+):
+    number, other = number_of(token), number_of(make_token())
+    receipt = receipt_of(operator, token)
+    before = content()
+    assert_invalid(undo_found(operator, other, receipt), "receipt")
+    assert_invalid(undo_found(operator, number, token.uid), "receipt")
+    assert_invalid(send(operator, "POST", "/tokens/undo_found", {"found": number}), "receipt")
+    assert_invalid(send(operator, "POST", "/tokens/undo_found", {"receipt": receipt}), "found")
+    assert_invalid(undo_found(operator, "-1", receipt), "found")
+    assert_failure(undo_found(operator, 2**31 - 1, receipt), 404, "token_not_exists")
+    assert_failure(undo_found(app("token_operator"), number, receipt), 403, "not_undone")
+    assert_failure(undo_found(app("viewer"), number, receipt), 403, "forbidden")
     assert content() == before
 
 

@@ -794,7 +794,7 @@ def test_usages_when_there_were_grants_and_refusals_then_all_are_told_newest_fir
     assert (answer["success"], answer["next"]) == (True, None)
     refused, granted = answer["usages"]
     for row in (refused, granted):
-        manner = {"uses", "checkpoint", "direction", "override", "undone_at"}
+        manner = {"uses", "checkpoint", "direction", "override", "undone_at", "undone_by"}
         assert set(row) == {"receipt", "time", "error", "user", "usage_count"} | manner
     assert (granted["receipt"], granted["error"]) == (receipt, None)
     assert refused["error"] == "usage_count_exceeded"

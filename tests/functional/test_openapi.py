@@ -33,6 +33,7 @@ OPERATIONS = {
     ("post", "/consume_token"): ({"value", "ended_by", "not_read_as", "not_found", *DOOR}, True),
     ("get", "/find_tokens"): ({"search", "found"}, False),
     ("post", "/consume_found"): ({"found", "not_read_as", *DOOR}, True),
+    ("post", "/undo_found"): ({"found", "receipt"}, False),
     ("get", "/door_figures"): (set(), False),
     ("post", "/{uid}/undo_use"): ({"receipt"}, False),
     ("post", "/{uid}/update_token"): (TOKEN_PARAMETERS, False),

@@ -59,6 +59,7 @@ VIEWS = {
     "consume_found",
     "consume_token",
     "find_tokens",
+    "undo_found",
     "undo_use",
     "door_figures",
     "delete",

@@ -61,6 +61,7 @@ NEEDED = {
     "consume_token_by_value": "consume",
     "find_tokens": "find",
     "consume_found": "find",
+    "undo_found": "find",
     "undo_use": "consume",
     "door_figures": "consume",
     "update_token": "edit",
@@ -345,7 +346,7 @@ class Site:
 def may_be_refused(case: Any, role: str) -> bool:
     """Return whether who may use the operation may still not do this with it."""
     asks_to_override = bool(given_of(case).get("override"))
-    is_own_alone = operation_id(case) == "undo_use" and "edit" not in ROLES[role]
+    is_own_alone = operation_id(case) in {"undo_found", "undo_use"} and "edit" not in ROLES[role]
     return is_own_alone or (asks_to_override and "override" not in ROLES[role])
 
 

@@ -235,6 +235,7 @@ def test_page_when_it_is_asked_for_then_three_statements_count(editor, query_rec
 
 # How tokens were used
 
+EXIT = Manner(checkpoint="main <door>", direction=Direction.OUT)
 ENTRY = Manner(
     checkpoint="main <door>",
     direction=Direction.IN,
@@ -265,6 +266,40 @@ def test_page_when_rules_were_overridden_and_uses_taken_back_then_it_says_so(edi
     assert "Checkpoint Granted Let in anyway Refused cloakroom 1 0 0" in text_of(answer)
     [row] = [row for row in table_of(answer) if row[1:] != ["0", "0", "0"]]
     assert row[1:] == ["1", "1", "0"]
+
+
+def test_page_when_somebody_went_out_then_that_is_no_grant(editor, service, use):
+    uid, _receipt = use(ENTRY)
+    service.consume(uid, by="me", manner=EXIT)
+    use(Manner(checkpoint="cloakroom"))
+    text = text_of(page(editor, "?range=today"))
+    assert "Granted 2 Out 1 Refused 0" in text
+    assert "Checkpoint Granted Out Refused cloakroom 1 0 0 main <door> 1 1 0" in text
+
+
+def test_page_when_a_checkpoint_is_chosen_then_its_tries_alone_are_shown_by_hour(
+    editor, service, use
+):
+    uid, _receipt = use(ENTRY)
+    service.consume(uid, by="me", manner=EXIT)
+    use(Manner(checkpoint="cloakroom"))
+    of_door = page(editor, "?range=today").click(href="checkpoint=main")
+    text = text_of(of_door)
+    assert ", main <door> All checkpoints Granted 1 Out 1 Refused 0" in text
+    assert "Inside now" not in text
+    [row] = [row for row in table_of(of_door) if row[1:] != ["0", "0", "0"]]
+    assert row[1:] == ["1", "1", "0"]
+    of_week = of_door.click("7 days")
+    assert ", main <door>" in text_of(of_week)
+    form = next(form for form in of_week.forms.values() if "from" in form.fields)
+    of_days = form.submit()
+    assert "Granted 1 Out 1 Refused 0" in text_of(of_days)
+    assert "Granted 2 Out 1 Refused 0" in text_of(of_days.click("All checkpoints"))
+
+
+def test_page_when_the_checkpoint_has_no_tries_then_it_says_so(editor, use):
+    assert ", nowhere" in text_of(page(editor, "?checkpoint=nowhere"))
+    assert "No token was consumed" in text_of(page(editor, "?checkpoint=nowhere"))
 
 
 def test_page_when_a_reason_was_forgotten_then_the_override_still_counts_apart(editor, use):

@@ -60,6 +60,9 @@ def test_use_when_it_is_taken_back_then_the_page_tells_and_the_use_is_there_agai
     assert service.get(token.uid).usage_count == 3
     [row] = rows(page)
     assert row.startswith("Used 2 uses Taken back: ")
+    (usage,) = service.usages(token.uid, 1).usages
+    assert row.endswith(f", {usage.undone_by}")
+    assert usage.undone_by.startswith("editor-")
     assert content(page).find(class_="tokens-history").find("s").get_text(strip=True) == "Used"
     assert "Take back" not in page.text
 

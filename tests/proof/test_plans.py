@@ -175,6 +175,9 @@ USE_CASES: dict[str, Callable[[TicketService, uuid.UUID], Any]] = {
     "former code": come_with_a_former_code,
     "delete": delete_some,
     "statistics": lambda service, _uid: service.statistics(A_DAY, A_DAY, Step.HOUR, datetime.UTC),
+    "statistics of a checkpoint": lambda service, _uid: service.statistics(
+        A_DAY, A_DAY, Step.HOUR, datetime.UTC, "north"
+    ),
     "inside": lambda service, _uid: service.count_inside(),
     "purge": lambda service, _uid: Maintenance(service._work.database, [TICKET]).purge(LONG_AGO),
 }

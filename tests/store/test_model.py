@@ -179,6 +179,7 @@ class Try:
     inside_until: datetime.datetime | None = None
     outside_until: datetime.datetime | None = None
     undone_at: datetime.datetime | None = None
+    undone_by: str | None = None
 
     @property
     def is_last_use(self) -> bool:
@@ -365,7 +366,7 @@ class Model:
             return uses
         old = token.changeable
         self.give_back(token, one, uses)
-        one.undone_at = now
+        one.undone_at, one.undone_by = now, user
         token.version += 1
         told = {"receipt": str(one.receipt), "last_used": as_text(token.last_used)}
         new = token.changeable | told
@@ -1070,6 +1071,7 @@ class Machine(RuleBasedStateMachine):
                 "inside_until": one.inside_until,
                 "outside_until": one.outside_until,
                 "undone_at": one.undone_at,
+                "undone_by": one.undone_by,
             }
             for one in self.model.tries
         }

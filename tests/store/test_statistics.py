@@ -119,9 +119,11 @@ def test_statistics_when_they_are_asked_for_then_three_statements_count(service,
 # How tokens were used
 
 
-def today(service):
+def today(service, checkpoint=None):
     date = datetime.datetime.now(datetime.UTC).date()
-    return service.statistics(date, date + datetime.timedelta(1), Step.DAY, datetime.UTC)
+    return service.statistics(
+        date, date + datetime.timedelta(1), Step.DAY, datetime.UTC, checkpoint
+    )
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_statistics_when_rules_are_overridden_then_that_is_counted_apart(service
     assert (found.granted, found.overridden, found.refusals) == (1, 2, 1)
     assert found.refused == {Denial.USAGE_COUNT_EXCEEDED: 1}
     assert found.checkpoints == (
-        CheckpointCounts(checkpoint="door", granted=0, overridden=1, refusals=0),
+        CheckpointCounts(checkpoint="door", granted=0, exits=0, overridden=1, refusals=0),
     )
 
 
@@ -168,8 +170,35 @@ def test_statistics_when_there_are_checkpoints_then_each_has_its_counts(service,
     use(uid, checkpoint="cloakroom", categories=("coat",))
     use(uid, checkpoint="Éingang", uses=2)
     use(uid)
-    counts = {each.checkpoint: (each.granted, each.refusals) for each in today(service).checkpoints}
-    assert counts == {"main door": (3, 1), "cloakroom": (0, 1), "Éingang": (1, 0)}
+    found = today(service)
+    assert (found.granted, found.exits, found.refusals) == (4, 1, 2)
+    counts = {
+        each.checkpoint: (each.granted, each.exits, each.refusals) for each in found.checkpoints
+    }
+    assert counts == {"main door": (2, 1, 1), "cloakroom": (0, 0, 1), "Éingang": (1, 0, 0)}
+
+
+def test_statistics_when_a_checkpoint_is_asked_for_then_its_tries_alone_count(service, use):
+    entry = {
+        "checkpoint": "north",
+        "direction": Direction.IN,
+        "inside_until": datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1),
+    }
+    uid, _receipt = use(**entry)
+    use(uid, checkpoint="north", direction=Direction.OUT)
+    use(checkpoint="south", override="alarm")
+    use(checkpoint="north", override="lost list")
+    use(count=0, checkpoint="north")
+    service.undo(*use(checkpoint="north"), by="me")
+    use(checkpoint="south")
+    use()
+    found = today(service, "north")
+    assert (found.granted, found.exits, found.overridden, found.refusals) == (1, 1, 1, 1)
+    assert {each.checkpoint for each in found.checkpoints} == {"north", "south"}
+    south = today(service, "south")
+    assert (south.granted, south.exits, south.overridden, south.refusals) == (1, 0, 1, 0)
+    none = today(service, "nowhere")
+    assert (none.granted, none.exits, none.overridden, none.refusals) == (0, 0, 0, 0)
 
 
 def test_statistics_when_uses_of_a_checkpoint_are_of_another_time_then_it_is_not_there(

@@ -109,6 +109,7 @@ VIEWS = [
     View("consume_token", "POST", "consume", parameters={"value": "value"}),
     View("find_tokens", "GET", "find", parameters={"search": "anybody"}),
     View("consume_found", "POST", "find", parameters={"found": "found"}),
+    View("undo_found", "POST", "find", parameters={"found": "found", "receipt": "receipt"}),
     View("door_figures", "GET", "consume"),
     View("undo_use", "POST", "consume", on_token=True, parameters={"receipt": "receipt"}),
     View("update_token", "POST", "edit", on_token=True, parameters={"usage_count": "7"}),

@@ -70,7 +70,7 @@ class Row:
 
     :ivar uses: those that were left.
     :ivar details: how it was used, where that is told.
-    :ivar undone: when it was taken back.
+    :ivar undone: when it was taken back, and ``undone_by`` by whom.
     :ivar undo_url: where it is taken back, for those who may.
     """
 
@@ -81,6 +81,7 @@ class Row:
     uses: object
     details: list[object]
     undone: Moment | None
+    undone_by: str | None
     undo_url: str | None
 
     @property
@@ -175,6 +176,7 @@ def row_of(usage: Usage, moments: Moments, undo_url: str | None = None) -> Row:
         uses=uses_text(usage.usage_count),
         details=list(_details(usage)),
         undone=moments.show(usage.undone_at),
+        undone_by=usage.undone_by,
         undo_url=undo_url,
     )
 

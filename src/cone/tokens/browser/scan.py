@@ -35,6 +35,7 @@ from cone.tokens.tickets.settings_file import SOUNDS
 from cone.tokens.tickets.values import ADD_TOKEN
 from cone.tokens.tickets.values import CONSUME_FOUND
 from cone.tokens.tickets.values import DOOR_FIGURES
+from cone.tokens.tickets.values import UNDO_FOUND
 from cone.tokens.tickets.wiring import current_settings
 from cone.tokens.web.host import CAME_FROM
 from cone.tokens.web.page import language
@@ -141,6 +142,7 @@ def _settings(model: TokenContainer, request: Request, found: list[Checkpoint]) 
     if request.has_permission(FIND, model):
         urls["find"] = url(request, model, "find_tokens")
         urls["consume_found"] = url(request, model, CONSUME_FOUND)
+        urls["undo_found"] = url(request, model, UNDO_FOUND)
     may = {name: bool(request.has_permission(name, model)) for name in (OVERRIDE, ADD)}
     values = current_settings().values
     if may[ADD]:

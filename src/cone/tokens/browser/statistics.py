@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import Final
+from urllib.parse import urlencode
 
 from cone.tile import Tile
 from cone.tile import tile
@@ -29,6 +30,7 @@ from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.values import CheckpointCounts
 from cone.tokens.tickets.values import Statistics
 from cone.tokens.tickets.values import Step
 from cone.tokens.tickets.values import UsageBucket
@@ -50,7 +52,7 @@ _DAYS_BY_HOURS: Final = 2
 #: Rows of the table that are shown without being asked for.
 _ROWS_SHOWN: Final = 31
 
-_RANGE, _FROM, _TO = "range", "from", "to"
+_RANGE, _FROM, _TO, _CHECKPOINT = "range", "from", "to", "checkpoint"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 #: Ranges by name: how many days ago they begin and end, and their words.
@@ -61,6 +63,15 @@ _RANGES: Final = {
     "30-days": (29, 0, _("statistics_30_days", default="30 days")),
 }
 _DEFAULT: Final = "7-days"
+
+#: What is counted, and the words for it.
+Counted = Statistics | UsageBucket | CheckpointCounts
+_OUTCOMES: Final = (
+    _("statistics_granted", default="Granted"),
+    _("statistics_exits", default="Out"),
+    _("statistics_overridden", default="Let in anyway"),
+    _("statistics_refused", default="Refused"),
+)
 
 #: Name of the view that asks whether to end inside and outside of all tokens.
 RESET_INSIDE: Final = "reset_inside"
@@ -100,9 +111,9 @@ class Range:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """A range to go to."""
+    """A range or a checkpoint to go to."""
 
-    word: str
+    word: object
     url: str
     is_current: bool
 
@@ -113,19 +124,20 @@ class Row:
 
     iso: str
     text: str
-    granted: str
-    overridden: str
-    refused: str
+    counts: list[str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """A row of the table of checkpoints."""
+    """A row of the table of checkpoints.
+
+    :ivar url: of its statistics.
+    """
 
     name: str
-    granted: str
-    overridden: str
-    refused: str
+    counts: list[str]
+    url: str
+    is_current: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,6 +147,11 @@ class Reason:
     word: str
     count: str
     percent: int
+
+
+def _counts(counted: Counted) -> tuple[int, int, int, int]:
+    """Return what is counted, in the order of the words."""
+    return counted.granted, counted.exits, counted.overridden, counted.refusals
 
 
 def named_range(name: str, today: datetime.date) -> Range:
@@ -192,6 +209,7 @@ class StatisticsTile(Localized, Tile):
 
     notes: list[Note]
     range: Range
+    checkpoint: str | None
     statistics: Statistics
     count_inside: int
     moments: Moments
@@ -208,11 +226,14 @@ class StatisticsTile(Localized, Tile):
             self.range = named_range(_DEFAULT, today)
             self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
         shown = self.range
+        self.checkpoint = self.request.GET.get(_CHECKPOINT) or None
         if RESET in self.request.GET:
             self.notes.append(Note("success", _RESET_DONE))
         service = wiring.get(TicketService)
         with wiring.get(Places).work():
-            self.statistics = service.statistics(shown.first, shown.last, shown.step, zone)
+            self.statistics = service.statistics(
+                shown.first, shown.last, shown.step, zone, self.checkpoint
+            )
             self.count_inside = service.count_inside()
 
     @property
@@ -229,13 +250,14 @@ class StatisticsTile(Localized, Tile):
     def choices(self) -> list[Choice]:
         """The ranges that have a name."""
         return [
-            Choice(
-                word,
-                url(self.request, self.model, STATISTICS, f"?{_RANGE}={name}"),
-                self.range.name == name,
-            )
+            Choice(word, self._url({_RANGE: name}, self.checkpoint), self.range.name == name)
             for name, (_begins, _ends, word) in _RANGES.items()
         ]
+
+    @property
+    def all_checkpoints_url(self) -> str:
+        """Address of the statistics of all checkpoints in this range."""
+        return self._url(self._asked_range, None)
 
     @property
     def is_by_hours(self) -> bool:
@@ -245,8 +267,7 @@ class StatisticsTile(Localized, Tile):
     @property
     def is_empty(self) -> bool:
         """Whether nothing happened."""
-        counted = self.statistics
-        return not (counted.granted or counted.overridden or counted.refusals)
+        return not any(_counts(self.statistics)) and not self.statistics.checkpoints
 
     @property
     def is_long(self) -> bool:
@@ -264,13 +285,20 @@ class StatisticsTile(Localized, Tile):
         return grouped(self.statistics.refusals)
 
     @property
-    def overridden(self) -> str | None:
-        """How many were let in although a rule refused it; None: nobody was."""
-        return grouped(self.statistics.overridden) if self.statistics.overridden else None
+    def outcomes(self) -> list[object]:
+        """The words of what is counted, in the order of the counts."""
+        return [word for word, is_shown in zip(_OUTCOMES, self._shown, strict=True) if is_shown]
+
+    @property
+    def totals(self) -> list[tuple[object, str]]:
+        """What is counted with its numbers."""
+        return list(zip(self.outcomes, self._grouped(self.statistics), strict=True))
 
     @property
     def inside(self) -> str | None:
-        """How many are inside now; None: nobody is, and no checkpoint lets anybody out."""
+        """How many are inside now, wherever they came in; None: that is no question here."""
+        if self.checkpoint is not None:
+            return None
         checkpoints = read_checkpoints(current_settings().values).values()
         is_asked = self.count_inside or any(one.has_directions for one in checkpoints)
         return grouped(self.count_inside) if is_asked else None
@@ -301,8 +329,7 @@ class StatisticsTile(Localized, Tile):
         """The table."""
         for bucket in self.statistics.buckets:
             moment: Any = self.moments.show(bucket.start)
-            counts = (bucket.granted, bucket.overridden, bucket.refusals)
-            yield Row(moment.iso, self._text(bucket), *map(grouped, counts))
+            yield Row(moment.iso, self._text(bucket), self._grouped(bucket))
 
     @property
     def checkpoints(self) -> list[CheckpointRow]:
@@ -310,9 +337,9 @@ class StatisticsTile(Localized, Tile):
         return [
             CheckpointRow(
                 counts.checkpoint,
-                grouped(counts.granted),
-                grouped(counts.overridden),
-                grouped(counts.refusals),
+                self._grouped(counts),
+                self._url(self._asked_range, counts.checkpoint),
+                counts.checkpoint == self.checkpoint,
             )
             for counts in self.statistics.checkpoints
         ]
@@ -325,6 +352,33 @@ class StatisticsTile(Localized, Tile):
             Reason(DENIAL_WORDS[denial], grouped(count), round(100 * count / total))
             for denial, count in self.statistics.refused.items()
         ]
+
+    @property
+    def _shown(self) -> list[bool]:
+        """Whether each of the counts is shown: exits and overrides where there are any."""
+        counted: tuple[Counted, ...] = (self.statistics, *self.statistics.checkpoints)
+        return [
+            True,
+            any(one.exits for one in counted),
+            any(one.overridden for one in counted),
+            True,
+        ]
+
+    def _grouped(self, counted: Counted) -> list[str]:
+        """Return the counts that are shown."""
+        counts = zip(_counts(counted), self._shown, strict=True)
+        return [grouped(count) for count, is_shown in counts if is_shown]
+
+    @property
+    def _asked_range(self) -> dict[str, str]:
+        """The range as fields of an address."""
+        if self.range.name:
+            return {_RANGE: self.range.name}
+        return {_FROM: self.range.first.isoformat(), _TO: self.range.last.isoformat()}
+
+    def _url(self, asked: Mapping[str, str], checkpoint: str | None) -> str:
+        given = {**asked, **({} if checkpoint is None else {_CHECKPOINT: checkpoint})}
+        return url(self.request, self.model, STATISTICS, f"?{urlencode(given)}")
 
     def _column(self, bucket: UsageBucket) -> Column:
         text = self._text(bucket)

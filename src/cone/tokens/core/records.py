@@ -237,6 +237,8 @@ class MannerColumns:
     override: Mapped[str | None] = mapped_column(Text, sort_order=_LAST)
     #: When it was taken back. NULL: it stands.
     undone_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, sort_order=_LAST)
+    #: By whom. NULL: it stands, or that is not known.
+    undone_by: Mapped[str | None] = mapped_column(String, sort_order=_LAST)
 
 
 class EventColumns:
@@ -320,6 +322,7 @@ def manner_indexes() -> tuple[Index, ...]:
         (("checkpoint", "error_code", "timestamp", "undone_at"), "checkpoint IS NOT NULL"),
         (("timestamp", "undone_at"), "undone_at IS NOT NULL"),
         (("timestamp", "override"), "override IS NOT NULL"),
+        (("timestamp", "checkpoint"), "direction = 'out'"),
     )
     return tuple(
         Index(None, *columns, postgresql_where=text(where), sqlite_where=text(where))

@@ -149,6 +149,7 @@ class Usage:
 
     :ivar manner: how it was used, without what only its statement needs.
     :ivar undone_at: when it was taken back; None: it stands.
+    :ivar undone_by: by whom.
     """
 
     receipt: uuid.UUID
@@ -158,6 +159,7 @@ class Usage:
     usage_count: int | None
     manner: Manner = PLAIN
     undone_at: datetime.datetime | None = None
+    undone_by: Actor = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,19 @@ from cone.tokens.tickets import found
 from cone.tokens.tickets import params
 from cone.tokens.tickets.consumption import asked_manner
 from cone.tokens.tickets.consumption import guarded
+from cone.tokens.tickets.consumption import undo_found as undo_found_use
 from cone.tokens.tickets.door_params import DOOR_PARAMETERS
+from cone.tokens.tickets.door_params import RECEIPT
+from cone.tokens.tickets.door_params import parse_receipt
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
+from cone.tokens.tickets.rendering import undone_json
 from cone.tokens.tickets.security import FIND
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.values import CONSUME_FOUND
 from cone.tokens.tickets.values import CONSUME_TOKEN
+from cone.tokens.tickets.values import UNDO_FOUND
 from cone.tokens.web.endpoint import Endpoint
 from cone.tokens.web.endpoint import json_view
 
@@ -95,3 +100,20 @@ def consume_found(_context: TokenContainer, request: Request, fields: Given) -> 
     # Its uid may be its code.
     zone = wiring.get(TokensConfig).zone
     return outcome_json(outcome, zone, manner, tells_uid=False)
+
+
+@json_view(
+    Endpoint(
+        name=UNDO_FOUND,
+        context=TokenContainer,
+        method="POST",
+        permission=FIND,
+        summary="Take a use of a token that was found back, as `undo_use` does.",
+        parameters=(found.FOUND, RECEIPT),
+        answer=schemas.UNDONE,
+    ),
+)
+def undo_found(_context: TokenContainer, request: Request, fields: Given) -> Json:
+    """Take a use of a token that was found back; a repeat changes nothing."""
+    number, receipt = found.parse_found(fields), parse_receipt(fields)
+    return undone_json(undo_found_use(request, number, receipt))

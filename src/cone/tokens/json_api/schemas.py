@@ -114,6 +114,7 @@ _USAGE_MEMBERS: Final[dict[str, Schema]] = {
     "direction": {"enum": [None, *(direction.value for direction in Direction)]},
     "override": {**_TEXT_OR_NULL, "description": "Why the rules did not count."},
     "undone_at": {**_TIME_OR_NULL, "description": "When it was taken back."},
+    "undone_by": {**_TEXT_OR_NULL, "description": "By whom."},
 }
 _DENIED_MEMBERS: Final[dict[str, Schema]] = {
     **FAILURE_MEMBERS,
@@ -149,7 +150,10 @@ HITS: Final[Schema] = {
     "maxItems": MOST_HITS,
     "items": object_schema(
         {
-            FOUND.name: {"type": "integer", "description": "Names the token to `consume_found`."},
+            FOUND.name: {
+                "type": "integer",
+                "description": "Names the token to `consume_found` and `undo_found`.",
+            },
             **{name: _TOKEN_MEMBERS[name] for name in HIT_FIELDS},
         }
     ),

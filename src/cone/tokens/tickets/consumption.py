@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from collections.abc import Callable
@@ -64,8 +65,19 @@ def undo(request: Request, uid: uuid.UUID, receipt: uuid.UUID) -> Undone:
     :raises NotUndone: the caller may not.
     :raises InvalidParameter: it is the receipt of no granted use of this token.
     """
+    undo_use = wiring.get(TicketService).undo
+    return _undone(request, functools.partial(undo_use, uid, receipt))
+
+
+def undo_found(request: Request, number: int, receipt: uuid.UUID) -> Undone:
+    """Take back a use of a token that was found; else as :func:`undo`."""
+    undo_use = wiring.get(TicketService).undo_found
+    return _undone(request, functools.partial(undo_use, number, receipt))
+
+
+def _undone(request: Request, undo_use: Callable[..., Undone]) -> Undone:
     by, may_edit = wiring.actor(request), bool(request.has_permission(EDIT, request.context))
-    undone = wiring.get(TicketService).undo(uid, receipt, by=by, may_edit=may_edit)
+    undone = undo_use(by=by, may_edit=may_edit)
     if not undone.is_repeat:
         logger.info("use undone: token %s, user %s", undone.token_uid, by)
     return undone

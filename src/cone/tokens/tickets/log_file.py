@@ -16,7 +16,7 @@ from cone.tokens.tickets.table_file import Table
 #: ``value`` is the code that the token had then, ``label`` and ``category`` are those of now.
 COLUMNS: Final = (
     *("time", "result", "user", "value", "label", "category", "uses", "checkpoint", "direction"),
-    *("override", "undone", "usage_count", "uid", "receipt"),
+    *("override", "undone", "undone_by", "usage_count", "uid", "receipt"),
 )
 #: The results of uses that were granted, by the rules or in spite of them; the others are named as
 #: the JSON API names them.
@@ -45,6 +45,7 @@ def _cells(logged: LoggedUsage) -> list[object]:
         "uses": usage.manner.uses,
         **told_manner(usage.manner),
         "undone": usage.undone_at,
+        "undone_by": usage.undone_by,
         "usage_count": usage.usage_count,
         "uid": logged.token_uid,
         "receipt": usage.receipt,

@@ -138,4 +138,5 @@ def _usage_json(usage: Usage, zone: datetime.tzinfo) -> Json:
         "uses": usage.manner.uses,
         **told_manner(usage.manner),
         "undone_at": encoded(usage.undone_at, zone),
+        "undone_by": usage.undone_by,
     }

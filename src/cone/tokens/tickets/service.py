@@ -289,14 +289,16 @@ class TicketService:
         last: datetime.date,
         step: Step,
         zone: datetime.tzinfo,
+        checkpoint: str | None = None,
     ) -> Statistics:
         """Return the number of tries in each hour or day of a time.
 
         :param last: the last day; it belongs to the time.
         :param zone: whose clocks tell hours and days.
+        :param checkpoint: the one whose tries are counted; None: all tries are.
         """
         times = edges(first, last, step, zone)
-        return self._work.read(lambda tx: statistics.statistics(tx, TICKET, times))
+        return self._work.read(lambda tx: statistics.statistics(tx, TICKET, times, checkpoint))
 
     def check_key(self, key: IdempotencyKey) -> None:
         """Refuse a key that is bound to another request.
@@ -408,10 +410,31 @@ class TicketService:
         :raises NotUndone: the caller may not.
         :raises InvalidParameter: it is the receipt of no granted use of this token.
         """
+        return self._undo(lambda _tx: uid, receipt, by, may_edit=may_edit)
+
+    def undo_found(
+        self, number: int, receipt: uuid.UUID, *, by: Actor, may_edit: bool = True
+    ) -> Undone:
+        """Take back a use of a token that was found; else as :meth:`undo`.
+
+        :param number: of :meth:`hits`.
+        """
+        return self._undo(
+            lambda tx: searching.uid_of(tx, TICKET, number), receipt, by, may_edit=may_edit
+        )
+
+    def _undo(
+        self,
+        uid_of: Callable[[Transaction], uuid.UUID],
+        receipt: uuid.UUID,
+        by: Actor,
+        *,
+        may_edit: bool,
+    ) -> Undone:
         may_undo = undoing.may_undo_any if may_edit else undoing.may_undo_own(by)
-        asked = undoing.Undoing(uid, receipt, by, may_undo)
 
         def write(tx: Transaction) -> Undone:
+            asked = undoing.Undoing(uid_of(tx), receipt, by, may_undo)
             undone = undoing.undo(tx, TICKET, asked)
             if undone is None:
                 raise no_use_of_token()

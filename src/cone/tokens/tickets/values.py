@@ -28,6 +28,8 @@ from cone.tokens.core.values import Value
 CONSUME_TOKEN: Final = Operation("consume_token")
 #: A view of its own; its keys are those of :data:`CONSUME_TOKEN`.
 CONSUME_FOUND: Final = "consume_found"
+#: Takes back what was consumed with it.
+UNDO_FOUND: Final = "undo_found"
 #: Figures of all devices for the scan page.
 DOOR_FIGURES: Final = "door_figures"
 ADD_TOKEN: Final = Operation("add_token")
@@ -220,7 +222,8 @@ class Step(enum.Enum):
 class UsageBucket:
     """How many tries to consume a token there were from ``start`` to the next bucket.
 
-    :ivar granted: by the rules. Uses that were taken back do not count.
+    :ivar granted: by the rules. Uses that were taken back do not count, nor exits.
+    :ivar exits: those of a checkpoint with directions; likewise.
     :ivar overridden: granted although a rule refused it; likewise.
     :ivar refused: how many of them, by the reason; None where the log does not tell a known one.
         Reasons that did not occur are missing.
@@ -230,6 +233,7 @@ class UsageBucket:
     granted: int
     refused: Mapping[Denial | None, int]
     overridden: int = 0
+    exits: int = 0
 
     @property
     def refusals(self) -> int:
@@ -243,6 +247,7 @@ class CheckpointCounts:
 
     checkpoint: str
     granted: int
+    exits: int
     overridden: int
     refusals: int
 
@@ -251,7 +256,7 @@ class CheckpointCounts:
 class Statistics:
     """The tries of all tokens in a time, oldest bucket first; empty buckets are there too.
 
-    :ivar checkpoints: those with tries in that time.
+    :ivar checkpoints: those with tries in that time, also where one of them was asked for.
     """
 
     buckets: tuple[UsageBucket, ...]
@@ -262,6 +267,11 @@ class Statistics:
     def granted(self) -> int:
         """All that were granted."""
         return sum(bucket.granted for bucket in self.buckets)
+
+    @property
+    def exits(self) -> int:
+        """All that went out."""
+        return sum(bucket.exits for bucket in self.buckets)
 
     @property
     def overridden(self) -> int:

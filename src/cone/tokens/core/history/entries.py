@@ -55,8 +55,9 @@ class Use(NamedTuple):
     advanced: tuple[Any, ...] = ()
     #: As far as the log tells it.
     manner: Manner = PLAIN
-    #: When it was taken back.
+    #: When and by whom it was taken back.
     undone_at: datetime.datetime | None = None
+    undone_by: str | None = None
 
     @property
     def is_taken(self) -> bool:

@@ -62,6 +62,8 @@ def wrong_manner(use: Use) -> Iterator[str]:
         yield "overrode the rules for an exit"
     if use.undone_at and use.error_code is not None:
         yield "was taken back"
+    if use.undone_by is not None and not use.undone_at:
+        yield "says who took it back, and not when"
 
 
 def wrong_refusal(

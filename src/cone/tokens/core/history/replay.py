@@ -275,7 +275,7 @@ class _History:
         told = event_values.read_undo(self._kind, event.new)
         if told:
             is_whole = not (self._purged_to or self._is_behind_gap)
-            mistakes = take_back(told, event.time, state, self._standing, is_whole=is_whole)
+            mistakes = take_back(told, event, state, self._standing, is_whole=is_whole)
             yield from self._findings(Problem.UNDONE, mistakes, event)
         self._last_uses.clear()
 

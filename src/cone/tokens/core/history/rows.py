@@ -47,7 +47,7 @@ from cone.tokens.core.values import MIN_INSTANT
 #: Where columns of a kind begin: in a row of a usage those that its uses advance, in one of a token
 #: its fields.
 _FIRST_ADVANCED: Final = Use._fields.index("advanced")
-_MANNER_NAMES: Final = ("uses", "checkpoint", "direction", "override", "undone_at")
+_MANNER_NAMES: Final = ("uses", "checkpoint", "direction", "override", "undone_at", "undone_by")
 _FIRST_FIELD: Final = Present._fields.index("fields")
 
 #: Read in place of a text that is no time; every stored time is later.
@@ -164,9 +164,9 @@ def use_of(kind: ConsumedKind[Any], row: Row[Any]) -> Use:
     """Return the entry of a row of :func:`select_use`."""
     shared = row[:_FIRST_ADVANCED]
     if not kind.has_manners:
-        return Use._make((*shared, tuple(row[_FIRST_ADVANCED:]), PLAIN, None))
+        return Use._make((*shared, tuple(row[_FIRST_ADVANCED:]), PLAIN, None, None))
     advanced = tuple(row[_FIRST_ADVANCED : -len(_MANNER_NAMES)])
-    return Use._make((*shared, advanced, usages.manner_of(row), row.undone_at))
+    return Use._make((*shared, advanced, usages.manner_of(row), row.undone_at, row.undone_by))
 
 
 def select_present(kind: ConsumedKind[Any]) -> Select[Any]:

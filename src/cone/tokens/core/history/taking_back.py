@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 
 from cone.tokens.core import lifecycle
+from cone.tokens.core.history.entries import Event
 from cone.tokens.core.history.entries import Use
 from cone.tokens.core.history.event_values import Undo
 from cone.tokens.core.history.findings import TOLERANCE
@@ -16,7 +16,7 @@ from cone.tokens.core.manner import PRESENCE
 
 def take_back(
     told: Undo,
-    time: datetime.datetime,
+    event: Event,
     state: State,
     standing: Standing,
     *,
@@ -24,8 +24,7 @@ def take_back(
 ) -> Iterator[str]:
     """Take a use back, and return what is wrong with that.
 
-    :param told: of the event.
-    :param time: of the event.
+    :param told: what the event tells.
     :param state: before it.
     :param is_whole: no use is missing before it.
     """
@@ -37,8 +36,10 @@ def take_back(
         standing.begin({**told.values, "last_used": told.last_used})
     elif is_whole:
         yield from _differences(told, use, state, standing, is_last=is_last)
-        if use.undone_at and abs(use.undone_at - time) > TOLERANCE:
+        if use.undone_at and abs(use.undone_at - event.time) > TOLERANCE:
             yield f"was taken back at another time, {use.undone_at}"
+        if use.undone_by != event.user:
+            yield "was taken back by somebody else"
     state.be_last_used(told.last_used)
 
 

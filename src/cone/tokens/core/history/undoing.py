@@ -128,7 +128,7 @@ def undo(tx: Transaction, kind: ConsumedKind[T], asked: Undoing) -> Undone | Non
     }
     taken_back = update(kind.usages).where(kind.usages.c.uid == receipt)
     tx.connection.execute(update(kind.tokens).where(kind.tokens.c.uid == uid).values(columns))
-    tx.connection.execute(taken_back.values(undone_at=tx.now))
+    tx.connection.execute(taken_back.values(undone_at=tx.now, undone_by=asked.actor))
     told = {"receipt": str(receipt), "last_used": last.time}
     tx.insert_events(events_of.of_undoing(kind, token, changed, told, asked.actor))
     return Undone(uid, receipt, uses, count)

@@ -35,6 +35,7 @@ from sqlalchemy import table
 from sqlalchemy import text
 from sqlalchemy import update as update_table
 
+from cone.tokens.core.errors import TokenNotFound
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.many import Rows
 from cone.tokens.core.search import LEAST
@@ -178,6 +179,21 @@ def newest(
     else:
         return []
     return tx.connection.execute(found.add_columns(texts.c.id)).all()
+
+
+def uid_of(tx: Transaction, kind: Kind[Any], number: int) -> uuid.UUID:
+    """Return the uid of the token with this number.
+
+    :raises TokenNotFound: there is none.
+
+    SQL: 1 statement.
+    """
+    texts = _search_table(kind)
+    sought = select(texts.c.token_uid).where(texts.c.id == number)
+    uid: uuid.UUID | None = tx.connection.scalar(sought)
+    if uid is None:
+        raise TokenNotFound
+    return uid
 
 
 def numbers_of(

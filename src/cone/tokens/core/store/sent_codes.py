@@ -89,10 +89,7 @@ def consume_found(
 
     SQL: 1 statement more than :func:`consuming.consume`.
     """
-    found = searching.newest(tx, kind, number, 1)
-    if not found:
-        raise TokenNotFound
-    uid = found[0].token_uid
+    uid = searching.uid_of(tx, kind, number)
     if uid in but:
         raise Repeated(uid)
     return consuming.consume(tx, kind, "uid", uid, attempt)

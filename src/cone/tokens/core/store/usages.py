@@ -148,7 +148,8 @@ def usage_of(kind: ConsumedKind[Any], row: Row[Any]) -> Usage:
 def _manner_and_undoing(kind: ConsumedKind[Any], row: Any) -> dict[str, Any]:
     if not kind.has_manners:
         return {}
-    return {"manner": manner_of(row), "undone_at": row.undone_at}
+    undoing = {"undone_at": row.undone_at, "undone_by": row.undone_by}
+    return {"manner": manner_of(row), **undoing}
 
 
 def shown_code(code: str | None, denial: Denial | None) -> str | None:

@@ -23,6 +23,7 @@ COLUMNS: Final[dict[str, dict[str, Any]]] = {
         "direction": sa.String(3),
         "override": sa.Text(),
         "undone_at": UtcDateTime(),
+        "undone_by": sa.String(),
     },
 }
 
@@ -37,6 +38,7 @@ INDEXES: Final = (
     ),
     ("token_usage", ("timestamp", "undone_at"), "undone_at IS NOT NULL"),
     ("token_usage", ("timestamp", "override"), "override IS NOT NULL"),
+    ("token_usage", ("timestamp", "checkpoint"), "direction = 'out'"),
 )
 
 

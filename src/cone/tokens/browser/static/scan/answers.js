@@ -93,9 +93,9 @@ function passage({ direction, override, uses, isNew }, taken) {
 }
 
 /** What came of taking a use back; `taken`: how many it were. */
-export function undoing({ status, body, wait }, { uid, taken, label, category }) {
+export function undoing({ status, body, wait }, { uid, found, taken, label, category }) {
   if (status === 200 && body?.success === true) {
-    const facts = { uid, uses: body.usage_count, taken: -taken, label, category };
+    const facts = { uid, found, uses: body.usage_count, taken: -taken, label, category };
     return { kind: UNDONE, reason: "undone", ...facts };
   }
   const isRefused = status === 400 || body?.error === "not_undone";

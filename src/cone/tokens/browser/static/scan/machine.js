@@ -120,7 +120,7 @@ export const INITIAL = {
   typed: null,
   /** Whether the last text of a scanner was not taken: what goes on is not a code. */
   isCut: false,
-  /** The use that can be taken back: {id, uid, receipt, taken, label, category}. */
+  /** The use that can be taken back: {id, uid, found, receipt, taken, label, category}. */
   undo: null,
   /** What is asked for: "override" or "add", and the answer before that. */
   asked: null,
@@ -265,9 +265,10 @@ function countsOf({ place }, { kind, reason, uses }) {
 }
 
 /** The use that an answer tells, where it can be taken back. */
-function undoOf({ id }, { kind, uid, receipt, taken, label, category }) {
-  if (!PASSED.has(kind) || !uid || !receipt) return null;
-  return { id, uid, receipt, taken, label, category };
+function undoOf({ id, by, value }, { kind, uid, receipt, taken, label, category }) {
+  const found = by === FOUND ? numberOf(value) : undefined;
+  if (!PASSED.has(kind) || !(uid || found) || !receipt) return null;
+  return { id, uid, found, receipt, taken, label, category };
 }
 
 export function isCovered(state) {
@@ -431,15 +432,21 @@ function settle(state, { id, answer, at }) {
 
 /** It is another form of what was redeemed just now, or of what was asked and given up. */
 function settleRepeated(state, answer) {
-  const isSame = ({ uid, found }) => (uid && uid === answer.uid) || (found && found === answer.found);
-  const grant = state.grants.find(isSame);
+  const grant = state.grants.find((one) => isSameTicket(one, answer));
   if (grant) return repeat(state, state.scan, grant);
   return tell(state, state.scan, { ...answer, reason: "lost_before" });
 }
 
+function isSameTicket(one, { uid, found }) {
+  return Boolean((uid && one.uid === uid) || (found && one.found === found));
+}
+
 /** `forms`: what the request said, where it was made for another form of the code. */
-function withGrant(state, { kind, uid, readAs, uses, label, category, forms = [] }, at) {
-  if (kind === UNDONE) return { ...state, grants: state.grants.filter((one) => one.uid !== uid) };
+function withGrant(state, answer, at) {
+  const { kind, uid, readAs, uses, label, category, forms = [] } = answer;
+  if (kind === UNDONE) {
+    return { ...state, grants: state.grants.filter((one) => !isSameTicket(one, answer)) };
+  }
   // Where tickets go in and out, the server knows where they are.
   if (kind !== GRANTED || state.scan.place?.direction) return state;
   const { value, by } = state.scan;

@@ -197,9 +197,9 @@ export class Server {
     return this.#ask(this.#urls.add, TIMEOUT_MS, { method: "POST", headers, body });
   }
 
-  #undo({ uid, receipt }) {
-    const body = new URLSearchParams({ receipt });
-    const url = `${this.#urls.tokens.replace(/\/$/, "")}/${uid}/undo_use`;
+  #undo({ uid, found, receipt }) {
+    const body = new URLSearchParams(uid ? { receipt } : { found, receipt });
+    const url = uid ? `${this.#urls.tokens.replace(/\/$/, "")}/${uid}/undo_use` : this.#urls.undo_found;
     return this.#ask(url, TIMEOUT_MS, { method: "POST", body });
   }
 
