@@ -2,10 +2,7 @@
 
 import csv
 import io
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,23 +15,10 @@ from tests.browser.conftest import enter
 from tests.browser.conftest import go
 from tests.browser.conftest import type_by_hand
 from tests.support.served import Served
+from tests.support.shell import shell
 
 GUESTS = 200
 NAMES = ("Jürgen Weiß", "Zoë Ångström", "Bärbel Groß", "André Noël")
-
-
-def shell(*arguments: object) -> dict:
-    """Run ``cone-tokens`` as in a shell; return what its JSON says."""
-    command = [
-        sys.executable,
-        "-c",
-        "from cone.tokens_command import main; main()",
-        *map(str, arguments),
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    return json.loads(done.stdout)
 
 
 @pytest.fixture
