@@ -14,7 +14,6 @@ from tests.support.courses import served_course
 from tests.support.naive import Gate
 from tests.support.races import RACES
 from tests.support.races import Course
-from tests.support.races import go_in_while_all_are_reset
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -35,11 +34,6 @@ def course(request, kind, tmp_path_factory) -> Iterator[Course]:
     url = empty_database(request, kind, folder)
     with open_database(url) as engine, served_course(folder, engine) as course:
         yield course
-
-
-#: What sites lose that read and then write. A reset is the form of a page: the gate that lets all
-#: of them read first does not stop it. Threads and processes lose that race too.
-LOST_BY_SITES = [race for race in RACES if race is not go_in_while_all_are_reset]
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
@@ -64,7 +58,7 @@ def naive_course(request, kind, gate, tmp_path_factory) -> Iterator[Course]:
         yield course
 
 
-@pytest.mark.parametrize("race", LOST_BY_SITES, ids=lambda race: race.__name__)
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 def test_race_when_the_sites_read_and_then_write_then_it_is_noticed(naive_course, gate, race):
     gate.close()
     with pytest.raises(AssertionError, match=RACES[race]):

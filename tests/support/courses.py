@@ -54,7 +54,9 @@ def served_course(folder: Path, engine: Engine, gate: Gate | None = None) -> Ite
     url = site_url(engine)
     if gate:
         make_naive_tables(engine)
-        ini = write_site(folder, database_url=url, more=f"{naive_site.GATE} = {gate.address}")
+        # A reset takes a place, and all have to come to the gate.
+        more = f"{naive_site.GATE} = {gate.address}\ncone.tokens.places = {THREADS}"
+        ini = write_site(folder, database_url=url, more=more)
         plugins = f"{PLUGINS}    {naive_site.__name__}\n"
         ini.write_text(ini.read_text().replace(PLUGINS, plugins))
     else:

@@ -533,6 +533,8 @@ def go_in_while_all_are_reset(course: Course) -> None:
     """Between two entries of a ticket there is a reset."""
     uid = course.service.add(NewTicket(usage_count=1_000), by=None)
     entry = Call(use_case="consume", uid=uid, direction=Direction.IN.value)
+    # All who reset see it inside.
+    course.service.consume(uid, by="me", manner=entry.manner)
     calls = [[entry], [Call(use_case="reset")]] * (CALLERS // 2)
     answers = course.crew.perform([own * 2 for own in calls])
     passages = _passages(course, uid)
