@@ -20,6 +20,10 @@ BUDGETS: Mapping[str, Mapping[str, int]] = {
     "consume with a key": {"sqlite": 3, "postgresql": 1},
     "consume, repeated key": {"sqlite": 5, "postgresql": 3},
     "consume, refused": {"sqlite": 3, "postgresql": 1},
+    "consume, several at once": {"sqlite": 2, "postgresql": 1},
+    # For all devices together, every few seconds.
+    "figures of the door": {"sqlite": 1, "postgresql": 1},
+    "take a use back": {"sqlite": 7, "postgresql": 8},
     "update": {"sqlite": 3, "postgresql": 3},
     "usages": {"sqlite": 2, "postgresql": 2},
     "list page": {"sqlite": 2, "postgresql": 2},
@@ -38,12 +42,17 @@ def count(folder: Path, tokens: Tokens) -> dict[str, int]:
         Connection(server.port) as connection,
     ):
         added = connection.send(request("POST", "/tokens/add_token?usage_count=-1"))
-        story = _story(json.loads(added.body)["token_uid"])
+        uid = json.loads(added.body)["token_uid"]
+        used = connection.send(request("POST", f"/tokens/{uid}/consume_token"))
+        story = _story(uid, json.loads(used.body)["receipt"])
         return {name: _statements(connection, sent) for name, sent in story.items()}
 
 
-def _story(uid: str) -> dict[str, bytes]:
-    """Return a request of each use case, in an order in which a token can have them."""
+def _story(uid: str, receipt: str) -> dict[str, bytes]:
+    """Return a request of each use case, in an order in which a token can have them.
+
+    :param receipt: of a use of the token.
+    """
     path = f"/tokens/{uid}"
     return {
         "add": request("POST", "/tokens/add_token"),
@@ -51,6 +60,9 @@ def _story(uid: str) -> dict[str, bytes]:
         "consume": request("POST", f"{path}/consume_token"),
         "consume by value": request("POST", f"/tokens/consume_token?value={uid}"),
         "consume with a key": request("POST", f"{path}/consume_token", KEY),
+        "consume, several at once": request("POST", f"{path}/consume_token?uses=2"),
+        "figures of the door": request("GET", "/tokens/door_figures"),
+        "take a use back": request("POST", f"{path}/undo_use?receipt={receipt}"),
         "consume, repeated key": request("POST", f"{path}/consume_token", KEY),
         "update": request("POST", f"{path}/update_token?usage_count=0"),
         "consume, refused": request("POST", f"{path}/consume_token"),

@@ -94,6 +94,7 @@ def use_cases(tokens: Tokens, log: int) -> dict[str, Iterator[Call]]:
         "list, prefix of a 16th of all": (_search(service, str(uid)[:1]) for uid in found),
         "query": (_query(service, str(uid)) for uid in found),
         "consume": (_consume(service, uid) for uid in found),
+        "figures of the door": _always(service.door_figures),
         f"usages of a token with {log:,}": _always(lambda: service.usages(hot, 50)),
         f"statistics of a week of {log:,} uses": _always(
             lambda: service.statistics(week, today, Step.DAY, datetime.UTC),
