@@ -86,6 +86,7 @@ LAYERS = (
         "core.errors",
         "core.clock",
         "core.codes",
+        "core.credentials",
         "core.manner",
         "core.search",
         "core.params",
