@@ -1,22 +1,26 @@
 """A served process is killed under load: what was acknowledged is there, and nothing twice."""
 
 import pytest
-from sqlalchemy import select
 from sqlalchemy import text
 
 from cone.tokens.migrations.schema import prepare
-from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import on_engine
 from cone.tokens.tickets.values import NewTicket
 from tests.support.courses import open_database
 from tests.support.courses import site_url
-from tests.support.crashes import consume_through_crashes
+from tests.support.courses import write_checkpoints
+from tests.support.crashes import CLIENTS
+from tests.support.crashes import visit_through_crashes
+from tests.support.ledger import complaints
+from tests.support.ledger import count_twice
 from tests.support.races import Call
 from tests.support.races import ask_service
 from tests.support.races import ask_site
 from tests.support.races import audit
 from tests.support.served import serve_twice
 from tests.support.site import write_site
+from tests.support.visits import PLENTY
+from tests.support.visits import Stock
 
 #: What a repeat does that is not recognized as one.
 COUNT_TWICE = """
@@ -24,8 +28,8 @@ INSERT INTO token_usage (uid, token_uid, token_value, timestamp, usage_count, ve
 SELECT '00000000000040008000000000000000', token_uid, token_value, timestamp, 0, 4
 FROM token_usage WHERE version = 2
 """
-#: Uses of the tokens that all clients take in turn; one runs out.
-USES = [20, 100_000, 100_000, -1]
+#: Uses of the tokens that all clients use; one runs out.
+USES = [5, PLENTY, PLENTY, -1]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -41,7 +45,8 @@ def engine(request, tmp_path):
 @pytest.fixture
 def both(engine, tmp_path):
     """Two processes that serve it."""
-    with serve_twice(write_site(tmp_path, database_url=site_url(engine))) as both:
+    ini = write_checkpoints(write_site(tmp_path, database_url=site_url(engine)))
+    with serve_twice(ini) as both:
         yield both
 
 
@@ -49,17 +54,17 @@ def test_a_process_when_it_is_killed_under_load_then_what_it_told_is_kept_and_co
     engine,
     both,
 ):
-    service = on_engine(engine)
-    tokens = {service.add(NewTicket(usage_count=uses), by=None): uses for uses in USES}
-    ledger = consume_through_crashes(both, list(tokens), kills=1, answers_between=40)
+    stock = Stock.added(on_engine(engine), USES, CLIENTS)
+    ledger = visit_through_crashes(both, stock, kills=1, answers_between=40)
     assert ledger.broken_connections > 0
-    assert audit(engine, tokens, ledger.receipts(), each_has_a_key=True) == []
-    repeated = list(ledger.answers)[::10]
+    assert {call.use_case for call in ledger.answers} == {"consume", "undo", "reset"}
+    assert complaints(engine, stock, ledger) == []
+    repeated = list(ledger.of("consume"))[::10]
     client = both[0].sign_in()
     assert [ask_site(client, call) for call in repeated] == [ledger.answers[c] for c in repeated]
-    with engine.connect() as connection:
-        log = connection.scalars(select(TokenUsageRecord.uid)).all()
-    assert len(log) == len(ledger.answers)
+    assert {ask_site(client, call).error for call in ledger.of("undo")} == {None}
+    assert complaints(engine, stock, ledger) == []
+    assert count_twice(engine, stock, ledger) == 0
     assert "Traceback" not in both[0].log + both[1].log
 
 

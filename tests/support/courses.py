@@ -45,6 +45,12 @@ def site_url(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False).replace("%2F", "/")
 
 
+def write_checkpoints(ini: Path) -> Path:
+    """Write the settings of a site, with the door that callers go through; return its ini file."""
+    ini.with_name("tokens.json").write_text(json.dumps({"checkpoints": CHECKPOINTS}))
+    return ini
+
+
 @contextmanager
 def served_course(folder: Path, engine: Engine, gate: Gate | None = None) -> Iterator[Course]:
     """Serve a site in two processes; a naive one where there is a gate.
@@ -61,7 +67,7 @@ def served_course(folder: Path, engine: Engine, gate: Gate | None = None) -> Ite
         ini.write_text(ini.read_text().replace(PLUGINS, plugins))
     else:
         ini = write_site(folder, database_url=url)
-    ini.with_name("tokens.json").write_text(json.dumps({"checkpoints": CHECKPOINTS}))
+    write_checkpoints(ini)
     with serve_twice(ini) as both:
         cookie = both[0].sign_in().headers
         clients = [both[number % 2].connect() for number in range(CALLERS)]

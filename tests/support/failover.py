@@ -5,25 +5,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Engine
-from sqlalchemy import func
-from sqlalchemy import select
-
-from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import on_engine
-from cone.tokens.tickets.values import NewTicket
 from tests.support.courses import open_database
-from tests.support.crashes import Ledger
+from tests.support.courses import write_checkpoints
+from tests.support.crashes import CLIENTS
 from tests.support.crashes import Target
-from tests.support.crashes import consume_meanwhile
+from tests.support.crashes import visit_meanwhile
+from tests.support.ledger import LOST
+from tests.support.ledger import Ledger
+from tests.support.ledger import complaints
+from tests.support.ledger import count_twice
 from tests.support.patroni import PatroniPair
 from tests.support.postgres import PostgresServer
-from tests.support.races import audit
 from tests.support.served import serve_twice
 from tests.support.site import write_site
+from tests.support.visits import PLENTY
+from tests.support.visits import Stock
 
-#: Uses of the tokens that all clients take in turn; one runs out.
-USES = [100, 100_000, 100_000, -1]
+#: Uses of the tokens that all clients use; one runs out.
+USES = [30, PLENTY, PLENTY, -1]
 #: Answers before and after the fault.
 ANSWERS = 300
 #: A standby that lost its primary is not to sleep when it is promoted.
@@ -89,31 +89,26 @@ def _wait_for_standby(primary: PostgresServer) -> None:
 
 
 def _account(folder: Path, url: str, disturb: Callable[[Ledger], None]) -> Account:
-    """Serve a site, let clients consume, disturb them, and hold the books against each other."""
+    """Serve a site, let clients come, disturb them, and hold the books against each other."""
 
     def disturb_in_the_middle(ledger: Ledger) -> None:
         ledger.wait_for_more(ANSWERS)
         disturb(ledger)
         ledger.wait_for_more(ANSWERS)
 
-    with open_database(url) as engine, serve_twice(write_site(folder, database_url=url)) as both:
-        service = on_engine(engine)
-        tokens = {service.add(NewTicket(usage_count=uses), by=None): uses for uses in USES}
+    ini = write_checkpoints(write_site(folder, database_url=url))
+    with open_database(url) as engine, serve_twice(ini) as both:
+        stock = Stock.added(on_engine(engine), USES, CLIENTS)
         targets = [Target(served) for served in both]
-        ledger = consume_meanwhile(targets, list(tokens), disturb_in_the_middle)
+        ledger = visit_meanwhile(targets, stock, disturb_in_the_middle)
         engine.dispose()  # what is open leads to the one that was killed
-        complaints = audit(engine, tokens, ledger.receipts(), each_has_a_key=True)
-        complaints += ["traceback" for served in both if "Traceback" in served.log]
+        found = complaints(engine, stock, ledger)
+        found += ["traceback" for served in both if "Traceback" in served.log]
         return Account(
             acknowledged=len(ledger.answers),
             told_to_repeat=ledger.refusals + ledger.broken_connections,
             outage_s=ledger.outage,
-            lost=len([text for text in complaints if text.startswith("acknowledged and lost")]),
-            twice=max(0, _tries(engine) - len(ledger.answers)),
-            complaints=complaints,
+            lost=len([text for text in found if text.startswith(LOST)]),
+            twice=count_twice(engine, stock, ledger),
+            complaints=found,
         )
-
-
-def _tries(engine: Engine) -> int:
-    with engine.connect() as connection:
-        return connection.scalar(select(func.count()).select_from(TokenUsageRecord)) or 0

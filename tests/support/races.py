@@ -188,16 +188,22 @@ def _told(outcome: Any) -> Answer:
 
 
 def ask_site(client: Any, call: Call) -> Answer:
+    """Send the call to a site, again where the database is busy: nothing was changed then."""
+    for _try in range(TRIES):
+        told = ask_once(client, call)
+        if told.error != Unavailable.slug:
+            break
+        time.sleep(PAUSE_S)
+    return told
+
+
+def ask_once(client: Any, call: Call) -> Answer:
     """Send the call to a site, with a :class:`tests.functional.conftest.Client`."""
     if call.use_case == "reset":
         return _reset(client)
     path, form = _request(call)
     headers = {"idempotency_key": call.key} if call.key else {}
-    for _try in range(TRIES):
-        said = client.post(path, form, **headers).json
-        if said.get("error") != Unavailable.slug:
-            break
-        time.sleep(PAUSE_S)
+    said = client.post(path, form, **headers).json
     uids = said.get("token_uids") or ([said["token_uid"]] if "token_uid" in said else [])
     return Answer(
         error=said.get("error"),
@@ -208,13 +214,13 @@ def ask_site(client: Any, call: Call) -> Answer:
 
 
 def _reset(client: Any) -> Answer:
-    """Send the form of the page that resets; again where the database is busy."""
-    for _try in range(TRIES):
-        status = client.post("/tokens/reset_inside").status
-        if status != http.HTTPStatus.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(PAUSE_S)
-    return Answer(error=None if status == http.HTTPStatus.SEE_OTHER else str(status))
+    """Send the form of the page that resets."""
+    status = client.post("/tokens/reset_inside").status
+    errors = {
+        http.HTTPStatus.SEE_OTHER: None,
+        http.HTTPStatus.SERVICE_UNAVAILABLE: Unavailable.slug,
+    }
+    return Answer(error=errors.get(status, str(status)))
 
 
 def _request(call: Call) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - a table
