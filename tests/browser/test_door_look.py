@@ -274,6 +274,10 @@ IS_WITHIN = """([inner, outer]) => {
     return one.left >= other.left && one.top >= other.top
         && one.right <= other.right && one.bottom <= other.bottom;
 }"""
+COVERS = """([one, other]) => {
+    const [a, b] = [one, other].map((name) => document.querySelector(name).getBoundingClientRect());
+    return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}"""
 
 
 @DESKTOP_ONLY
@@ -291,6 +295,7 @@ def test_frame_when_an_answer_and_hits_are_shown_then_it_stays_within_the_pictur
     expect(door.locator("#finder li")).to_have_count(1)
     assert door.evaluate(IS_WITHIN, [".frame", "#viewfinder"])
     assert door.evaluate(IS_WITHIN, ["#finder li", "html"])
+    assert not door.evaluate(COVERS, ["#finder", "#entry"])
     assert overflow(door) == 0
 
 

@@ -114,7 +114,11 @@ def test_tickets_when_they_go_in_and_out_then_each_answer_is_its_own(open_door, 
     turn(page, "out")
     scan(page, value, "left", "Goodbye")
     expect(told(page)).to_have_css("background-color", "rgb(91, 44, 143)")
-    scan(page, value, "redeemed", "Not inside")
+    enter(page, value)
+    expect(answer(page, "redeemed").locator(".word")).to_have_text("Not inside")
+    # Somebody was, before.
+    expect(told(page)).to_contain_text("Nobody is inside with it.")
+    leave(page)
     # This tab keeps the direction.
     page.reload()
     page.wait_for_selector("html[data-ready]")
@@ -424,6 +428,48 @@ def test_unknown_code_when_the_answers_are_lost_then_one_is_made(open_door, toke
 
 
 @PHONE_ONLY
+@pytest.mark.parametrize(
+    ("categories", "buttons"),
+    [
+        (["VIP", "Guest"], ["Make and redeem: VIP", "Make and redeem: Guest"]),
+        (["Guest"], ["Make and redeem: Guest"]),
+        ([], ["Make and redeem"]),
+    ],
+)
+def test_unknown_code_when_the_checkpoint_has_categories_then_the_new_one_is_good_there(
+    open_door, token, watch, site_settings, categories, buttons
+):
+    watch.provoked.append("404")
+    site_settings.write_text(
+        json.dumps({"checkpoints": [{"name": "Main", "categories": categories}]})
+    )
+    page = open_door(user=ADMIN)
+    choose(page, "Main")
+    code = f"WALK-IN-OF-{len(categories)}"
+    enter(page, code)
+    answer(page, "refused")
+    press(page, "Make one and redeem")
+    answer(page, "question")
+    assert told(page).locator(".deeds button").all_inner_texts() == buttons
+    press(page, buttons[-1])
+    expect(answer(page, "granted").locator(".word")).to_have_text("Made and redeemed")
+    made = token(code)
+    assert (made["usage_count"], made["category"]) == (0, (categories or [None])[-1])
+
+
+@PHONE_ONLY
+@pytest.mark.usefixtures("checkpoints")
+def test_unknown_code_when_it_goes_out_then_none_is_made(open_door, watch):
+    watch.provoked.append("404")
+    page = open_door(user=ADMIN)
+    choose(page, "North entrance")
+    turn(page, "out")
+    enter(page, "nobody came in with this")
+    answer(page, "refused")
+    assert page.locator(".deeds button").count() == 0
+
+
+@PHONE_ONLY
 def test_unknown_code_when_one_may_not_add_then_nothing_is_offered(door, watch):
     watch.provoked.append("404")
     enter(door, "nobody knows this either")
@@ -491,6 +537,29 @@ def test_answers_when_axe_looks_at_them_then_it_finds_nothing(open_door, add, la
     page.locator(".deeds > button").click()
     look("undone", "undone")
     assert {state: nodes for state, nodes in found.items() if nodes} == {}
+
+
+@PHONE_ONLY
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.usefixtures("checkpoints")
+def test_field_when_an_answer_made_room_then_it_is_still_on_the_screen(open_door, add, language):
+    page = open_door(user=ADMIN)
+    go(page, f"/tokens/scan?_LOCALE_={language}")
+    field = page.locator("#value")
+
+    def look(value, kind):
+        enter(page, value)
+        answer(page, kind)
+        leave(page)
+        expect(page.locator(".deeds button").first).to_be_in_viewport(ratio=1)
+        expect(field).to_be_in_viewport(ratio=1)
+
+    page.locator("#place select").select_option("none")
+    look(add(label="The Example family", category="Guest", usage_count=5), "granted")
+    page.locator("#place select").select_option("0")
+    value = add(label="Ann Example", category="Guest")
+    look(value, "granted")
+    look(value, "redeemed")
 
 
 @DESKTOP_ONLY

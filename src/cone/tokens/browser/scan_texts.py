@@ -55,7 +55,7 @@ _ANSWERS: Final = {
     "not_enough_uses_word": _("door_not_enough_uses_word", default="Fewer uses left: ${uses}"),
     "not_enough_uses_text": _("door_not_enough_uses_text", default="Nothing more was redeemed."),
     "undone_word": _("door_undone_word", default="Taken back"),
-    "undone_text": _("door_undone_text", default="It counts as not redeemed."),
+    "undone_text": _("door_undone_text", default="That scan no longer counts."),
     "not_undone_word": _("door_not_undone_word", default="Not taken back"),
     "not_undone_text": _(
         "door_not_undone_text",
@@ -297,7 +297,7 @@ _CHECKPOINTS: Final = {
         default="Somebody came in with it and did not go out. Nothing was redeemed.",
     ),
     "not_inside_word": _("door_not_inside_word", default="Not inside"),
-    "not_inside_text": _("door_not_inside_text", default="Nobody came in with it before."),
+    "not_inside_text": _("door_not_inside_text", default="Nobody is inside with it."),
     "no_checkpoint_word": _("door_no_checkpoint_word", default="Where is this?"),
     "no_checkpoint_text": _(
         "door_no_checkpoint_text",

@@ -2,6 +2,7 @@
 
 import { filled } from "../texts.js";
 import { UNDO_MS } from "./machine.js";
+import { shortened, visible } from "./shown.js";
 import { Typing } from "./typing.js";
 
 const SECOND_MS = 1_000;
@@ -43,10 +44,10 @@ export class Deeds extends EventTarget {
     if (had && !this.#root.querySelector("input")) this.dispatchEvent(new Event("done"));
   }
 
-  #parts({ asked, undo, counts, all, override, add }) {
+  #parts({ asked, categories, undo, counts, all, override, add }) {
     const texts = this.#texts;
     if (asked === "override") return [this.#form()];
-    if (asked === "add") return [this.#adder()];
+    if (asked === "add") return this.#adder(categories);
     const parts = counts?.length ? [this.#counter(counts, all)] : [];
     if (override) parts.push(this.#button(texts.override, { type: "decide", asked: "override" }));
     if (add) parts.push(this.#button(texts.add, { type: "decide", asked: "add" }));
@@ -95,9 +96,16 @@ export class Deeds extends EventTarget {
     return button;
   }
 
-  /** Scanners press Enter: a ticket is made only by who means it. */
-  #adder() {
-    const button = this.#button(this.#texts.add_confirm, { type: "confirm" });
+  /** Scanners press Enter: a ticket is made only by who means it, of a category that is good here. */
+  #adder(categories) {
+    const parts = categories.map((category) => this.#maker(category));
+    return parts.length ? parts : [this.#maker()];
+  }
+
+  #maker(category) {
+    const text = this.#texts.add_confirm;
+    const shown = category ? `${text}: ${shortened(visible(category))}` : text;
+    const button = this.#button(shown, { type: "confirm", category });
     button.className = "primary";
     button.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();

@@ -131,7 +131,7 @@ export const INITIAL = {
  * Events: `scan` {value, by, at, endedBy, goesOn, verdict, name, isCaps}, `answered` {id, answer, at},
  * `notice` {name}, `sent` {id}: its consumption goes out, `mode` {mode}, `place` {place}, `reading` {isOpen},
  * the buttons `retry`, `give_up`, `continue`, `another`, `no`, `undo`, `take` {uses}, `decide` {asked},
- * `confirm` {reason}, `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`,
+ * `confirm` {reason, category}, `begun`: a text begins, and the timers `fresh_over`, `shown_over`, `retry_due`,
  * `slow_due`, `notice_over`, `undo_over`, each with its {id}, and `guard_over`.
  */
 const ALWAYS = {
@@ -233,9 +233,14 @@ export function view(state) {
     continue: phase === "told",
   };
   const isNew = (phase === "question" || phase === "told") && state.isFresh;
-  const offers = phase === "told" || phase === "idle" ? offersOf(state) : { asked: state.asked };
+  const offers = phase === "told" || phase === "idle" ? offersOf(state) : questionOf(state);
   const more = { isGuarded, isSlow, notice, mode, offers };
   return { kind, scan, answer, isBig, isNew, buttons, waiting: line.length, ...more };
+}
+
+/** What is asked for: {asked, categories}. A new ticket has to be good where it is made. */
+function questionOf({ asked, scan }) {
+  return asked === "add" ? { asked, categories: scan.place?.categories ?? [] } : { asked };
 }
 
 /** What a ticket that is told can be asked for: {undo, counts, all, override, add}. */
@@ -243,12 +248,13 @@ function offersOf({ scan, answer, undo, may }) {
   const isOpen = answer && scan.mode === CONSUME;
   const isRefused = isOpen && answer.isDenied;
   const isUnknown = isRefused && answer.reason === "unknown" && scan.by !== FOUND;
+  const isIn = !isOut(scan ?? {});
   return {
     undo: isOpen && undo?.id === scan.id ? undo : null,
     counts: isOpen ? countsOf(scan, answer) : [],
     all: answer?.uses,
-    override: Boolean(isRefused && may.override && !isOut(scan) && !HOPELESS.has(answer.reason)),
-    add: Boolean(isUnknown && may.add),
+    override: Boolean(isRefused && may.override && isIn && !HOPELESS.has(answer.reason)),
+    add: Boolean(isUnknown && may.add && isIn),
   };
 }
 
@@ -615,8 +621,9 @@ function decide(state, { asked }) {
   return [{ ...state, ...shown }, [{ type: "announce", kind: QUESTION }]];
 }
 
-function confirm(state, { reason }) {
-  return act(decided(state), state.asked === "add" ? { isNew: true } : { override: reason });
+function confirm(state, { reason, category }) {
+  const deed = state.asked === "add" ? { isNew: true, category } : { override: reason };
+  return act(decided(state), deed);
 }
 
 /** It stays as it was told. */

@@ -191,8 +191,9 @@ export class Server {
   }
 
   /** It is one request as long as its key is: what was added is not added again. */
-  #add({ value, key }) {
+  #add({ value, key, manner: { category } }) {
     const body = new URLSearchParams({ value: value.trim(), usage_count: this.#urls.add_uses });
+    if (category) body.set("category", category);
     const headers = { "Idempotency-Key": `${key}-add` };
     return this.#ask(this.#urls.add, TIMEOUT_MS, { method: "POST", headers, body });
   }
