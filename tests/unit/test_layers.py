@@ -51,6 +51,7 @@ SPECIAL = {
     "tickets.sheet_parts": {"defusedxml"},  # optional
     "tickets.workbook": {"openpyxl"},  # optional
     "tickets.workbook_bounds": {"openpyxl"},  # optional
+    "host.keyring": {"joserfc"},  # optional
     "host.metrics": {"prometheus_client"},  # optional
     "host.ratelimit": {"limits", "redis"},
     "host.first_connection": {"sqlalchemy"},  # it knows the errors of the host's engine

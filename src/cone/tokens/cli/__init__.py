@@ -43,6 +43,7 @@ Exit status:
 
 #: The commands of parts; they are loaded when they are called for.
 OF_PARTS: Final = {
+    "keys": "cone.tokens.cli.keys:keys",
     "add": "cone.tokens.tickets.commands.tokens:add",
     "consume": "cone.tokens.tickets.commands.tokens:consume",
     "export": "cone.tokens.tickets.commands.exchange:export",

@@ -31,12 +31,12 @@ class Signature:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, new_mode: int = 0o640) -> Iterator[BinaryIO]:
     """Return a file that takes the place of ``path`` when the block ends without an error.
 
-    It keeps the mode of the one that was there; a new one can be read by owner and group. Where
-    root writes it, it belongs to whom that one belonged to, a new one to whom the folder does: a
-    command of root leaves nothing that the site cannot read.
+    It keeps the mode of the one that was there; a new one has ``new_mode``. Where root writes it,
+    it belongs to whom that one belonged to, a new one to whom the folder does: a command of root
+    leaves nothing that the site cannot read.
 
     Concurrency: readers see the old content or the new one.
     """
@@ -44,7 +44,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o640
+            mode = path.stat().st_mode & 0o777 if path.exists() else new_mode
             if os.geteuid() == 0:
                 _give_away(file.fileno(), path if path.exists() else path.parent)
             os.fchmod(file.fileno(), mode)

@@ -16,6 +16,7 @@ NAMES: Final = (
     "deadline",
     "entryfactory",
     "host_body",
+    "keyring",
     "limits.granted",
     "limits.queries",
     "limits.refused",
