@@ -62,7 +62,7 @@ def test_a_process_when_it_is_killed_under_load_then_what_it_told_is_kept_and_co
     repeated = list(ledger.of("consume"))[::10]
     client = both[0].sign_in()
     assert [ask_site(client, call) for call in repeated] == [ledger.answers[c] for c in repeated]
-    assert {ask_site(client, call).error for call in ledger.of("undo")} == {None}
+    assert {ask_site(client, call).error for call in list(ledger.of("undo"))[::10]} == {None}
     assert complaints(engine, stock, ledger) == []
     assert count_twice(engine, stock, ledger) == 0
     assert "Traceback" not in both[0].log + both[1].log

@@ -67,7 +67,7 @@ class InsistentClient:
                 if answer.error != "unavailable":
                     self._ledger.enter(call, answer)
                     return answer
-                self._ledger.enter_refusal()
+                self._ledger.enter_refusal(call)
                 time.sleep(PAUSE)
         raise ConnectionError(self._target.served.log)
 

@@ -51,10 +51,10 @@ class Ledger:
         with self._changed:
             self.broken_connections += 1
 
-    def enter_refusal(self) -> None:
-        """Note that a client was told to come again."""
+    def enter_refusal(self, call: Call) -> None:
+        """Note that a client was told to come again; who resets is told so beside others too."""
         with self._changed:
-            self.refusals += 1
+            self.refusals += call.use_case != "reset"
 
     @property
     def outage(self) -> float:
