@@ -14,6 +14,7 @@ from tests.browser.conftest import enter
 from tests.browser.conftest import go
 from tests.browser.conftest import overflow
 from tests.browser.conftest import told
+from tests.browser.conftest import type_by_hand
 from tests.browser.conftest import violations
 from tests.browser.conftest import wait
 
@@ -127,6 +128,44 @@ def test_tickets_when_they_go_in_and_out_then_each_answer_is_its_own(open_door, 
     scan(page, value, "returned", "Welcome back")
     assert token(value)["usage_count"] == 0
     assert page.locator("#granted").inner_text() == "1"
+
+
+@PHONE_ONLY
+@pytest.mark.parametrize("by", ["code", "name"])
+@pytest.mark.usefixtures("checkpoints")
+def test_check_when_there_are_directions_then_it_says_what_would_happen(
+    open_door, add, token, usages, by
+):
+    page = open_door()
+    choose(page, "North entrance")
+    value = add(label=f"Checked By {by}")
+
+    def look(kind, word):
+        if by == "code":
+            enter(page, value)
+        else:
+            type_by_hand(page, f"checked by {by}")
+            hit = page.locator("#finder li button").first
+            expect(hit).to_be_visible()
+            wait(page, FRESH_MS)
+            hit.click()
+        expect(answer(page, kind).locator(".word")).to_have_text(word)
+        leave(page)
+
+    page.locator("[value=check]").check()
+    look("valid", "Would be valid")
+    turn(page, "out")
+    look("redeemed", "Not inside")
+    turn(page, "in")
+    page.locator("[value=consume]").check()
+    scan(page, value, "granted", "Valid")
+    page.locator("[value=check]").check()
+    look("redeemed", "Already inside")
+    # It has no uses left, and may go.
+    turn(page, "out")
+    look("valid", "Would be valid")
+    assert token(value)["usage_count"] == 0
+    assert len(usages(value)) == 1
 
 
 @pytest.mark.usefixtures("checkpoints")

@@ -317,6 +317,23 @@ def test_a_ticket_when_it_is_not_inside_then_its_exit_is_refused(operator, token
     assert (said["error"], said["error_code"]) == ("not_inside", 10)
 
 
+def test_a_look_up_when_the_ticket_is_inside_then_it_says_so_and_else_nothing_of_it(
+    operator, token
+):
+    asked = {"value": token.value}, {"found": number_of(token)}
+
+    def looked_up():
+        by_code = send(operator, "GET", "/tokens/query_token", asked[0]).json
+        [hit] = send(operator, "GET", "/tokens/find_tokens", asked[1]).json["hits"]
+        return [told.get("inside") for told in (by_code, hit)]
+
+    seen = [looked_up()]
+    for given in (IN, OUT):
+        assert by_post(operator, token, given).json["success"]
+        seen.append(looked_up())
+    assert seen == [[None, None], [True, True], [None, None]]
+
+
 def test_a_ticket_when_inside_ends_then_it_comes_in_by_another_use(operator, token, service):
     by_post(operator, token, IN)
     by_post(operator, token, OUT)

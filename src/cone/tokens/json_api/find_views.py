@@ -22,6 +22,7 @@ from cone.tokens.tickets.door_params import DOOR_PARAMETERS
 from cone.tokens.tickets.door_params import RECEIPT
 from cone.tokens.tickets.door_params import parse_receipt
 from cone.tokens.tickets.nodes import TokenContainer
+from cone.tokens.tickets.rendering import inside_json
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
 from cone.tokens.tickets.rendering import undone_json
@@ -60,7 +61,9 @@ def find_tokens(_context: TokenContainer, request: Request, fields: Given) -> Js
     logger.info("search: %s, user %s", counted(len(shown), "hit"), wiring.actor(request))
     return {
         "success": True,
-        "hits": [found.hit_json(number, token, zone) for number, token in shown],
+        "hits": [
+            found.hit_json(number, token, zone) | inside_json(token) for number, token in shown
+        ],
         "has_more": len(hits) > len(shown),
     }
 

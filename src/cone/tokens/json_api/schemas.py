@@ -42,6 +42,10 @@ REPLACED: Final[Schema] = {
     "const": True,
     "description": "The value was replaced: the token that had it has another one now.",
 }
+INSIDE: Final[Schema] = {
+    "const": True,
+    "description": "The token came in at a checkpoint with directions, and did not go out.",
+}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
@@ -155,7 +159,9 @@ HITS: Final[Schema] = {
                 "description": "Names the token to `consume_found` and `undo_found`.",
             },
             **{name: _TOKEN_MEMBERS[name] for name in HIT_FIELDS},
-        }
+            "inside": INSIDE,
+        },
+        {"inside"},
     ),
 }
 DENIED: Final[Schema] = {"$ref": "#/components/schemas/Denied"}

@@ -30,6 +30,7 @@ from cone.tokens.tickets.consumption import guarded
 from cone.tokens.tickets.door_params import DOOR_PARAMETERS
 from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.nodes import TokenNode
+from cone.tokens.tickets.rendering import inside_json
 from cone.tokens.tickets.rendering import not_consumed_json
 from cone.tokens.tickets.rendering import outcome_json
 from cone.tokens.tickets.rendering import outcome_of_code_json
@@ -72,8 +73,9 @@ Given = Mapping[str, Any]
             "read_as": schemas.READ_AS,
             "unfinished": schemas.UNFINISHED,
             "replaced": schemas.REPLACED,
+            "inside": schemas.INSIDE,
         },
-        optional=frozenset({"unfinished", "replaced"}),
+        optional=frozenset({"unfinished", "replaced", "inside"}),
         tells_uid="$response.body#/token/uid",
         is_query=True,
     ),
@@ -91,6 +93,7 @@ def query_token(context: TokenContainer, request: Request, fields: Given) -> Jso
         "success": True,
         "token": token and token_json(token, zone),
         "read_as": token and read_as(token.value, value),
+        **(inside_json(token) if token else {}),
     }
 
 

@@ -20,6 +20,7 @@ from cone.tokens.core.values import UsagePage
 from cone.tokens.host.rendering import Json
 from cone.tokens.host.rendering import encoded
 from cone.tokens.host.rendering import failure_json
+from cone.tokens.tickets.door import is_inside
 from cone.tokens.tickets.fields import fields_of
 from cone.tokens.tickets.values import Ticket
 
@@ -27,6 +28,11 @@ from cone.tokens.tickets.values import Ticket
 def token_json(token: Ticket, zone: datetime.tzinfo) -> Json:
     """Return the fields of ``token``; times in ``zone`` (contract 2)."""
     return {name: encoded(value, zone) for name, value in fields_of(token).items()}
+
+
+def inside_json(token: Ticket) -> Json:
+    """Return that ``token`` is inside, where it is: for those who only check."""
+    return {"inside": True} if is_inside(token, token.read_at) else {}
 
 
 def tokens_json(page: TokenPage[Ticket], count: int | None, zone: datetime.tzinfo) -> Json:

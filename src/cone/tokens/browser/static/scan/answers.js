@@ -109,7 +109,8 @@ export function adding({ status, body, wait }) {
   return { ...failure(status, body, wait), isLost: false };
 }
 
-export function lookUp({ status, body, wait }, { categories } = {}) {
+/** What would happen to it: `place`, {categories, direction}, has rules of its own. */
+export function lookUp({ status, body, wait }, { categories, direction } = {}) {
   if (status !== 200 || body?.success !== true) return failure(status, body, wait);
   if (body.unfinished) return { kind: NOTED, reason: "unfinished" };
   if (body.replaced) return refused({ reason: "replaced" });
@@ -117,9 +118,15 @@ export function lookUp({ status, body, wait }, { categories } = {}) {
   if (!body.token) return failure(status, body, wait);
   const facts = { ...common(body), ...tokenFacts(body.token) };
   const isElsewhere = categories?.length && !categories.includes(facts.category);
+  const isInside = body.inside ?? body.token.inside ?? false;
+  if (facts.reason === "disabled") return refused(facts);
   if (isElsewhere) return refused({ ...facts, reason: "wrong_checkpoint" });
-  if (body.token.status === "consumable") return { ...facts, kind: VALID, reason: "valid" };
-  return refused(facts);
+  if (direction && isInside !== (direction === "out")) {
+    return refused({ ...facts, reason: isInside ? "already_inside" : "not_inside" });
+  }
+  // Nobody is kept inside.
+  const isGood = body.token.status === "consumable" || direction === "out";
+  return isGood ? { ...facts, kind: VALID, reason: "valid" } : refused(facts);
 }
 
 export function wantsDetails({ kind, reason, lastUsed }) {
