@@ -34,7 +34,7 @@ demo: $(VENV)/.installed ## As run, with 500 tokens and a week of uses to look a
 	@exec $(PY) -m pyramid.scripts.pserve var/site/site.ini
 
 test: $(VENV)/.installed-test ## Run all tests, those in Chromium where it is found, with the thresholds of coverage
-	$(PY) -m pytest -m 'not proof' --cov $(SHARED)
+	$(PY) -m pytest -m 'not proof' --cov --durations=40 --durations-min=5 $(SHARED)
 	$(PY) -m coverage report --include='$(DECIDES)' --precision=1 --fail-under=99
 
 browser: $(VENV)/.installed-test ## Run the tests in Chromium alone

@@ -57,6 +57,7 @@ def sound_of(page):
     return page.get_by_role("button", name="Sound")
 
 
+@PHONE_ONLY
 def test_sound_when_somebody_switches_it_then_this_device_keeps_it(door, add):
     expect(sound_of(door)).to_have_attribute("aria-pressed", "true")
     sound_of(door).click()
@@ -74,6 +75,7 @@ def test_sound_when_somebody_switches_it_then_this_device_keeps_it(door, add):
     assert door.evaluate("tones") == [880, 1320]
 
 
+@PHONE_ONLY
 def test_sound_when_the_site_wants_none_then_it_only_vibrates(site_settings, open_door, add):
     site_settings.write_text('{"sounds": false}')
     door = open_door()
@@ -92,6 +94,7 @@ def test_sound_when_the_site_wants_none_then_it_only_vibrates(site_settings, ope
     assert door.evaluate("tones") == [880, 1320]
 
 
+@PHONE_ONLY
 def test_door_when_the_uses_never_end_then_it_says_so(door, add):
     enter(door, add(usage_count=-1))
     expect(answer(door, "granted")).to_contain_text("Uses left: unlimited")
@@ -176,6 +179,7 @@ def saying(page, body, status=200):
     page.route(CONSUME_URL, lambda route: route.fulfill(status=status, body=text))
 
 
+@PHONE_ONLY
 def test_door_when_the_answer_names_who_redeemed_it_then_it_says_so(door):
     asked = []
     door.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
@@ -205,12 +209,14 @@ def test_door_when_a_grant_tells_the_use_before_then_it_is_shown(door, used, tex
     expect(fact).to_have_text(re.compile(text))
 
 
+@PHONE_ONLY
 def test_door_when_a_code_was_read_as_another_then_both_are_shown(door):
     saying(door, {"error": "token_disabled", "read_as": "G-1"})
     enter(door, "g-1")
     expect(answer(door, "refused").get_by_role("alert")).to_contain_text("g-1read as G-1")
 
 
+@PHONE_ONLY
 def test_door_when_a_token_rests_then_it_tells_until_when_and_the_last_use(door, add, api):
     value = add(usage_count=5, lock_time=3600)
     api.post("/tokens/consume_token", {"value": value})
@@ -222,6 +228,7 @@ def test_door_when_a_token_rests_then_it_tells_until_when_and_the_last_use(door,
     expect(alert).to_contain_text("Uses left: 4")
 
 
+@PHONE_ONLY
 def test_door_when_the_value_is_unknown_then_it_is_red(door, watch):
     watch.provoked.append("404")
     enter(door, "no such ticket")
@@ -230,6 +237,7 @@ def test_door_when_the_value_is_unknown_then_it_is_red(door, watch):
     expect(alert).to_contain_text("no such ticket")
 
 
+@PHONE_ONLY
 def test_door_when_more_of_a_refusal_is_not_told_in_time_then_the_answer_comes_without(
     open_door,
     add,
@@ -258,6 +266,7 @@ def test_answer_when_the_token_has_a_label_then_it_is_larger_than_the_code(door,
         door.reload()
 
 
+@PHONE_ONLY
 def test_check_when_the_token_has_a_label_then_it_is_told(door, add):
     value = add(label="Zoë", category="VIP")
     door.locator("[value=check]").check(force=True)
@@ -285,6 +294,7 @@ def open_or_close_code(page):
     page.evaluate("toggled")
 
 
+@PHONE_ONLY
 def test_answer_when_its_code_is_read_whole_then_it_stays(timed_door, add):
     enter(timed_door, add(f"{timed_door.viewport_size['width']}" * 20))
     answer(timed_door, "granted")
@@ -313,6 +323,7 @@ def test_answer_when_it_fills_the_screen_then_what_it_hides_cannot_be_reached(ti
     assert "continue" in reached
 
 
+@PHONE_ONLY
 def test_door_when_it_is_reloaded_then_it_goes_on_counting(door, add):
     enter(door, add())
     answer(door, "granted")
@@ -323,6 +334,7 @@ def test_door_when_it_is_reloaded_then_it_goes_on_counting(door, add):
 # --- only checking ---------------------------------------------------------------------------
 
 
+@PHONE_ONLY
 def test_check_when_the_token_could_be_consumed_then_it_is_not_green_nor_consumed(door, add, token):
     value = add()
     door.get_by_label("Only check").check()
@@ -359,6 +371,7 @@ def test_check_when_the_token_could_not_be_redeemed_then_it_says_why_and_logs_no
 # --- failures --------------------------------------------------------------------------------
 
 
+@PHONE_ONLY
 def test_check_when_the_token_was_redeemed_then_it_says_when_and_by_whom(door, add, api):
     value = add(usage_count=2)
     door.get_by_label("Only check").check()
@@ -376,6 +389,7 @@ def test_check_when_the_token_was_redeemed_then_it_says_when_and_by_whom(door, a
     expect(reason).to_have_text(re.compile(r"today \d\d:\d\d, by admin"))
 
 
+@PHONE_ONLY
 def test_door_when_the_network_is_lost_then_nothing_is_valid_until_it_is_back(
     door,
     add,
@@ -400,6 +414,7 @@ def test_door_when_the_network_is_lost_then_nothing_is_valid_until_it_is_back(
     assert len(usages(value)) == 1
 
 
+@PHONE_ONLY
 def test_door_when_the_answer_is_lost_then_the_same_key_brings_it(door, add, usages, watch):
     watch.provoked.append("ERR_FAILED")
     value = add()
@@ -442,6 +457,7 @@ def test_door_when_no_answer_comes_for_three_seconds_then_it_is_not_connected(
     answer(page, "granted")
 
 
+@PHONE_ONLY
 def test_door_when_one_gives_up_then_the_value_stays_with_its_key(door, add, usages, watch):
     watch.provoked.append("ERR_FAILED")
     value = add()
@@ -589,6 +605,7 @@ def test_door_when_the_server_says_no_then_its_own_text_comes_and_the_next_scan_
     assert counted(door) == ["1", "0"]
 
 
+@PHONE_ONLY
 def test_door_when_the_role_is_taken_away_then_it_is_not_permitted(door, watch):
     watch.provoked.append("403")
     failing(door, 403, "Permission consume is missing, said the other site")
@@ -596,6 +613,7 @@ def test_door_when_the_role_is_taken_away_then_it_is_not_permitted(door, watch):
     expect(answer(door, "noted").locator(".word")).to_have_text("Not permitted")
 
 
+@PHONE_ONLY
 def test_door_when_the_server_takes_it_for_another_site_then_the_address_is_wrong(door, watch):
     def from_elsewhere(route):
         headers = {**route.request.headers, "sec-fetch-site": "cross-site"}
@@ -615,6 +633,7 @@ def test_door_when_something_else_answers_then_nothing_is_valid(door, add, body)
     expect(answer(door, "unsure")).to_contain_text("Something else answered.")
 
 
+@PHONE_ONLY
 def test_door_when_the_session_ends_then_it_offers_to_sign_in_and_goes_on(
     door,
     add,
@@ -770,6 +789,7 @@ def held(page):
     return routes
 
 
+@PHONE_ONLY
 def test_next_ticket_when_the_answer_before_is_slow_then_it_waits_and_gets_its_own(
     door,
     add,
@@ -796,6 +816,7 @@ def test_next_ticket_when_the_answer_before_is_slow_then_it_waits_and_gets_its_o
     assert door.evaluate("tones.filter((tone) => tone === 1320).length") == 2
 
 
+@PHONE_ONLY
 def test_answer_when_others_wait_then_it_can_be_seen_for_a_second(open_door, add):
     page = open_door()
     page.clock.install(time=0)
@@ -827,6 +848,7 @@ def test_line_when_it_is_full_then_the_scan_is_told_so_in_its_own_colour(door):
     assert len(routes) == 1
 
 
+@PHONE_ONLY
 def test_ticket_when_two_devices_scan_it_at_once_then_one_of_them_is_told_who_was_first(
     open_door,
     add,
@@ -843,6 +865,7 @@ def test_ticket_when_two_devices_scan_it_at_once_then_one_of_them_is_told_who_wa
     assert kinds == ["granted", "redeemed"]
 
 
+@PHONE_ONLY
 def test_next_scan_when_an_answer_is_missing_then_it_waits_in_line(door, add, watch):
     watch.provoked.append("500")
     first, second = add(), add()

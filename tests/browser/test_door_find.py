@@ -7,10 +7,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import CONSUME_URL
+from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import answer
 from tests.browser.conftest import told
 from tests.browser.conftest import type_by_hand
 from tests.support.scanner import Scanner
+
+pytestmark = PHONE_ONLY
 
 ACTION = re.compile(r"/consume_found$")
 
