@@ -302,6 +302,12 @@ def test_page_when_the_checkpoint_has_no_tries_then_it_says_so(editor, use):
     assert "No token was consumed" in text_of(page(editor, "?checkpoint=nowhere"))
 
 
+@pytest.mark.parametrize("name", ["%00", "a%00b", "x" * 41, "a%0Ab", "%E2%80%8B"])
+def test_page_when_no_checkpoint_can_have_the_name_then_400(editor, name):
+    """PostgreSQL takes no NUL in a text."""
+    editor.get(f"{PATH}?checkpoint={name}", status=400)
+
+
 def test_page_when_a_reason_was_forgotten_then_the_override_still_counts_apart(editor, use):
     use(Manner(override=""), usage_count=0)
     assert "Granted 0 Let in anyway 1 Refused 0" in text_of(page(editor, "?range=today"))

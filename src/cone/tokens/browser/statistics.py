@@ -30,6 +30,7 @@ from cone.tokens.tickets.nodes import TokenContainer
 from cone.tokens.tickets.security import EDIT
 from cone.tokens.tickets.security import LIST
 from cone.tokens.tickets.service import TicketService
+from cone.tokens.tickets.setting_lists import checkpoint_sought
 from cone.tokens.tickets.values import CheckpointCounts
 from cone.tokens.tickets.values import Statistics
 from cone.tokens.tickets.values import Step
@@ -226,7 +227,7 @@ class StatisticsTile(Localized, Tile):
             self.range = named_range(_DEFAULT, today)
             self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
         shown = self.range
-        self.checkpoint = self.request.GET.get(_CHECKPOINT) or None
+        self.checkpoint = checkpoint_sought(self.request.GET.get(_CHECKPOINT, ""))
         if RESET in self.request.GET:
             self.notes.append(Note("success", _RESET_DONE))
         service = wiring.get(TicketService)

@@ -78,9 +78,14 @@ def get(settings: Mapping[str, Any], name: str) -> Checkpoint:
     for entry in settings[CHECKPOINTS]:
         if entry["name"] == name:
             return _checkpoint(entry)
+    raise no_checkpoint()
+
+
+def no_checkpoint() -> InvalidParameter:
+    """Return the error of a name that no checkpoint has."""
     parameter = "checkpoint"
     message = f"{parameter}: there is no checkpoint of this name"
-    raise InvalidParameter(parameter, "unknown_checkpoint", message)
+    return InvalidParameter(parameter, "unknown_checkpoint", message)
 
 
 def read_category(text: object) -> str | None:

@@ -15,6 +15,7 @@ from cone.tokens.tickets.checkpoints import CHECKPOINT_SOUNDS
 from cone.tokens.tickets.checkpoints import DIRECTIONS
 from cone.tokens.tickets.checkpoints import LONGEST_INSIDE
 from cone.tokens.tickets.checkpoints import MEMBERS
+from cone.tokens.tickets.checkpoints import no_checkpoint
 from cone.tokens.tickets.checkpoints import read_category
 from cone.tokens.tickets.params import MAX_CATEGORY
 
@@ -112,6 +113,16 @@ def _is_name(value: object) -> bool:
     # On a button there must be something to see.
     is_seen = any(sign.isprintable() and not sign.isspace() for sign in value)
     return is_seen and not any(unicodedata.category(sign) in _NO_NAME for sign in value)
+
+
+def checkpoint_sought(name: str) -> str | None:
+    """Return the name of a checkpoint that there is or was; None: it is empty.
+
+    :raises InvalidParameter: no checkpoint can have it.
+    """
+    if name and not _is_name(name):
+        raise no_checkpoint()
+    return name or None
 
 
 def _problem_of_checkpoint(entry: dict[str, Any]) -> Problem | None:
