@@ -40,6 +40,7 @@ LATER = NOW + datetime.timedelta(hours=6)
 NEW = uuid.UUID(int=7)
 PLAIN, ENTRY, EXIT, AGAIN, UNDONE_EXIT = 2, 3, 4, 5, 6
 UNDO, RESET, OVERRIDE, SEVERAL = 7, 8, 9, 10
+ENTRY_ENDLESS, FREE_ENDLESS, SEVERAL_ENDLESS = 2, 4, 5
 
 
 @dataclasses.dataclass
@@ -48,6 +49,7 @@ class Life:
 
     main: uuid.UUID
     used_up: uuid.UUID
+    endless: uuid.UUID
     events: dict[str, dict[str, Any]]
 
     @property
@@ -75,7 +77,8 @@ class Life:
 def life(service, made_tables) -> Life:
     """A plain use, in, out, in, out and that taken back, reset, refused, overridden, two at once.
 
-    Another token has no uses left, and is let in anyway.
+    Another token has no uses left, and is let in anyway. One without a limit goes in, out and in,
+    and takes two at once.
     """
     main = service.add(new_token(usage_count=9), by="adder")
     used_up = service.add(new_token(usage_count=0), by="adder")
@@ -91,9 +94,12 @@ def life(service, made_tables) -> Life:
     use(manner=Manner(checkpoint="Gate", override="lost list"))
     use(manner=Manner(uses=2))
     service.consume(used_up, by="door", manner=Manner(override="lost list"))
+    endless = service.add(new_token(usage_count=-1), by="adder")
+    for manner in (entry, way_out, entry, Manner(uses=2), Manner(uses=1)):
+        service.consume(endless, by="door", manner=manner)
     with made_tables.connect() as connection:
         events = connection.execute(select(EVENTS).where(EVENTS.c.token_uid == main)).mappings()
-        return Life(main, used_up, {row["action"]: dict(row) for row in events})
+        return Life(main, used_up, endless, {row["action"]: dict(row) for row in events})
 
 
 @pytest.fixture
@@ -110,6 +116,10 @@ def token(**values: Any) -> Damage:
 
 def use(version: int, **values: Any) -> Damage:
     return lambda life: update(USAGES).where(life.use(version)).values(values)
+
+
+def endless(version: int, **values: Any) -> Damage:
+    return lambda life: update(USAGES).where(life.use(version, life.endless)).values(values)
 
 
 def refusal(**values: Any) -> Damage:
@@ -141,21 +151,35 @@ FOUND: dict[str, tuple[Damage, Problem]] = {
     "uses of an override": (use(OVERRIDE, uses=0), Problem.ABOVE_LIMIT),
     "several uses of an override": (use(OVERRIDE, uses=2), Problem.MANNER),
     "uses of a refusal": (refusal(uses=-1), Problem.REFUSAL),
+    "uses of a refused exit": (refusal(uses=1), Problem.REFUSAL),
+    "uses of an exit": (use(EXIT, uses=1), Problem.MANNER),
+    "uses of a token without a limit removed": (endless(SEVERAL_ENDLESS, uses=0), Problem.MANNER),
+    "uses of its free entry": (endless(FREE_ENDLESS, uses=1), Problem.COUNT_IN_LOG),
+    "uses of its entry removed": (endless(ENTRY_ENDLESS, uses=0), Problem.COUNT_IN_LOG),
     # Where
     "checkpoint of an entry removed": (use(ENTRY, checkpoint=None), Problem.MANNER),
     "checkpoint of an exit removed": (use(EXIT, checkpoint=None), Problem.MANNER),
     "checkpoint of a refused exit removed": (refusal(checkpoint=None), Problem.REFUSAL),
     # Which way
-    "entry made an exit": (use(ENTRY, direction="out"), Problem.PRESENCE),
+    "entry made an exit": (use(ENTRY, direction="out", uses=0), Problem.PRESENCE),
+    "entry with its use made an exit": (use(ENTRY, direction="out"), Problem.MANNER),
     "exit made an entry": (use(EXIT, direction="in"), Problem.PRESENCE),
     "direction of an entry removed": (use(ENTRY, direction=None), Problem.COUNT_IN_LOG),
-    "direction of an exit removed": (use(EXIT, direction=None), Problem.COUNT_IN_LOG),
-    "direction that is none": (use(EXIT, direction="up"), Problem.COUNT_IN_LOG),
+    "direction of an exit removed": (use(EXIT, direction=None), Problem.MANNER),
+    "direction that is none": (use(EXIT, direction="up"), Problem.MANNER),
+    "direction that is none of a use without": (use(PLAIN, direction="up"), Problem.MANNER),
+    "direction that is none of a refusal": (refusal(direction="up"), Problem.REFUSAL),
     "direction of a plain use": (use(PLAIN, direction="in"), Problem.MANNER),
     "direction of a refusal": (refusal(direction="in"), Problem.REFUSAL),
     # Why the rules did not count
     "override removed that was needed": (
         lambda life: update(USAGES).where(life.use(2, life.used_up)).values(override=None),
+        Problem.MANNER,
+    ),
+    "override and its uses removed that was needed": (
+        lambda life: (
+            update(USAGES).where(life.use(2, life.used_up)).values(override=None, uses=None)
+        ),
         Problem.ABOVE_LIMIT,
     ),
     "override of several uses": (use(SEVERAL, override="x"), Problem.MANNER),
@@ -227,6 +251,8 @@ NOT_FOUND: dict[str, Damage] = {
     "name of a checkpoint": use(ENTRY, checkpoint="x"),
     "checkpoint of a use without direction removed": use(OVERRIDE, checkpoint=None),
     "reason of an override": use(OVERRIDE, override="x"),
+    # Such a token counts nothing.
+    "several uses of a token without a limit": endless(SEVERAL_ENDLESS, uses=3),
     # The rules would have let it in.
     "override that was not needed removed": use(OVERRIDE, override=None),
     "override of a use that was let in": use(ENTRY, override="x"),

@@ -52,9 +52,11 @@ def broken_rules(kind: ConsumedKind[Any], state: State, use: Use) -> Iterator[tu
 
 def wrong_manner(use: Use) -> Iterator[str]:
     """Return what is impossible in how a row says that a token was used."""
+    if not isinstance(use.manner.direction, Direction | None):
+        yield f"went {use.manner.direction!r:.20}"
     if use.manner.direction and use.manner.checkpoint is None:
         yield "went in or out at no checkpoint"
-    if type(use.manner.uses) is not int or use.manner.uses < 0:
+    if type(use.manner.uses) is not int or not _may_take(use):
         yield f"took {use.manner.uses!r:.20} uses"
     elif use.manner.override is not None and use.manner.uses > 1:
         yield "overrode the rules for several uses"
@@ -64,6 +66,26 @@ def wrong_manner(use: Use) -> Iterator[str]:
         yield "was taken back"
     if use.undone_by is not None and not use.undone_at:
         yield "says who took it back, and not when"
+
+
+def _may_take(use: Use) -> bool:
+    """Return whether a use of its manner may take so many, or a refused one ask for them."""
+    uses, direction = use.manner.uses, use.manner.direction
+    if direction is Direction.OUT:
+        return bool(uses == 0)
+    is_free = use.error_code is None and (direction or use.manner.override is not None)
+    return bool(uses >= (0 if is_free else 1))
+
+
+def wrong_use(kind: ConsumedKind[Any], use: Use, state: State) -> Iterator[str]:
+    """Return the differences between a granted use and the replayed token.
+
+    :param state: after it.
+    """
+    yield from wrong_counts(kind, use, state)
+    is_known = kind.has_manners and state.is_last_use_known
+    if is_known and use.is_taken != (state.last_used == use.time):
+        yield f"took {use.manner.uses} uses, and by its history {'no' if use.is_taken else 'some'}"
 
 
 def wrong_refusal(

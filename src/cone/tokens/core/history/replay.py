@@ -334,7 +334,7 @@ class _History:
                 yield self._finding(problem, text, use)
         state.use(use)
         if not self._is_behind_gap:
-            wrong = judging.wrong_counts(self._kind, use, state)
+            wrong = judging.wrong_use(self._kind, use, state)
             yield from self._findings(Problem.COUNT_IN_LOG, wrong, use)
         state.believe(use)
         self._is_behind_gap = False

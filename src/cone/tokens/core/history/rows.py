@@ -7,6 +7,7 @@ out, and counted.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ from cone.tokens.core.history.entries import Use
 from cone.tokens.core.kind import ConsumedKind
 from cone.tokens.core.kind import Kind
 from cone.tokens.core.manner import PLAIN
+from cone.tokens.core.manner import Manner
 from cone.tokens.core.records import UtcDateTime
 from cone.tokens.core.store import usages
 from cone.tokens.core.store.filters import code_of
@@ -166,7 +168,15 @@ def use_of(kind: ConsumedKind[Any], row: Row[Any]) -> Use:
     if not kind.has_manners:
         return Use._make((*shared, tuple(row[_FIRST_ADVANCED:]), PLAIN, None, None))
     advanced = tuple(row[_FIRST_ADVANCED : -len(_MANNER_NAMES)])
-    return Use._make((*shared, advanced, usages.manner_of(row), row.undone_at, row.undone_by))
+    return Use._make((*shared, advanced, _manner_of(row), row.undone_at, row.undone_by))
+
+
+def _manner_of(row: Row[Any]) -> Manner:
+    """Return the manner of a use; a direction that is none stays as it is, to be found."""
+    manner = usages.manner_of(row)
+    if row.direction is None or manner.direction:
+        return manner
+    return dataclasses.replace(manner, direction=row.direction)
 
 
 def select_present(kind: ConsumedKind[Any]) -> Select[Any]:
