@@ -453,9 +453,10 @@ def test_an_override_when_the_ticket_is_inside_or_for_another_door_then_it_comes
     assert service.count_inside() == 1
 
 
-def test_an_override_when_its_reason_is_blank_then_the_rules_count(operator, make_token):
+@pytest.mark.parametrize("reason", ["  ", "\u200b\u00a0"])
+def test_an_override_when_its_reason_is_blank_then_the_rules_count(operator, make_token, reason):
     token = make_token(usage_count=0)
-    said = by_post(operator, token, {"override": "  "}).json
+    said = by_post(operator, token, {"override": reason}).json
     assert said["error"] == "usage_count_exceeded"
 
 

@@ -14,6 +14,7 @@ from cone.tokens.tickets.parser import Parser
 
 PARSER = Parser(zone=zoneinfo.ZoneInfo("Europe/Vienna"))
 EMOJI = "\U0001f468‍\U0001f469‍\U0001f467"
+FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 HTML = "<b onclick=x>Ann</b>"
 
 READ = {
@@ -21,6 +22,10 @@ READ = {
     "blanks at the ends": ("label", "  Ann\u00a0", "Ann"),
     "an empty one": ("label", "", None),
     "blanks alone": ("label", " \t ", None),
+    "what nobody sees at the ends": ("category", "\ufeffVIP \u200b ", "VIP"),
+    "what nobody sees alone": ("label", "\u200b\u00a0\u200d", None),
+    "a flag that ends in tags": ("label", FLAG, FLAG),
+    "a heart with a selector": ("label", "\u2764\ufe0f", "\u2764\ufe0f"),
     "normal form C": ("label", "Zoe\u0308", "Zoë"),
     "right to left": ("label", "\u202e\u05e9\u05dc\u05d5\u05dd", "\u202e\u05e9\u05dc\u05d5\u05dd"),
     "emoji": ("label", EMOJI, EMOJI),
@@ -78,6 +83,8 @@ REFUSED = {
     "a name twice": ("data", '{"a": "1", "a": "2"}', "invalid_data"),
     "no name": ("data", '{"": "1"}', "invalid_data"),
     "a name of blanks": ("data", '{" ": "1"}', "invalid_data"),
+    "a name of what nobody sees": ("data", '{"\u200b": "1"}', "invalid_data"),
+    "a name twice but for what nobody sees": ("data", '{"a": "1", "a\u200b": "2"}', "invalid_data"),
     "a name twice in other forms": ("data", '{"e\u0301": "1", "é ": "2"}', "invalid_data"),
     "too long with its blanks": ("label", " " * 201, "too_many_characters"),
     "too many texts": ("data", MANY, "invalid_data"),

@@ -23,6 +23,10 @@ from cone.tokens.tickets.params import MAX_DATA_NAME
 from cone.tokens.tickets.params import MAX_DATA_TEXT
 from cone.tokens.tickets.params import NOTE
 
+#: What spreadsheets and messengers leave at the ends of a text: blanks without a width, marks of
+#: bytes and of directions, a soft hyphen. What signs are made of (selectors, tags) is none of it.
+_UNSEEN_ENDS: Final = frozenset("\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
+
 #: Line ends of all systems.
 _LINE_END: Final = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 #: Where mail can go; whether somebody is there only a mail tells.
@@ -81,7 +85,7 @@ def with_members(stored: str | None, given: str | None, names: Collection[str]) 
 
 
 def _are_texts(members: Members) -> bool:
-    names = {unicodedata.normalize("NFC", name).strip() for name, _text in members}
+    names = {_without_ends(unicodedata.normalize("NFC", name)) for name, _text in members}
     is_small = len(names) == len(members) <= MAX_DATA
     return is_small and "" not in names and all(type(text) is str for _name, text in members)
 
@@ -89,6 +93,14 @@ def _are_texts(members: Members) -> bool:
 def _within(parameter: Parameter, text: str, limit: int) -> str:
     parse_text(parameter, text)
     return _checked(parameter, text, limit=limit, also="\n\t")
+
+
+def _without_ends(text: str) -> str:
+    """Return a text without blanks at its ends, and what nobody sees of them."""
+    places = [
+        place for place, sign in enumerate(text) if not (sign.isspace() or sign in _UNSEEN_ENDS)
+    ]
+    return text[places[0] : places[-1] + 1] if places else ""
 
 
 def _checked(parameter: Parameter, text: str, *, limit: int | None = None, also: str = "") -> str:
@@ -99,7 +111,7 @@ def _checked(parameter: Parameter, text: str, *, limit: int | None = None, also:
     :raises InvalidParameter: it is too long, or has other control characters.
     """
     name, maximum = parameter.name, limit or parameter.schema["maxLength"]
-    stored = unicodedata.normalize("NFC", text).strip()
+    stored = _without_ends(unicodedata.normalize("NFC", text))
     # As it is sent, the schema says how long it may be.
     if len(text) > maximum or len(stored) > maximum:
         message = f"{name}: must be at most {maximum} characters"
