@@ -168,6 +168,15 @@ def test_pages_when_uses_were_taken_then_they_tell_of_how_many(editor, lang, use
     assert row.get_text(strip=True) == shown
 
 
+def test_page_when_uses_come_back_on_top_of_what_was_given_then_it_tells_them_alone(editor):
+    uid = editor.post("/tokens/add_token", {"usage_count": "1"}).json["token_uid"]
+    receipt = editor.post(f"/tokens/{uid}/consume_token").json["receipt"]
+    editor.post(f"/tokens/{uid}/update_token", {"usage_count": "1"})
+    editor.post(f"/tokens/{uid}/undo_use", {"receipt": receipt})
+    row = editor.get("/tokens").html.find("td", class_="tokens-number")
+    assert row.get_text(strip=True) == "2"
+
+
 def test_page_when_data_has_a_name_of_a_field_then_both_are_told_and_lines_stay(editor):
     details = {"note": "one\ntwo", "data": {"note": "of the list", "label": "42"}, "label": "Ann"}
     uid = editor.post_json("/tokens/add_token", details).json["token_uid"]

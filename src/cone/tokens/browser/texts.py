@@ -244,9 +244,12 @@ def uses_text(count: int | None) -> object:
 
 
 def uses_of(token: Ticket) -> object:
-    """Return how many uses a token has left, and of how many where that is another number."""
+    """Return how many uses a token has left, and of how many where those are more.
+
+    A use that was taken before uses were given anew, and is taken back now, comes on top of them.
+    """
     left, given = token.usage_count, token.uses_given
-    if UNLIMITED in (left, given) or given in (None, left):
+    if UNLIMITED in (left, given) or given is None or given <= left:
         return uses_text(left)
     return _USES_OF % {"left": left, "given": given}
 
