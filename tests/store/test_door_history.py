@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import types
 import uuid
 
 import pytest
@@ -18,12 +19,15 @@ from cone.tokens.core.maintenance import PurgePlan
 from cone.tokens.core.manner import PRESENCE
 from cone.tokens.core.manner import Direction
 from cone.tokens.core.manner import Manner
+from cone.tokens.core.store import changing
 from cone.tokens.core.unit_of_work import UnitOfWork
 from cone.tokens.core.values import Granted
 from cone.tokens.migrations import schema
 from cone.tokens.migrations.versions import r0007_door
+from cone.tokens.tickets import service as services
 from cone.tokens.tickets.kind import TICKET
 from cone.tokens.tickets.records import TokenEventRecord
+from cone.tokens.tickets.records import TokenRecord
 from cone.tokens.tickets.records import TokenUsageRecord
 from cone.tokens.tickets.service import TicketService
 from cone.tokens.tickets.service import on_engine
@@ -336,3 +340,24 @@ def test_upgrade_when_rows_are_of_revision_0006_then_all_holds_and_doors_work(em
     assert service.consume(uid, by="door", manner=entry).usage_count == 3
     assert (service.count_inside(), service.reset_presence(by="desk")) == (1, 1)
     assert maintenance.verify().findings == ()
+
+
+def test_reset_when_many_are_inside_then_doors_wait_for_a_part_of_them_at_most(
+    service, made_tables, monkeypatch
+):
+    parts = []
+
+    def reset(*args, **given):
+        tokens = changing.reset(*args, **given)
+        parts.append(len(tokens))
+        return tokens
+
+    later = datetime.datetime.now(datetime.UTC) + A_DAY
+    service.add_many(new_token(), 2_001, None, by="adder")
+    with made_tables.begin() as connection:
+        connection.execute(update(TokenRecord).values(inside_until=later))
+    spied = types.SimpleNamespace(**{**vars(changing), "reset": reset})
+    monkeypatch.setattr(services, "changing", spied)
+    assert service.reset_presence(by="desk") == sum(parts) == 2_001
+    assert max(parts) == 1_000
+    assert service.count_inside() == 0

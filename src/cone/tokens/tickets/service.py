@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
+from typing import Final
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -97,6 +98,9 @@ from cone.tokens.tickets.values import TicketChanges
 from cone.tokens.tickets.values import with_code
 
 T = TypeVar("T")
+
+#: Tokens that one transaction resets: doors wait for it.
+RESET_AT_ONCE: Final = 1_000
 
 
 class TicketService:
@@ -447,7 +451,7 @@ class TicketService:
         count = 0
         for name in PRESENCE:
             reset = functools.partial(
-                changing.reset, kind=TICKET, by=name, limit=MAX_BATCH, actor=by
+                changing.reset, kind=TICKET, by=name, limit=RESET_AT_ONCE, actor=by
             )
             while part := len(self._work.write(reset)):
                 count += part
