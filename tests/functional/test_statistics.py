@@ -123,16 +123,16 @@ def test_days_when_shown_then_those_of_the_zone_count(editor, log):
 def test_hours_when_a_day_is_shown_then_they_are_its_own(editor, log):
     log((utc(2026, 6, 4, 22, 30), None), (utc(2026, 6, 5, 21, 59), 3), (utc(2026, 6, 5, 22), 3))
     assert table_of(page(editor, "?range=yesterday")) == [
-        ["2026-06-05 00:00", "1", "0"],
-        ["2026-06-05 23:00", "0", "1"],
+        ["00:00", "1", "0"],
+        ["23:00", "0", "1"],
     ]
-    assert table_of(page(editor, "?range=today")) == [["2026-06-06 00:00", "0", "1"]]
+    assert table_of(page(editor, "?range=today")) == [["00:00", "0", "1"]]
 
 
 def test_hours_when_the_clocks_go_back_then_one_is_there_twice(editor, log):
     log((utc(2026, 10, 25, 0, 30), None), (utc(2026, 10, 25, 1, 30), None))
     answer = page(editor, "?from=2026-10-25&to=2026-10-25")
-    assert table_of(answer) == [["2026-10-25 02:00", "1", "0"]] * 2
+    assert table_of(answer) == [["02:00", "1", "0"]] * 2
     times = content(answer).find_all("table")[-1].find_all("time")
     assert len({time["datetime"] for time in times}) == 25
 

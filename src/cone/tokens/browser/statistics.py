@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +17,17 @@ from cone.tokens.browser.chart import Chart
 from cone.tokens.browser.chart import Column
 from cone.tokens.browser.chart import draw
 from cone.tokens.browser.chart import grouped
+from cone.tokens.browser.statistics_range import DEFAULT
+from cone.tokens.browser.statistics_range import MOST_DAYS
+from cone.tokens.browser.statistics_range import NAME
+from cone.tokens.browser.statistics_range import RANGES
+from cone.tokens.browser.statistics_range import Range
+from cone.tokens.browser.statistics_range import WrongRangeError
+from cone.tokens.browser.statistics_range import named_range
+from cone.tokens.browser.statistics_range import read_range
 from cone.tokens.browser.texts import DENIAL_WORDS
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.places import Places
-from cone.tokens.core.values import MAX_INSTANT
-from cone.tokens.core.values import MIN_INSTANT
 from cone.tokens.host import wiring
 from cone.tokens.i18n import _
 from cone.tokens.tickets.checkpoints import read as read_checkpoints
@@ -44,27 +49,10 @@ from cone.tokens.web.page import url
 
 STATISTICS: Final = "statistics"
 
-#: Days that a range may have.
-MOST_DAYS: Final = 366
-
-#: Days of a range that is shown by hours.
-_DAYS_BY_HOURS: Final = 2
-
 #: Rows of the table that are shown without being asked for.
 _ROWS_SHOWN: Final = 31
 
-_RANGE, _FROM, _TO, _CHECKPOINT = "range", "from", "to", "checkpoint"
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-
-#: Ranges by name: how many days ago they begin and end, and their words.
-_RANGES: Final = {
-    "today": (0, 0, _("statistics_today", default="Today")),
-    "yesterday": (1, 1, _("statistics_yesterday", default="Yesterday")),
-    "7-days": (6, 0, _("statistics_7_days", default="7 days")),
-    "30-days": (29, 0, _("statistics_30_days", default="30 days")),
-}
-_DEFAULT: Final = "7-days"
-
+_CHECKPOINT = "checkpoint"
 #: What is counted, and the words for it.
 Counted = Statistics | UsageBucket | CheckpointCounts
 _OUTCOMES: Final = (
@@ -86,28 +74,6 @@ _WRONG_RANGE: Final = _(
     default="There is no such range: it needs a first and a last day in this order, and has "
     "${days} days at most. These are the last 7 days.",
 )
-
-
-class WrongRangeError(ValueError):
-    """The address asks for a range that there is not."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Range:
-    """Days to count; both belong to it.
-
-    :ivar name: of a range that has one.
-    """
-
-    first: datetime.date
-    last: datetime.date
-    name: str | None = None
-
-    @property
-    def step(self) -> Step:
-        """How long a bar is."""
-        days = (self.last - self.first).days + 1
-        return Step.HOUR if days <= _DAYS_BY_HOURS else Step.DAY
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,47 +121,6 @@ def _counts(counted: Counted) -> tuple[int, int, int, int]:
     return counted.granted, counted.exits, counted.overridden, counted.refusals
 
 
-def named_range(name: str, today: datetime.date) -> Range:
-    """Return the range with this ``name``.
-
-    :raises WrongRangeError: there is none.
-    """
-    if name not in _RANGES:
-        raise WrongRangeError
-    begins, ends, _word = _RANGES[name]
-    return Range(_ago(today, begins), _ago(today, ends), name)
-
-
-def read_range(given: Mapping[str, str], today: datetime.date) -> Range:
-    """Return the range that the fields of the address ask for.
-
-    :raises WrongRangeError: there is no such range.
-    """
-    if not (given.get(_FROM) or given.get(_TO)):
-        return named_range(given.get(_RANGE) or _DEFAULT, today)
-    first = _read_date(given.get(_FROM, ""))
-    last = _read_date(given[_TO]) if given.get(_TO) else today
-    if not 0 <= (last - first).days < MOST_DAYS:
-        raise WrongRangeError
-    return Range(first, last)
-
-
-def _read_date(text: str) -> datetime.date:
-    if not _DATE.fullmatch(text):
-        raise WrongRangeError
-    try:
-        date = datetime.date.fromisoformat(text)
-    except ValueError:
-        raise WrongRangeError from None
-    if not MIN_INSTANT.year <= date.year <= MAX_INSTANT.year:
-        raise WrongRangeError
-    return date
-
-
-def _ago(today: datetime.date, days: int) -> datetime.date:
-    return today - datetime.timedelta(days)
-
-
 @tile(
     name=STATISTICS,
     path="templates/statistics.pt",
@@ -224,7 +149,7 @@ class StatisticsTile(Localized, Tile):
         try:
             self.range = read_range(self.request.GET, today)
         except WrongRangeError:
-            self.range = named_range(_DEFAULT, today)
+            self.range = named_range(DEFAULT, today)
             self.notes.append(Note("warning", _WRONG_RANGE % {"days": MOST_DAYS}))
         shown = self.range
         self.checkpoint = checkpoint_sought(self.request.GET.get(_CHECKPOINT, ""))
@@ -251,19 +176,26 @@ class StatisticsTile(Localized, Tile):
     def choices(self) -> list[Choice]:
         """The ranges that have a name."""
         return [
-            Choice(word, self._url({_RANGE: name}, self.checkpoint), self.range.name == name)
-            for name, (_begins, _ends, word) in _RANGES.items()
+            Choice(word, self._url({NAME: name}, self.checkpoint), self.range.name == name)
+            for name, (_begins, _ends, word) in RANGES.items()
         ]
 
     @property
     def all_checkpoints_url(self) -> str:
         """Address of the statistics of all checkpoints in this range."""
-        return self._url(self._asked_range, None)
+        return self._url(self.range.asked, None)
 
     @property
     def is_by_hours(self) -> bool:
         """Whether a bar is an hour."""
         return self.range.step is Step.HOUR
+
+    @property
+    def row_style(self) -> str:
+        """How scripts write the times of the table: the day where there are several."""
+        if not self.is_by_hours:
+            return "day"
+        return "timeToMinute" if self.range.first == self.range.last else "minute"
 
     @property
     def is_empty(self) -> bool:
@@ -330,7 +262,10 @@ class StatisticsTile(Localized, Tile):
         """The table."""
         for bucket in self.statistics.buckets:
             moment: Any = self.moments.show(bucket.start)
-            yield Row(moment.iso, self._text(bucket), self._grouped(bucket))
+            text = self._text(bucket)
+            if self.row_style == "timeToMinute":
+                text = self._label(text)
+            yield Row(moment.iso, text, self._grouped(bucket))
 
     @property
     def checkpoints(self) -> list[CheckpointRow]:
@@ -339,7 +274,7 @@ class StatisticsTile(Localized, Tile):
             CheckpointRow(
                 counts.checkpoint,
                 self._grouped(counts),
-                self._url(self._asked_range, counts.checkpoint),
+                self._url(self.range.asked, counts.checkpoint),
                 counts.checkpoint == self.checkpoint,
             )
             for counts in self.statistics.checkpoints
@@ -369,13 +304,6 @@ class StatisticsTile(Localized, Tile):
         """Return the counts that are shown."""
         counts = zip(_counts(counted), self._shown, strict=True)
         return [grouped(count) for count, is_shown in counts if is_shown]
-
-    @property
-    def _asked_range(self) -> dict[str, str]:
-        """The range as fields of an address."""
-        if self.range.name:
-            return {_RANGE: self.range.name}
-        return {_FROM: self.range.first.isoformat(), _TO: self.range.last.isoformat()}
 
     def _url(self, asked: Mapping[str, str], checkpoint: str | None) -> str:
         given = {**asked, **({} if checkpoint is None else {_CHECKPOINT: checkpoint})}
