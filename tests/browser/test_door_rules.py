@@ -532,6 +532,36 @@ def test_figures_when_the_page_is_open_then_they_tell_of_all_devices(open_door, 
     expect(figures).to_contain_text(f"Came: {before['came'] + 1} of ")
 
 
+#: But those that have places where they may be broken.
+BROKEN_WORDS = """() => [...document.querySelectorAll(".tokens-counts thead th")].filter((cell) => {
+    const text = cell.firstChild;
+    return [...text.data.matchAll(/[^\\s]+/g)].some(({ index, 0: word }) => {
+        const range = document.createRange();
+        range.setStart(text, index);
+        range.setEnd(text, index + word.length);
+        return !word.includes("\\u00ad") && range.getClientRects().length > 1;
+    });
+}).map((cell) => cell.textContent)"""
+
+
+@DESKTOP_ONLY
+@pytest.mark.parametrize("width", [360, 390])
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.usefixtures("checkpoints")
+def test_statistics_when_the_screen_is_narrow_then_no_word_of_a_table_is_broken(
+    open_page, add, api, language, width
+):
+    value = add()
+    for direction in ("in", "out"):
+        use = {"value": value, "checkpoint": "North entrance", "direction": direction}
+        assert api.post("/tokens/consume_token", use).json["success"]
+    assert api.post("/tokens/consume_token", {"value": value, "override": "guest"}).json["success"]
+    page = open_page("/tokens/statistics", viewport={"width": width, "height": 800})
+    go(page, f"/tokens/statistics?_LOCALE_={language}")
+    assert page.locator(".tokens-counts").count() >= 2
+    assert (overflow(page), page.evaluate(BROKEN_WORDS)) == (0, [])
+
+
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
 @pytest.mark.usefixtures("checkpoints")
 def test_answers_when_axe_looks_at_them_then_it_finds_nothing(open_door, add, language, scheme):

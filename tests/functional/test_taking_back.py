@@ -86,7 +86,7 @@ def test_history_when_uses_have_manners_then_each_is_told(app, make_token, servi
         "Let in anyway no use taken The reason was deleted.",
         f"Let in anyway Reason: {HTML}",
         "Fewer uses left 5 uses asked for",
-        "Used no use taken main door out",
+        "Went out no use taken main door out",
         "Used main door in",
     ]
     page = open_page(app("viewer"), token, f"?_LOCALE_={language}")

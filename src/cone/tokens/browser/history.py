@@ -55,6 +55,11 @@ _DIRECTIONS: Final = {
     Direction.IN: _("direction_in", default="in"),
     Direction.OUT: _("direction_out", default="out"),
 }
+#: What a use was that took none: the exit, and the entry after it.
+_PASSAGES: Final = {
+    Direction.IN: _("came_back", default="Came back"),
+    Direction.OUT: _("went_out", default="Went out"),
+}
 _REASON: Final = _("override_reason", default="Reason: ${reason}")
 _REASON_EMPTIED: Final = _("override_reason_emptied", default="The reason was deleted.")
 
@@ -184,7 +189,10 @@ def row_of(usage: Usage, moments: Moments, undo_url: str | None = None) -> Row:
 def _word(usage: Usage) -> object:
     if usage.denial:
         return DENIAL_WORDS[usage.denial]
-    return USED if usage.manner.override is None else USED_ANYWAY
+    if usage.manner.override is not None:
+        return USED_ANYWAY
+    direction = usage.manner.direction
+    return USED if usage.manner.uses or direction is None else _PASSAGES[direction]
 
 
 def _details(usage: Usage) -> Iterator[object]:
