@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -23,9 +24,12 @@ class Line:
         self._listener = socket.socket(socket.AF_UNIX)
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        #: Text of the next message to cut at, and whether the server still gets it.
-        self._cut: tuple[bytes, bool] | None = None
+        #: Text of the messages to cut at, whether the server still gets the one, and how many are
+        #: let through before.
+        self._cut: tuple[bytes, bool, int] | None = None
         self.cuts = 0
+        #: What happens besides, when the line is cut.
+        self.at_cut: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
         self._listener.bind(str(self._folder / self._name))
@@ -47,13 +51,16 @@ class Line:
         url = self._url.update_query_dict({"host": str(self._folder)})
         return url.render_as_string(hide_password=False)
 
-    def cut_before(self, text: str) -> None:
-        """Cut the line when the next message with this text is sent: the server misses it."""
-        self._cut = (text.encode(), False)
+    def cut_before(self, text: str = "", but: int = 0) -> None:
+        """Cut the line when a message with this text is sent: the server misses it.
 
-    def cut_after(self, text: str) -> None:
+        :param but: how many such messages are let through before.
+        """
+        self._cut = (text.encode(), False, but)
+
+    def cut_after(self, text: str = "", but: int = 0) -> None:
         """Cut it when the server has answered that message: the client misses the answer."""
-        self._cut = (text.encode(), True)
+        self._cut = (text.encode(), True, but)
 
     def cut_now(self) -> None:
         """Cut the line; the server goes on with what it was asked for."""
@@ -66,7 +73,12 @@ class Line:
     def _accept(self) -> None:
         for client in _accepted(self._listener):
             server = socket.socket(socket.AF_UNIX)
-            server.connect(f"{self._url.query['host']}/{self._name}")
+            try:
+                server.connect(f"{self._url.query['host']}/{self._name}")
+            except OSError:
+                server.close()
+                client.close()
+                continue
             self._open += [client, server]
             is_muted = threading.Event()
             self._start(self._ask, client, server, is_muted)
@@ -74,18 +86,30 @@ class Line:
 
     def _ask(self, client: socket.socket, server: socket.socket, is_muted: threading.Event) -> None:
         for message in _messages(client):
-            if self._cut and self._cut[0] in message:
-                (_text, is_asked), self._cut = self._cut, None
-                self.cuts += 1
-                if not is_asked:
-                    break
+            is_asked = self._meets_cut(message)
+            if is_asked is False:
+                self.at_cut()
+                break
+            if is_asked:
                 is_muted.set()
             server.sendall(message)
         _end(server, client)
 
+    def _meets_cut(self, message: bytes) -> bool | None:
+        """Return whether the server still gets the message; None: the line is not cut at it."""
+        if self._cut is None or self._cut[0] not in message:
+            return None
+        text, is_asked, but = self._cut
+        self._cut = (text, is_asked, but - 1) if but else None
+        if but:
+            return None
+        self.cuts += 1
+        return is_asked
+
     def _answer(self, server: socket.socket, client: socket.socket, muted: threading.Event) -> None:
         for message in _messages(server):
             if muted.is_set():
+                self.at_cut()
                 break
             client.sendall(message)
         _end(server, client)
