@@ -14,6 +14,7 @@ from cone.tokens.core.errors import Interrupted
 from cone.tokens.core.manner import Direction
 from cone.tokens.core.manner import Manner
 from cone.tokens.core.retry import Patience
+from cone.tokens.core.values import Granted
 from cone.tokens.core.values import IdempotencyKey
 from cone.tokens.core.values import Operation
 from cone.tokens.tickets.records import TokenEventRecord
@@ -66,7 +67,8 @@ def consume(manner: Callable[[], Manner]) -> Callable[[TicketService, uuid.UUID,
             key=f"{uid}", caller="me", operation=Operation("consume"), parameters={}
         )
         outcome = service.consume(uid, by="me", key=key, manner=manner())
-        return type(outcome), outcome.usage_count, outcome.uses
+        assert isinstance(outcome, Granted)
+        return outcome.usage_count, outcome.uses
 
     return do
 
