@@ -289,7 +289,7 @@ def test_choose_when_a_code_is_as_sent_but_for_its_ends_then_no_other_is_meant(c
     [
         ("]C1e\u0301–1\r", ["]C1e\u0301–1", "]C1é–1", "e\u0301–1", "é–1", "é-1"]),  # noqa: RUF001
         ("]C1Abc\r", ["]C1Abc", "Abc"]),
-        ("F–2\u200b0\r", ["F–2\u200b0", "F-2\u200b0", "F-20", "f-20"]),  # noqa: RUF001
+        ("F–2\u200b0\r", ["F–2\u200b0", "F–20", "F-2\u200b0", "F-20", "f-20"]),  # noqa: RUF001
         ("D\r", ["D", "d"]),
     ],
     ids=ascii,
