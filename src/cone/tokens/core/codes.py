@@ -306,7 +306,6 @@ def _steps(text: str, bare: str) -> Iterator[tuple[str, ...]]:
     yield composed[:1]
     yield (plain,)
     yield composed[1:]
-    # A soft hyphen may be one: that is another step.
     yield _different(_without_unseen(one) for one in composed if _SOFT_HYPHEN not in one)
     dashed = [*composed, *(one.translate(_LONG_DASHES) for one in composed)]
     hyphened = [one.translate(_VISIBLE_HYPHENS) for one in dashed]
