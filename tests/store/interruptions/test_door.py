@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from tests.support.lines import Line
 from tests.support.races import DOOR
 from tests.support.races import STAY
 from tests.support.races import audit
+from tests.support.waiting import release
+from tests.support.waiting import waiting_for
 
 CUTS = pytest.mark.parametrize("cut", [Line.cut_before, Line.cut_after])
 USES = 5
@@ -202,4 +205,25 @@ def test_work_when_the_server_breaks_down_after_any_statement_then_it_is_done_on
         assert WORKS[name].do(service, uid, given) == told
         engine.dispose()  # what is open leads to the one that broke down
         assert state(engine, calm, uid) == after
+    assert audit(engine, [uid]) == []
+
+
+@EACH_WORK
+def test_work_when_its_first_try_ends_after_the_repeat_began_then_it_is_done_once(
+    server, service, calm, engine, wire, begin, undisturbed, name
+):
+    _before, after, told = undisturbed(WORKS[name])
+    uid, given = begin(WORKS[name])
+    server.set("synchronous_standby_names", "nobody")
+    try:
+        with ThreadPoolExecutor() as pool:
+            doing = pool.submit(WORKS[name].do, service, uid, given)
+            waiting_for(server, "SyncRep")
+            wire.cut_now()
+            waiting_for(server, "transactionid")
+            release(server)
+            assert doing.result() == told
+    finally:
+        release(server)
+    assert state(engine, calm, uid) == after
     assert audit(engine, [uid]) == []

@@ -24,6 +24,8 @@ from cone.tokens.tickets.values import TicketChanges
 from tests.support.factories import new_token
 from tests.support.lines import Line
 from tests.support.races import audit
+from tests.support.waiting import release
+from tests.support.waiting import waiting_for
 
 #: What a consumption and a transaction send last.
 CONSUMPTION = "spent"
@@ -279,22 +281,6 @@ def test_use_when_the_server_stays_away_then_unavailable_at_the_deadline(server,
 
 
 # Commits that wait for a standby which is not there
-
-
-def release(server) -> None:
-    server.set("synchronous_standby_names", "")
-
-
-def waiting_for(server, event: str, but: int = 0) -> int:
-    """Return a process that waits for an event, when there is another one than ``but``."""
-    query = "SELECT pid FROM pg_stat_activity WHERE (wait_event, pid <> %s) = (%s, true)"
-    with server.connect() as admin:
-        for _ in range(1_000):
-            found = admin.execute(query, (but, event)).fetchone()
-            if found:
-                return found[0]
-            time.sleep(0.01)
-    raise AssertionError(event)
 
 
 ENDINGS = pytest.mark.parametrize("ending", ["pg_cancel_backend", "pg_terminate_backend"])
