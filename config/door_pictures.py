@@ -1,8 +1,8 @@
 """Make pictures of every answer of the scan page, to be looked at.
 
 ``python config/door_pictures.py http://127.0.0.1:8081 PASSWORD FOLDER``: phone and desk, both
-languages, light and dark, and a sheet of each. The answers are made up here, the server is asked
-for the page alone; needs Chromium.
+languages, light and dark, and a sheet of each. The answers are those of ``door_answers``, the
+server is asked for the page alone. The settings of the site get a checkpoint. Needs Chromium.
 """
 
 import itertools
@@ -14,6 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from door_answers import ANSWERS
+from door_answers import AT_CHECKPOINT
+from door_answers import BEFORE
+from door_answers import CODE
+from door_answers import GRANT
+from door_answers import GUEST
+from door_answers import NOW
+from door_answers import TOKEN
+from door_answers import USED
+from door_answers import denied
 from pictures import DESK
 from pictures import PHONE
 from pictures import sign_in
@@ -22,83 +32,10 @@ from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import sync_playwright
 
-CODE = "SUMMER-FAIR-2026-0042"
-NOW = "2026-11-29T19:05:12+01:00"
-BEFORE = "2026-11-29T19:02:10+01:00"
-OTHER_DAY = "2026-11-27T08:15:00+01:00"
-LATER = "2026-12-24T18:00:00+01:00"
+CHECKPOINT = "Terrace of the pictures"
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "phone": {**PHONE, "device_scale_factor": 1},
     "desk": DESK,
-}
-
-GRANT = {"success": True, "consumed": True, "usage_count": 2}
-TOKEN = {"status": "consumable", "usage_count": 1, "last_used": None, "last_user": None}
-USED = {"last_used": BEFORE, "last_user": "north door"}
-
-
-def denied(error: str, **more: object) -> dict[str, object]:
-    """Return the answer of a consumption that is refused."""
-    return {"success": False, "consumed": False, "error": error, **more}
-
-
-#: Status and body of the answer to a consumption, and what a look-up tells of the token.
-ANSWERS: Mapping[str, tuple[int, object, Mapping[str, object]]] = {
-    "granted": (200, {**GRANT, "used_before": {"time": BEFORE, "user": "north door"}}, {}),
-    "granted-label": (
-        200,
-        {**GRANT, "label": "Zoë Example-Montgomery", "category": "VIP", "used_before": None},
-        {},
-    ),
-    "granted-first": (200, {**GRANT, "usage_count": 0, "used_before": None}, {}),
-    "granted-read-as": (
-        200,
-        {**GRANT, "usage_count": -1, "read_as": CODE.lower(), "used_before": None},
-        {},
-    ),
-    "redeemed": (
-        200,
-        denied("usage_count_exceeded", last_used=BEFORE, last_user="north door"),
-        {},
-    ),
-    "redeemed-other-day": (
-        200,
-        denied("usage_count_exceeded", last_used=OTHER_DAY, last_user=None),
-        {},
-    ),
-    "used-up": (
-        200,
-        denied("usage_count_exceeded", last_used=None, last_user=None),
-        {"status": "exhausted", "usage_count": 0},
-    ),
-    "locked": (
-        200,
-        denied("token_locked", last_used=BEFORE, last_user="north door"),
-        {"status": "locked", "locked_until": "2026-11-29T20:02:10+01:00", **USED},
-    ),
-    "unknown": (404, denied("token_not_exists"), {}),
-    "expired": (
-        200,
-        denied("out_of_time_range"),
-        {"status": "expired", "valid_to": OTHER_DAY},
-    ),
-    "not-yet": (
-        200,
-        denied("out_of_time_range"),
-        {"status": "not_yet_valid", "valid_from": LATER},
-    ),
-    "disabled": (200, denied("token_disabled"), {"status": "disabled"}),
-    "replaced": (200, denied("replaced", last_used=None, last_user=None, label="Ann"), {}),
-    "unfinished": (200, denied("unfinished"), {}),
-    "signed-out": (401, {}, {}),
-    "forbidden": (403, {"message": "Permission consume is missing"}, {}),
-    "other-site": (403, {"reason": "other_site"}, {}),
-    "conflict": (409, {}, {}),
-    "limited": (429, {}, {}),
-    "fault": (500, {}, {}),
-    "busy": (503, {}, {}),
-    "not-possible": (422, {}, {}),
-    "no-answer": (200, "<html>", {}),
 }
 
 
@@ -110,6 +47,7 @@ def main() -> None:
     chromium = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        add_checkpoint(sign_in(browser, address, password, DESK))
         for size, language, scheme in itertools.product(SIZES, ("en", "de"), ("light", "dark")):
             screen = {**SIZES[size], "color_scheme": scheme, "timezone_id": "Europe/Vienna"}
             page = sign_in(browser, address, password, screen)
@@ -120,16 +58,31 @@ def main() -> None:
         browser.close()
 
 
+def add_checkpoint(page: Page) -> None:
+    """Have a checkpoint where people go in and out, for two categories."""
+    page.goto("/settings/token_settings")
+    names = page.locator("[name^='settingsform.checkpoint_'][name$='_name']")
+    if CHECKPOINT in [name.input_value() for name in names.all()]:
+        return
+    row = f"settingsform.checkpoint_{names.count() - 1}_"
+    page.locator(f"[name='{row}name']").fill(CHECKPOINT)
+    page.locator(f"[name='{row}categories']").fill("VIP, Guest")
+    page.locator(f"[name='{row}directions']").select_option("in_out")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save").click()
+
+
 def take(page: Page, language: str, path: Path) -> list[Path]:
     """Take all pictures of one screen, in one language and scheme."""
     path.mkdir(exist_ok=True)
     taken: list[Path] = []
 
-    def open_page() -> None:
+    def open_page(direction: str | None = None) -> None:
         page.unroute_all()
         page.clock.set_fixed_time(NOW)
         page.goto(f"/tokens/scan?_LOCALE_={language}")
         page.wait_for_selector("html[data-ready]")
+        choose(page, direction)
 
     def shoot(name: str) -> None:
         taken.append(path / f"{name}.png")
@@ -146,11 +99,35 @@ def take(page: Page, language: str, path: Path) -> list[Path]:
         if name in {"granted", "redeemed", "unknown", "fault"}:
             page.keyboard.press("Escape")
             shoot(f"{name}-line")
+    for name, (direction, body, token) in AT_CHECKPOINT.items():
+        open_page(direction)
+        answer(page, 200, body, token)
+        enter(page)
+        page.wait_for_selector("#result.is-big")
+        shoot(name)
+        page.keyboard.press("Escape")
+        shoot(f"{name}-line")
     for name, work in MORE.items():
         open_page()
         work(page)
         shoot(name)
     return taken
+
+
+def choose(page: Page, direction: str | None) -> None:
+    """Stand at the checkpoint; without a direction at none."""
+    place = page.locator("#place select")
+    if direction is None:
+        place.select_option("none")
+    else:
+        place.select_option(label=CHECKPOINT)
+        page.locator(f"[name=direction][value={direction}]").check()
+
+
+def press(page: Page, place: str) -> None:
+    """Press a button of the answer, once it takes a press."""
+    button = page.locator(f".deeds {place}").first
+    button.and_(page.locator(":enabled")).click()
 
 
 def answer(page: Page, status: int, body: object, token: Mapping[str, object]) -> None:
@@ -257,6 +234,105 @@ def _long(page: Page) -> None:
     page.locator("#result summary").click()
 
 
+def _several(page: Page) -> None:
+    answer(page, 200, {**GRANT, **GUEST, "usage_count": 4, "used_before": None}, {})
+    enter(page)
+    page.wait_for_selector("#result.is-big")
+
+
+def _several_line(page: Page) -> None:
+    _several(page)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(900)
+
+
+def _more(page: Page) -> None:
+    _several(page)
+    before = {"time": NOW, "user": "admin"}
+    answer(page, 200, {**GRANT, **GUEST, "uses": 2, "used_before": before}, {})
+    press(page, ".counts-more button")
+    page.wait_for_selector("#result.is-big .reason")
+
+
+def _fewer(page: Page) -> None:
+    _several(page)
+    answer(page, 200, {**denied("not_enough_uses", **GUEST, **USED), "usage_count": 1}, {})
+    press(page, ".counts-more button")
+    page.wait_for_selector("#result[data-kind=redeemed]")
+
+
+def _undo(page: Page, status: int, body: object, kind: str) -> None:
+    text = json.dumps(body)
+    page.route("**/undo_use", lambda route: route.fulfill(status=status, body=text))
+    _several(page)
+    press(page, "> button")
+    page.wait_for_selector(f"#result[data-kind={kind}]")
+
+
+def _undone(page: Page) -> None:
+    _undo(page, 200, {"success": True, "uses": 1, "usage_count": 5}, "undone")
+
+
+def _not_undone(page: Page) -> None:
+    _undo(page, 403, {"success": False, "error": "not_undone", "message": ""}, "noted")
+
+
+def _override_question(page: Page) -> None:
+    choose(page, "in")
+    _direction, refused, token = AT_CHECKPOINT["elsewhere"]
+    answer(page, 200, refused, token)
+    enter(page)
+    press(page, "button")
+    page.locator(".deeds input").fill("Plays in the band")
+
+
+def _overridden(page: Page) -> None:
+    _override_question(page)
+    answer(page, 200, {**GRANT, **GUEST, "usage_count": 0, "uses": 1, "used_before": None}, {})
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#result[data-kind=overridden]")
+
+
+def _add_question(page: Page) -> None:
+    answer(page, 404, denied("token_not_exists"), {})
+    enter(page)
+    press(page, "button")
+    page.wait_for_selector("#result[data-kind=question]")
+
+
+def _add_question_of_categories(page: Page) -> None:
+    choose(page, "in")
+    _add_question(page)
+
+
+def _added(page: Page) -> None:
+    _add_question_of_categories(page)
+    page.route("**/add_token", lambda route: route.fulfill(body='{"success": true}'))
+    answer(page, 200, {**GRANT, "category": "VIP", "usage_count": 0, "used_before": None}, {})
+    press(page, "button")
+    page.wait_for_selector("#result[data-kind=granted]")
+
+
+def _no_checkpoint(page: Page) -> None:
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    enter(page)
+    page.wait_for_selector("#result.is-big")
+
+
+def _checkpoint_gone(page: Page) -> None:
+    choose(page, "in")
+    answer(page, 400, {"success": False, "message": "checkpoint: no such checkpoint"}, {})
+    enter(page)
+    page.wait_for_selector("#result.is-big")
+
+
+def _checkpoint_gone_line(page: Page) -> None:
+    _checkpoint_gone(page)
+    page.keyboard.press("Escape")
+
+
 #: What takes more than one answer.
 MORE: Mapping[str, Callable[[Page], None]] = {
     "question": _question,
@@ -271,6 +347,20 @@ MORE: Mapping[str, Callable[[Page], None]] = {
     "given-up-untaken": _given_up_untaken,
     "given-up": _given_up,
     "long": _long,
+    "several": _several,
+    "several-line": _several_line,
+    "more": _more,
+    "fewer": _fewer,
+    "undone": _undone,
+    "not-undone": _not_undone,
+    "override-question": _override_question,
+    "overridden": _overridden,
+    "add-question": _add_question,
+    "add-question-of-categories": _add_question_of_categories,
+    "added": _added,
+    "no-checkpoint": _no_checkpoint,
+    "checkpoint-gone": _checkpoint_gone,
+    "checkpoint-gone-line": _checkpoint_gone_line,
 }
 
 
