@@ -18,6 +18,7 @@ from cone.tokens.core.history.findings import Times
 from cone.tokens.core.history.replaced import Replaced
 from cone.tokens.core.history.state import State
 from cone.tokens.core.kind import ConsumedKind
+from cone.tokens.core.manner import PLAIN
 from cone.tokens.core.manner import Direction
 from cone.tokens.core.values import Status
 
@@ -52,6 +53,16 @@ def broken_rules(kind: ConsumedKind[Any], state: State, use: Use) -> Iterator[tu
 
 def wrong_manner(use: Use) -> Iterator[str]:
     """Return what is impossible in how a row says that a token was used."""
+    if use.manner is not PLAIN:
+        yield from _wrong_way(use)
+    if use.undone_at and use.error_code is not None:
+        yield "was taken back"
+    if use.undone_by is not None and not use.undone_at:
+        yield "says who took it back, and not when"
+
+
+def _wrong_way(use: Use) -> Iterator[str]:
+    """Return what is impossible in another manner than the plain one."""
     if not isinstance(use.manner.direction, Direction | None):
         yield f"went {use.manner.direction!r:.20}"
     if use.manner.direction and use.manner.checkpoint is None:
@@ -62,10 +73,6 @@ def wrong_manner(use: Use) -> Iterator[str]:
         yield "overrode the rules for several uses"
     if use.manner.override is not None and use.manner.direction is Direction.OUT:
         yield "overrode the rules for an exit"
-    if use.undone_at and use.error_code is not None:
-        yield "was taken back"
-    if use.undone_by is not None and not use.undone_at:
-        yield "says who took it back, and not when"
 
 
 def _may_take(use: Use) -> bool:
