@@ -9,13 +9,13 @@ OTHER_DAY = "2026-11-27T08:15:00+01:00"
 LATER = "2026-12-24T18:00:00+01:00"
 GUEST = {"label": "Zoë Example-Montgomery", "category": "VIP"}
 
-TOKEN_UID = "9b2f8a52-0d6f-4b8e-9c57-1f1b6a3d2e40"
+UID = "9b2f8a52-0d6f-4b8e-9c57-1f1b6a3d2e40"
 GRANT = {
     "success": True,
     "consumed": True,
     "usage_count": 2,
-    "receipt": TOKEN_UID,
-    "token_uid": TOKEN_UID,
+    "receipt": UID,
+    "token_uid": UID,
 }
 TOKEN = {"status": "consumable", "usage_count": 1, "last_used": None, "last_user": None}
 USED = {"last_used": BEFORE, "last_user": "north door"}

@@ -1105,6 +1105,24 @@ def test_the_program_when_it_is_asked_then_it_tells_version_and_commands():
     assert version.stderr == help_.stderr == ""
 
 
+#: Runs the program, then tells which parts of the host it has loaded.
+TOLD_HOST = """
+import sys
+from cone.tokens_command import main
+try:
+    main()
+except SystemExit:
+    print(sorted({"cone.app", "cone.sql", "pyramid.config", "yafowil"} & set(sys.modules)))
+"""
+
+
+def test_the_program_when_it_looks_a_token_up_then_the_host_is_not_loaded(tmp_path):
+    subprocess.run([PROGRAM, "init", tmp_path / "site"], capture_output=True, check=True)
+    command = [sys.executable, "-c", TOLD_HOST, "query", tmp_path / "site/site.ini", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "No token with this value\n")
+
+
 def test_the_program_when_the_site_runs_then_both_see_the_same(serve, tmp_path):
     client = serve(write_site(tmp_path)).sign_in()
     ini = tmp_path / "site.ini"

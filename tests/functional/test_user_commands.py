@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from cone.tokens.cli import main
 from cone.tokens.cli.site import open_site
+from cone.tokens.host.user_errors import UserRefused
 from cone.tokens.host.users import User
-from cone.tokens.host.users import UserRefused
 from cone.tokens.host.users import changing_users
 from tests.functional.test_command_line import PROGRAM
 from tests.support.site import PASSWORD

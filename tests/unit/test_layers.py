@@ -32,13 +32,11 @@ HOST = {
 
 #: What modules look up by a text although it stands above them, when it is called for.
 LATE = {
-    # The commands of parts stand on those of all: ``cli.OF_PARTS``.
+    # The commands of parts stand on those of all: ``cli.COMMANDS``.
     ("cli", "tickets.commands.door"),
     ("cli", "tickets.commands.exchange"),
     ("cli", "tickets.commands.scan_log"),
     ("cli", "tickets.commands.tokens"),
-    # The class of nodes that sites may replace: ``cone.tokens.entryfactory``.
-    ("host.config", "model"),
 }
 
 #: What else modules import that are made for that.
@@ -57,7 +55,7 @@ SPECIAL = {
     "host.first_connection": {"sqlalchemy"},  # it knows the errors of the host's engine
     "host.templates": {"chameleon"},
     "host.users": {"sqlalchemy"},  # it knows the errors of the host's tables
-    "session": {"sqlalchemy"},  # it opens the host's sessions, and executes nothing
+    "host.session_filter": {"sqlalchemy"},  # it opens the host's sessions, and executes nothing
 }
 
 #: What decides about tickets: like the core, it knows no web.
@@ -298,7 +296,7 @@ def test_face_when_it_imports_then_never_the_other_one(face):
 def test_sql_when_searched_for_then_it_stands_in_the_core_alone():
     users = {module for module in modules() if "sqlalchemy" in libraries(module)}
     of_schema = {name for name in users if name in SCHEMA or name.startswith("migrations")}
-    assert users - of_schema - {"host.first_connection", "host.users", "session"} == {
+    assert users - of_schema - {"host.first_connection", "host.session_filter", "host.users"} == {
         "core.address",
         "core.column_types",
         "core.database",

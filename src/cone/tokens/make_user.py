@@ -28,7 +28,7 @@ def main() -> None:
 def _make(ini: Path, name: str, role: str) -> None:
     from cone.tokens.cli.site import open_site
     from cone.tokens.core.errors import TokenError
-    from cone.tokens.host.users import UserRefused
+    from cone.tokens.host.user_errors import UserRefused
     from cone.tokens.host.users import changing_users
     from cone.tokens.host.users import require_role
     from cone.tokens.tickets.security import register_operator_role

@@ -13,6 +13,7 @@ from cone.app import register_config
 from cone.app import register_entry
 from pyramid.events import ApplicationCreated
 from pyramid.events import ContextFound
+from pyramid.path import DottedNameResolver
 from pyramid.tweens import EXCVIEW
 from pyramid.viewderivers import INGRESS
 
@@ -24,6 +25,8 @@ from cone.tokens.core.places import Places
 from cone.tokens.core.sqlite import makes_readers_wait
 from cone.tokens.host import request_class
 from cone.tokens.host import wiring
+from cone.tokens.host.config import FACTORY
+from cone.tokens.host.config import STATUSES_WANTED
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.config import read_config
@@ -41,7 +44,6 @@ from cone.tokens.host.signin import guard_sign_in
 from cone.tokens.host.signin import note_sign_out
 from cone.tokens.host.site_request import SiteRequest
 from cone.tokens.host.spool import Spool
-from cone.tokens.host.statuses import WANTED
 from cone.tokens.host.templates import compile_one_at_a_time
 from cone.tokens.host.user_backend import require_user_backend
 from cone.tokens.migrations import schema
@@ -89,11 +91,11 @@ def initialize_tokens(
     :raises StartupError: a setting is wrong.
     """
     tokens_config = read_config(settings)
-    check_factory(tokens_config)
+    entry_factory = load_factory(tokens_config.entry_factory)
     switched_on = parts.read_parts(settings)
     limits, metrics = read_limits(settings), read_metrics(settings)
     settings_file = _started(SettingsFile(tokens_config.config_file))
-    register_entry(ENTRY, tokens_config.entry_factory)
+    register_entry(ENTRY, entry_factory)
     register_config(SETTINGS, TokenSettings)
     register_operator_role()
     config.set_request_factory(SiteRequest)
@@ -106,7 +108,7 @@ def initialize_tokens(
     config.add_translation_dirs("cone.tokens:locale/")
     config.add_view_deriver(check_request, "json_endpoint", under=INGRESS, over="secured_view")
     config.add_tween("cone.tokens.tweens.failure_tween", under=EXCVIEW)
-    if global_config.get(WANTED):
+    if global_config.get(STATUSES_WANTED):
         # Below the transaction, which is not committed then.
         config.add_tween("cone.tokens.host.statuses.status_tween", under=TRANSACTIONS, over=EXCVIEW)
     inside = [TRANSACTIONS, EXCVIEW]
@@ -145,15 +147,19 @@ def initialize_tokens(
     config.add_subscriber(start, ApplicationCreated)
 
 
-def check_factory(config: TokensConfig) -> None:
-    """Refuse a container class that does not derive from TokenContainer.
+def load_factory(name: str) -> type[TokenContainer]:
+    """Return the class of the container of tokens.
 
-    :raises StartupError: it is no subclass of ours.
+    :param name: its dotted name.
+    :raises StartupError: it cannot be imported, or does not derive from TokenContainer.
     """
-    factory = config.entry_factory
+    try:
+        factory = DottedNameResolver(None).resolve(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise StartupError(FACTORY, f"cannot import {name!r}: {error}") from None
     if not (isinstance(factory, type) and issubclass(factory, TokenContainer)):
-        problem = "is no subclass of cone.tokens.model.TokenContainer"
-        raise StartupError("cone.tokens.entryfactory", problem)
+        raise StartupError(FACTORY, "is no subclass of cone.tokens.model.TokenContainer")
+    return factory
 
 
 def _started(settings_file: SettingsFile) -> SettingsFile:

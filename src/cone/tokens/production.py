@@ -17,13 +17,13 @@ from urllib.parse import quote
 from pyramid.settings import aslist
 from pyramid.settings import truthy
 
+from cone.tokens.host.config import STATUSES_WANTED
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.cookie_secret import listens_on_loopback
 from cone.tokens.host.metrics import SECRET as METRICS_SECRET
 from cone.tokens.host.metrics import SHORTEST_SECRET
 from cone.tokens.host.secret_strength import LEAST_COOKIE_SECRET
 from cone.tokens.host.secret_strength import is_strong
-from cone.tokens.host.statuses import WANTED
 
 LEAST_LENGTHS: Final[Mapping[str, int]] = {
     "cone.auth_secret": LEAST_COOKIE_SECRET,
@@ -64,7 +64,7 @@ def main(global_config: Mapping[str, str], **settings: str) -> Any:
 
     filled = fill(settings, os.environ)
     check(filled, is_local=listens_on_loopback(global_config))
-    return cone.app.main({**global_config, WANTED: "true"}, **filled)
+    return cone.app.main({**global_config, STATUSES_WANTED: "true"}, **filled)
 
 
 def settings_of(

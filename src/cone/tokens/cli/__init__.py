@@ -8,14 +8,6 @@ from typing import Final
 
 import click
 
-from cone.tokens.cli.forget import forget
-from cone.tokens.cli.init import init
-from cone.tokens.cli.purge import purge
-from cone.tokens.cli.reindex import reindex
-from cone.tokens.cli.upgrade import upgrade
-from cone.tokens.cli.user import user
-from cone.tokens.cli.verify import verify
-
 #: What goes wrong is told by the logger of this name.
 LOGGER = "cone.tokens"
 
@@ -41,30 +33,37 @@ Exit status:
 """
 
 
-#: The commands of parts; they are loaded when they are called for.
-OF_PARTS: Final = {
-    "keys": "cone.tokens.cli.keys:keys",
+#: The commands. Each is loaded when it is called for, with what it needs: most need no host.
+COMMANDS: Final = {
     "add": "cone.tokens.tickets.commands.tokens:add",
     "consume": "cone.tokens.tickets.commands.tokens:consume",
     "export": "cone.tokens.tickets.commands.exchange:export",
+    "forget": "cone.tokens.cli.forget:forget",
     "import": "cone.tokens.tickets.commands.exchange:import_",
+    "init": "cone.tokens.cli.init:init",
+    "keys": "cone.tokens.cli.keys:keys",
+    "purge": "cone.tokens.cli.purge:purge",
     "query": "cone.tokens.tickets.commands.tokens:query",
+    "reindex": "cone.tokens.cli.reindex:reindex",
     "replace": "cone.tokens.tickets.commands.tokens:replace",
     "reset-inside": "cone.tokens.tickets.commands.door:reset_inside",
     "scan-log": "cone.tokens.tickets.commands.scan_log:scan_log",
     "undo": "cone.tokens.tickets.commands.door:undo",
     "update": "cone.tokens.tickets.commands.tokens:update",
+    "upgrade": "cone.tokens.cli.upgrade:upgrade",
+    "user": "cone.tokens.cli.user:user",
+    "verify": "cone.tokens.cli.verify:verify",
 }
 
 
 class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted((*super().list_commands(ctx), *OF_PARTS))
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in OF_PARTS:
-            return super().get_command(ctx, cmd_name)
-        command: click.Command = resolve_name(OF_PARTS[cmd_name])
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = resolve_name(COMMANDS[cmd_name])
         return command
 
 
@@ -84,7 +83,3 @@ def _show_warnings() -> None:
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     logging.getLogger(LOGGER).handlers = [handler]
-
-
-for command in (forget, init, purge, reindex, upgrade, user, verify):
-    main.add_command(command)

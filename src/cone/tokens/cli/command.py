@@ -30,7 +30,7 @@ from cone.tokens.core.errors import TokenError
 from cone.tokens.core.errors import Unavailable
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.rendering import failure_json
-from cone.tokens.host.users import UserRefused
+from cone.tokens.host.user_errors import UserRefused
 
 
 class Exit(enum.IntEnum):

@@ -16,10 +16,10 @@ from paste.deploy.loadwsgi import loadcontext
 from cone.tokens.core.address import BadAddress
 from cone.tokens.core.database import Database
 from cone.tokens.core.database import make_database
+from cone.tokens.host.config import DATABASE
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.config import TokensConfig
 from cone.tokens.host.config import read_config
-from cone.tokens.host.first_connection import DATABASE
 from cone.tokens.migrations import schema
 from cone.tokens.migrations.schema import MADE_BY_SITE
 from cone.tokens.production import settings_of

@@ -6,13 +6,11 @@ import dataclasses
 import datetime
 import re
 import zoneinfo
-from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import tzlocal
-from pyramid.path import DottedNameResolver
 from pyramid.settings import aslist
 from pyramid.settings import falsey
 from pyramid.settings import truthy
@@ -22,6 +20,13 @@ from cone.tokens.core.retry import Patience
 from cone.tokens.host.form_data import MIB
 from cone.tokens.host.known_keys import unknown_key
 
+#: Prefix of the settings of the database, as cone.sql has it.
+DATABASE: Final = "sql.db."
+#: Set among the variables of the ini file by an application whose host is to have statuses.
+STATUSES_WANTED: Final = "cone.tokens.host_statuses"
+
+#: The setting with the class of the container of tokens.
+FACTORY: Final = "cone.tokens.entryfactory"
 DEFAULT_FACTORY = "cone.tokens.model.TokenContainer"
 DEFAULT_SETTINGS_PATH = "settings/token_settings"
 #: Seconds for which a lost database is waited for.
@@ -47,6 +52,7 @@ class TokensConfig:
     """What the ini file says.
 
     :ivar settings_path: names from the root to the settings node.
+    :ivar entry_factory: dotted name of the class; a command does without its host.
     :ivar zone: naive times are read and times of answers given in it.
     :ivar operators_find: who has the role ``token_operator`` may find tokens by their labels.
     :ivar operators_override: they may let somebody in although a rule refuses it.
@@ -58,7 +64,7 @@ class TokensConfig:
 
     config_file: Path
     settings_path: tuple[str, ...]
-    entry_factory: Callable[..., Any]
+    entry_factory: str
     zone: datetime.tzinfo
     consume_by_get: bool
     operators_find: bool
@@ -78,7 +84,7 @@ def read_config(settings: Mapping[str, str]) -> TokensConfig:
     return TokensConfig(
         config_file=_config_file(settings),
         settings_path=_settings_path(settings),
-        entry_factory=_entry_factory(settings),
+        entry_factory=settings.get(FACTORY, "").strip() or DEFAULT_FACTORY,
         zone=_zone(settings),
         consume_by_get=_flag(settings, "cone.tokens.consume_by_get", default=True),
         operators_find=_flag(settings, "cone.tokens.operators_find", default=True),
@@ -114,18 +120,6 @@ def _settings_path(settings: Mapping[str, str]) -> tuple[str, ...]:
     key = "cone.tokens.settings_node_path"
     path = settings.get(key, "").strip() or DEFAULT_SETTINGS_PATH
     return tuple(name for name in path.split("/") if name)
-
-
-def _entry_factory(settings: Mapping[str, str]) -> Callable[..., Any]:
-    key = "cone.tokens.entryfactory"
-    name = settings.get(key, "").strip() or DEFAULT_FACTORY
-    try:
-        factory = DottedNameResolver(None).resolve(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise StartupError(key, f"cannot import {name!r}: {error}") from None
-    if not callable(factory):
-        raise StartupError(key, f"{name!r} is no class")
-    return factory
 
 
 def _zone(settings: Mapping[str, str]) -> datetime.tzinfo:

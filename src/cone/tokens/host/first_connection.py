@@ -23,13 +23,11 @@ from cone.tokens.core.address import open_address
 from cone.tokens.core.address import read_address
 from cone.tokens.core.address import told
 from cone.tokens.core.address import try_address
+from cone.tokens.host.config import DATABASE
 from cone.tokens.host.config import StartupError
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
-
-#: Prefix of the settings of the database, as cone.sql has it.
-DATABASE = "sql.db."
 
 #: A hook of a plugin of cone.app.
 Hook = Callable[["Configurator", dict[str, str], dict[str, str]], None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Final
 
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.httpexceptions import HTTPNotFound
@@ -18,9 +17,6 @@ from cone.tokens.host.failures import failure_of
 if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
-
-#: Set among the variables of the ini file by the application that wants them.
-WANTED: Final = "cone.tokens.host_statuses"
 
 
 def status_tween(

@@ -31,10 +31,10 @@ from cone.tokens.core.address import told
 from cone.tokens.core.clock import utc_now
 from cone.tokens.core.database import Database
 from cone.tokens.core.errors import InvalidParameter
+from cone.tokens.host.config import DATABASE
 from cone.tokens.host.config import StartupError
 from cone.tokens.host.files import locked
 from cone.tokens.host.files import replacing
-from cone.tokens.host.first_connection import DATABASE
 from cone.tokens.host.first_connection import require_database
 from cone.tokens.host.passwords import require_password
 from cone.tokens.host.user_backend import IN_DATABASE
@@ -42,6 +42,7 @@ from cone.tokens.host.user_backend import IN_FILES
 from cone.tokens.host.user_backend import KEY
 from cone.tokens.host.user_backend import backend_of
 from cone.tokens.host.user_backend import missing_folders
+from cone.tokens.host.user_errors import UserRefused
 
 #: Who may do everything that a site lets somebody do.
 MANAGER: Final = "manager"
@@ -51,17 +52,6 @@ LONGEST_NAME: Final = 100
 _SEPARATORS: Final = ":,/\\"
 #: Control characters, unassigned ones, surrogates, ends of lines.
 _NO_NAME: Final = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
-
-
-class UserRefused(Exception):
-    """There is such a user already, none, or no other manager; nothing was changed.
-
-    :ivar slug: stable word for programs.
-    """
-
-    def __init__(self, slug: str, message: str) -> None:
-        super().__init__(message)
-        self.slug = slug
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
