@@ -79,6 +79,9 @@ def take(page: Page, language: str, path: Path) -> list[Path]:
 
     def open_page(direction: str | None = None) -> None:
         page.unroute_all()
+        if page.url.startswith("http"):
+            # What was lost before is another picture.
+            page.evaluate("sessionStorage.clear()")
         page.clock.set_fixed_time(NOW)
         page.goto(f"/tokens/scan?_LOCALE_={language}")
         page.wait_for_selector("html[data-ready]")
