@@ -17,6 +17,8 @@ from tests.browser.conftest import told
 from tests.browser.conftest import type_by_hand
 from tests.browser.conftest import violations
 from tests.browser.conftest import wait
+from tests.browser.fake_camera import CANVAS
+from tests.browser.fake_camera import start
 
 NORTH = {"name": "North entrance", "directions": "in_out", "sound": "high"}
 CLOAKROOM = {"name": "Cloakroom", "categories": ["cloakroom"], "sound": "low"}
@@ -609,11 +611,15 @@ def test_answers_when_axe_looks_at_them_then_it_finds_nothing(open_door, add, la
 
 
 @PHONE_ONLY
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize(("language", "is_running"), [("en", True), ("en", False), ("de", False)])
 @pytest.mark.usefixtures("checkpoints")
-def test_field_when_an_answer_made_room_then_it_is_still_on_the_screen(open_door, add, language):
-    page = open_door(user=ADMIN)
+def test_field_when_an_answer_made_room_then_it_is_still_on_the_screen(
+    open_door, add, language, is_running
+):
+    page = open_door(user=ADMIN, script=CANVAS)
     go(page, f"/tokens/scan?_LOCALE_={language}")
+    if is_running:
+        start(page)
     field = page.locator("#value")
 
     def look(value, kind):
