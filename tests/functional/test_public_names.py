@@ -19,6 +19,7 @@ LOGGERS = {
     "cone.tokens.core.database",
     "cone.tokens.failures",
     "cone.tokens.find",
+    "cone.tokens.keyring",
     "cone.tokens.pipeline",
     "cone.tokens.plugin",
     "cone.tokens.ratelimit",
