@@ -249,6 +249,15 @@ class Watch:
             self.seen.append(f"status: {response.status} {response.url}")
 
 
+def new_context(browser: Browser, port: int, size: str, **options: Any) -> BrowserContext:
+    """Return a context at a site of a test's own."""
+    address = f"http://localhost:{port}"
+    more = {"reduced_motion": "reduce", **SIZES[size], **options}
+    context = browser.new_context(base_url=address, **more)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
 @pytest.fixture
 def watch(address) -> Watch:
     return Watch(address)
@@ -439,6 +448,19 @@ def answer(page: Page, kind: str) -> Any:
     """Wait for an answer of a kind and return where it is."""
     expect(told(page)).to_have_attribute("data-kind", kind)
     return told(page)
+
+
+def make_room(page: Page) -> None:
+    """Let the answer make room, and wait until what it covered can be pressed."""
+    page.keyboard.press("Escape")
+    expect(page.locator("header")).not_to_have_attribute("inert", "")
+
+
+def press_offer(page: Page, name: str) -> None:
+    """Press a button of the answer once it takes a press."""
+    button = told(page).get_by_role("button", name=name)
+    expect(button).to_be_enabled()
+    button.click()
 
 
 def store_code(served, uid, code):

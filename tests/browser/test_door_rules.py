@@ -12,7 +12,9 @@ from tests.browser.conftest import PHONE_ONLY
 from tests.browser.conftest import answer
 from tests.browser.conftest import enter
 from tests.browser.conftest import go
+from tests.browser.conftest import make_room
 from tests.browser.conftest import overflow
+from tests.browser.conftest import press_offer
 from tests.browser.conftest import told
 from tests.browser.conftest import type_by_hand
 from tests.browser.conftest import violations
@@ -42,24 +44,11 @@ def turn(page, direction):
     page.locator(f"[name=direction][value={direction}]").check()
 
 
-def leave(page):
-    """Let the answer make room, and wait until what it covered can be pressed."""
-    page.keyboard.press("Escape")
-    expect(page.locator("header")).not_to_have_attribute("inert", "")
-
-
 def scan(page, value, kind, word):
     """Scan a code, read the big word of its answer, and let that make room."""
     enter(page, value)
     expect(answer(page, kind).locator(".word")).to_have_text(word)
-    leave(page)
-
-
-def press(page, name):
-    """Press a button of the answer once it takes a press."""
-    button = told(page).get_by_role("button", name=name)
-    expect(button).to_be_enabled()
-    button.click()
+    make_room(page)
 
 
 def asked(page):
@@ -121,7 +110,7 @@ def test_tickets_when_they_go_in_and_out_then_each_answer_is_its_own(open_door, 
     expect(answer(page, "redeemed").locator(".word")).to_have_text("Not inside")
     # Somebody was, before.
     expect(told(page)).to_contain_text("Nobody is inside with it.")
-    leave(page)
+    make_room(page)
     # This tab keeps the direction.
     page.reload()
     page.wait_for_selector("html[data-ready]")
@@ -152,7 +141,7 @@ def test_check_when_there_are_directions_then_it_says_what_would_happen(
             wait(page, FRESH_MS)
             hit.click()
         expect(answer(page, kind).locator(".word")).to_have_text(word)
-        leave(page)
+        make_room(page)
 
     page.locator("[value=check]").check()
     look("valid", "Would be valid")
@@ -236,13 +225,13 @@ def test_use_when_it_is_taken_back_then_that_is_an_answer_of_its_own(door, add, 
     enter(door, value)
     answer(door, "granted")
     assert door.locator("#granted").inner_text() == "1"
-    press(door, "Take back")
+    press_offer(door, "Take back")
     alert = answer(door, "undone")
     expect(alert.locator(".word")).to_have_text("Taken back")
     expect(told(door)).to_have_css("background-color", "rgb(70, 88, 106)")
     assert token(value)["usage_count"] == 1
     assert door.locator("#granted").inner_text() == "0"
-    leave(door)
+    make_room(door)
     # It is no repeat.
     scan(door, value, "granted", "Valid")
 
@@ -267,7 +256,7 @@ def test_undo_when_it_is_refused_then_that_is_told(door, add, watch):
     door.route(UNDO_URL, lambda route: route.fulfill(status=403, body=body))
     enter(door, add())
     answer(door, "granted")
-    press(door, "Take back")
+    press_offer(door, "Take back")
     expect(answer(door, "noted").locator(".word")).to_have_text("Not taken back")
 
 
@@ -284,7 +273,7 @@ def test_undo_when_its_answer_is_lost_then_it_is_asked_again(door, add, token, w
     enter(door, value)
     answer(door, "granted")
     door.route(UNDO_URL, lose, times=1)
-    press(door, "Take back")
+    press_offer(door, "Take back")
     answer(door, "undone")
     assert len(lost) == 1
     assert token(value)["usage_count"] == 1
@@ -299,13 +288,13 @@ def test_group_when_more_come_then_they_are_redeemed_in_one_request(door, add, t
     answer(door, "granted")
     counts = told(door).locator(".counts-more button")
     assert counts.all_inner_texts() == ["+1", "+2", "+3", "All 4"]
-    leave(door)
-    press(door, "+2")
+    make_room(door)
+    press_offer(door, "+2")
     expect(answer(door, "granted").locator(".word")).to_have_text("2 more")
     assert token(value)["usage_count"] == 2
     assert [row["uses"] for row in usages(value)] == [2, 1]
     assert door.locator("#granted").inner_text() == "3"
-    press(door, "Take back")
+    press_offer(door, "Take back")
     answer(door, "undone")
     assert token(value)["usage_count"] == 4
 
@@ -317,10 +306,10 @@ def test_group_when_others_took_them_then_it_says_how_many_are_left(door, add, a
     enter(door, value)
     answer(door, "granted")
     api.post("/tokens/consume_token", {"value": value, "uses": 2})
-    press(door, "All 3")
+    press_offer(door, "All 3")
     alert = answer(door, "redeemed")
     expect(alert.locator(".word")).to_have_text("Fewer uses left: 1")
-    press(door, "+1")
+    press_offer(door, "+1")
     expect(answer(door, "granted").locator(".word")).to_have_text("1 more")
 
 
@@ -343,7 +332,7 @@ def test_group_when_the_answer_is_lost_then_the_same_request_is_sent_again(door,
         route.fulfill(status=503, body="{}")
 
     door.route(CONSUME_URL, lose, times=1)
-    press(door, "+3")
+    press_offer(door, "+3")
     expect(told(door).locator(".word")).to_have_text("3 more")
     assert token(value)["usage_count"] == 1
 
@@ -358,7 +347,7 @@ def test_override_when_a_reason_is_given_then_it_is_let_in_and_logged(
     value = add(enabled="false", label="Guest")
     enter(page, value)
     answer(page, "refused")
-    press(page, "Let in anyway")
+    press_offer(page, "Let in anyway")
     alert = answer(page, "question")
     expect(alert.locator(".word")).to_have_text("Let in anyway?")
     reason = page.get_by_label("Why? A few words")
@@ -380,7 +369,7 @@ def test_override_when_escape_is_pressed_then_the_refusal_stays(open_door, add, 
     value = add(enabled="false")
     enter(page, value)
     answer(page, "refused")
-    press(page, "Let in anyway")
+    press_offer(page, "Let in anyway")
     answer(page, "question")
     page.keyboard.press("Escape")
     expect(answer(page, "refused").locator(".word")).to_have_text("Switched off")
@@ -394,7 +383,7 @@ def test_override_when_a_scanner_types_a_code_then_that_waits_and_is_no_reason(
     value, other = add(enabled="false"), add()
     enter(page, value)
     answer(page, "refused")
-    press(page, "Let in anyway")
+    press_offer(page, "Let in anyway")
     reason = page.get_by_label("Why? A few words")
     expect(reason).to_be_focused()
     page.keyboard.type(other)
@@ -402,7 +391,7 @@ def test_override_when_a_scanner_types_a_code_then_that_waits_and_is_no_reason(
     expect(told(page)).to_contain_text("In line: 1")
     expect(reason).to_have_value("")
     assert len(usages(value)) == 1
-    press(page, "No")
+    press_offer(page, "No")
     expect(answer(page, "granted")).to_contain_text(other)
 
 
@@ -435,7 +424,7 @@ def test_unknown_code_when_one_may_add_then_it_is_made_and_redeemed_in_one_press
     code = f"WALK-IN-{size['viewport']['width']}"
     enter(page, code)
     answer(page, "refused")
-    press(page, "Make one and redeem")
+    press_offer(page, "Make one and redeem")
     alert = answer(page, "question")
     expect(alert).to_contain_text(code)
     confirm = told(page).get_by_role("button", name="Make and redeem")
@@ -462,8 +451,8 @@ def test_unknown_code_when_the_answers_are_lost_then_one_is_made(open_door, toke
         route.fulfill(status=503, body="{}")
 
     page.route("**/add_token", lose, times=1)
-    press(page, "Make one and redeem")
-    press(page, "Make and redeem")
+    press_offer(page, "Make one and redeem")
+    press_offer(page, "Make and redeem")
     expect(told(page).locator(".word")).to_have_text("Made and redeemed")
     assert token("WALK-IN-LOST")["usage_count"] == 0
 
@@ -489,10 +478,10 @@ def test_unknown_code_when_the_checkpoint_has_categories_then_the_new_one_is_goo
     code = f"WALK-IN-OF-{len(categories)}"
     enter(page, code)
     answer(page, "refused")
-    press(page, "Make one and redeem")
+    press_offer(page, "Make one and redeem")
     answer(page, "question")
     assert told(page).locator(".deeds button").all_inner_texts() == buttons
-    press(page, buttons[-1])
+    press_offer(page, buttons[-1])
     expect(answer(page, "granted").locator(".word")).to_have_text("Made and redeemed")
     made = token(code)
     assert (made["usage_count"], made["category"]) == (0, (categories or [None])[-1])
@@ -578,7 +567,7 @@ def test_answers_when_axe_looks_at_them_then_it_finds_nothing(open_door, add, la
         wait(page, FRESH_MS)
         answer(page, kind)
         found[name] = violations(page)
-        leave(page)
+        make_room(page)
         found[f"{name} line"] = violations(page)
         assert overflow(page) == 0
 
@@ -625,7 +614,7 @@ def test_field_when_an_answer_made_room_then_it_is_still_on_the_screen(
     def look(value, kind):
         enter(page, value)
         answer(page, kind)
-        leave(page)
+        make_room(page)
         expect(page.locator(".deeds button").first).to_be_in_viewport(ratio=1)
         expect(field).to_be_in_viewport(ratio=1)
 

@@ -17,12 +17,14 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE_MS
 from tests.browser.conftest import SIZES
 from tests.browser.conftest import answer
 from tests.browser.conftest import enter
 from tests.browser.conftest import go
+from tests.browser.conftest import make_room
+from tests.browser.conftest import new_context
 from tests.browser.conftest import overflow
+from tests.browser.conftest import press_offer
 from tests.browser.conftest import told
 from tests.support.served import Client
 from tests.support.served import Served
@@ -110,14 +112,11 @@ class Device:
 
     def press(self, name: str) -> None:
         """Press a button of the answer, once it takes a press."""
-        button = told(self.page).get_by_role("button", name=name)
-        expect(button).to_be_enabled()
-        button.click()
+        press_offer(self.page, name)
 
     def go_on(self) -> None:
         """Let the answer make room."""
-        self.page.keyboard.press("Escape")
-        expect(self.page.locator("header")).not_to_have_attribute("inert", "")
+        make_room(self.page)
 
 
 @pytest.fixture
@@ -126,15 +125,8 @@ def open_as(browser, site) -> Iterator[Callable[[str, str], Page]]:
     contexts = []
 
     def opened(user: str, size: str) -> Page:
-        context = browser.new_context(
-            base_url=f"http://localhost:{site.port}",
-            locale="en-GB",
-            timezone_id="UTC",
-            reduced_motion="reduce",
-            **SIZES[size],
-        )
+        context = new_context(browser, site.port, size, locale="en-GB", timezone_id="UTC")
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
         context.request.post("/login", form=login_form(user))
         page = context.new_page()
         go(page, "/tokens/scan")

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE_MS
-from tests.browser.conftest import SIZES
 from tests.browser.conftest import answer
 from tests.browser.conftest import enter
 from tests.browser.conftest import go
+from tests.browser.conftest import new_context
 from tests.browser.conftest import type_by_hand
 from tests.support.served import Served
 from tests.support.shell import shell
@@ -48,15 +47,8 @@ def guest_list() -> bytes:
 
 def open_site(browser, served, password):
     """Sign in, on a phone whose owner reads German; return the page."""
-    context = browser.new_context(
-        base_url=f"http://localhost:{served.port}",
-        locale="de-AT",
-        timezone_id="Europe/Vienna",
-        reduced_motion="reduce",
-        **SIZES["phone"],
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
+    at_home = {"locale": "de-AT", "timezone_id": "Europe/Vienna"}
+    page = new_context(browser, served.port, "phone", **at_home).new_page()
     page.goto("/")
     page.locator("[name='loginform.user']").fill("admin")
     page.locator("[name='loginform.password']").fill(password)

@@ -1,5 +1,6 @@
 """PostgreSQL that is lost on the way: nothing is lost, and nothing is done twice."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -293,6 +294,18 @@ def perform(service, write, uid):
     return service.update(uid, TicketChanges(usage_count=2), by="me")
 
 
+@contextlib.contextmanager
+def waiting_write(server, service, write, uid):
+    """Begin a write that waits for a standby which is not there; give it and its process."""
+    server.set("synchronous_standby_names", "nobody")
+    try:
+        with ThreadPoolExecutor() as pool:
+            writing = pool.submit(perform, service, write, uid)
+            yield writing, waiting_for(server, "SyncRep")
+    finally:
+        release(server)
+
+
 @ENDINGS
 @WRITES
 def test_write_when_its_wait_for_the_standby_is_cancelled_then_it_is_not_acknowledged(
@@ -306,19 +319,13 @@ def test_write_when_its_wait_for_the_standby_is_cancelled_then_it_is_not_acknowl
     uid = calm.add(new_token(usage_count=3), by=None)
     own = open_engine(engine.url)
     service = on_engine(own, patience=Patience(3))
-    server.set("synchronous_standby_names", "nobody")
-    try:
-        with ThreadPoolExecutor() as pool:
-            writing = pool.submit(perform, service, write, uid)
-            pid = waiting_for(server, "SyncRep")
-            with server.connect() as admin:
-                admin.execute(f"SELECT {ending}({pid})")
-            with pytest.raises(Interrupted):
-                writing.result()
+    with waiting_write(server, service, write, uid) as (writing, pid):
+        with server.connect() as admin:
+            admin.execute(f"SELECT {ending}({pid})")
+        with pytest.raises(Interrupted):
+            writing.result()
         # It is there, on this server alone.
         assert calm.get(uid).usage_count == 2
-    finally:
-        release(server)
     if write == "consume":
         outcome = perform(service, write, uid)
         assert outcome.usage_count == 2
@@ -335,19 +342,13 @@ def test_write_when_the_standby_comes_back_in_time_then_it_is_acknowledged_once(
 ):
     uid = calm.add(new_token(usage_count=3), by=None)
     service = on_engine(open_engine(engine.url), patience=Patience(20))
-    server.set("synchronous_standby_names", "nobody")
-    try:
-        with ThreadPoolExecutor() as pool:
-            writing = pool.submit(perform, service, write, uid)
-            pid = waiting_for(server, "SyncRep")
-            with server.connect() as admin:
-                admin.execute(f"SELECT pg_cancel_backend({pid})")
-            # The look-up waits as well, with another connection.
-            waiting_for(server, "SyncRep", but=pid)
-            release(server)
-            writing.result()
-    finally:
+    with waiting_write(server, service, write, uid) as (writing, pid):
+        with server.connect() as admin:
+            admin.execute(f"SELECT pg_cancel_backend({pid})")
+        # The look-up waits as well, with another connection.
+        waiting_for(server, "SyncRep", but=pid)
         release(server)
+        writing.result()
     assert calm.get(uid).usage_count == 2
     assert calm.get(uid).version == 2
 

@@ -78,9 +78,9 @@ _WRONG_RANGE: Final = _(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """A range or a checkpoint to go to."""
+    """A range to go to."""
 
-    word: object
+    word: str
     url: str
     is_current: bool
 
@@ -121,6 +121,13 @@ def _counts(counted: Counted) -> tuple[int, int, int, int]:
     return counted.granted, counted.exits, counted.overridden, counted.refusals
 
 
+def _shown(statistics: Statistics) -> list[bool]:
+    """Return whether each of the counts is shown: exits and overrides where there are any."""
+    counted: tuple[Counted, ...] = (statistics, *statistics.checkpoints)
+    has_exits = any(one.exits for one in counted)
+    return [True, has_exits, any(one.overridden for one in counted), True]
+
+
 @tile(
     name=STATISTICS,
     path="templates/statistics.pt",
@@ -138,6 +145,7 @@ class StatisticsTile(Localized, Tile):
     checkpoint: str | None
     statistics: Statistics
     count_inside: int
+    shown: list[bool]
     moments: Moments
 
     def prepare(self) -> None:
@@ -161,6 +169,7 @@ class StatisticsTile(Localized, Tile):
                 shown.first, shown.last, shown.step, zone, self.checkpoint
             )
             self.count_inside = service.count_inside()
+        self.shown = _shown(self.statistics)
 
     @property
     def action_url(self) -> str:
@@ -220,7 +229,7 @@ class StatisticsTile(Localized, Tile):
     @property
     def outcomes(self) -> list[object]:
         """The words of what is counted, in the order of the counts."""
-        return [word for word, is_shown in zip(_OUTCOMES, self._shown, strict=True) if is_shown]
+        return [word for word, is_shown in zip(_OUTCOMES, self.shown, strict=True) if is_shown]
 
     @property
     def totals(self) -> list[tuple[object, str]]:
@@ -289,20 +298,9 @@ class StatisticsTile(Localized, Tile):
             for denial, count in self.statistics.refused.items()
         ]
 
-    @property
-    def _shown(self) -> list[bool]:
-        """Whether each of the counts is shown: exits and overrides where there are any."""
-        counted: tuple[Counted, ...] = (self.statistics, *self.statistics.checkpoints)
-        return [
-            True,
-            any(one.exits for one in counted),
-            any(one.overridden for one in counted),
-            True,
-        ]
-
     def _grouped(self, counted: Counted) -> list[str]:
         """Return the counts that are shown."""
-        counts = zip(_counts(counted), self._shown, strict=True)
+        counts = zip(_counts(counted), self.shown, strict=True)
         return [grouped(count) for count, is_shown in counts if is_shown]
 
     def _url(self, asked: Mapping[str, str], checkpoint: str | None) -> str:

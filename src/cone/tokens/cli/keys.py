@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import Any
 from typing import Final
 
@@ -14,8 +12,6 @@ from cone.tokens.cli.command import Output
 from cone.tokens.cli.command import Site
 from cone.tokens.cli.command import site_command
 from cone.tokens.host import keyring
-from cone.tokens.host.config import StartupError
-from cone.tokens.host.keyring import KeyRingError
 from cone.tokens.host.keyring import RingKey
 
 _WORDS: Final = {keyring.DIGESTS: "makes digests", keyring.SIGNS: "signs"}
@@ -33,7 +29,7 @@ def keys() -> None:
 def init(site: Site, output: Output) -> None:
     """Make the ring, with a key that makes digests and one that signs."""
     path = keyring.path_of(site.settings)
-    with _told():
+    with keyring.told_as_setting():
         made = keyring.make(path)
     output.result(_facts(made), f"Made {path}\n{_lines(made)}")
 
@@ -41,7 +37,7 @@ def init(site: Site, output: Output) -> None:
 @site_command()
 def list_(site: Site, output: Output) -> None:
     """List the keys, the newest last. Nothing secret is told."""
-    with _told():
+    with keyring.told_as_setting():
         found = keyring.read(keyring.path_of(site.settings))
     output.result(_facts(found), _lines(found))
 
@@ -57,17 +53,9 @@ def list_(site: Site, output: Output) -> None:
 def rotate(site: Site, output: Output, *, use: str | None) -> None:
     """Add new keys, which work from now on; the ones before verify until they are retired."""
     uses = (keyring.DIGESTS, keyring.SIGNS) if use is None else (use,)
-    with _told():
+    with keyring.told_as_setting():
         added = keyring.rotate(keyring.path_of(site.settings), uses)
     output.result(_facts(added), f"Added\n{_lines(added)}")
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except KeyRingError as error:
-        raise StartupError(keyring.KEY, str(error)) from None
 
 
 def _facts(found: Iterable[RingKey]) -> dict[str, Any]:

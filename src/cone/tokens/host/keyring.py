@@ -151,8 +151,18 @@ def require(settings: Mapping[str, str]) -> KeyRing:
 
     :raises StartupError: there is none, others can read it, or it cannot be used.
     """
-    try:
+    with told_as_setting():
         return KeyRing(path_of(settings))
+
+
+@contextlib.contextmanager
+def told_as_setting() -> Iterator[None]:
+    """Tell what is wrong with a ring as a mistake of the setting that names it.
+
+    :raises StartupError: the block raises a :class:`KeyRingError`.
+    """
+    try:
+        yield
     except KeyRingError as error:
         raise StartupError(KEY, str(error)) from None
 
